@@ -1,0 +1,226 @@
+/**
+ * An ESLint rule that holds the layers of docs/ARCHITECTURE.md: who may import whom, who may touch the engine's
+ * `host`, and that nothing in the VM leans on Node. The table below is the whole policy; a folder that it does
+ * not name may import nothing of ours until somebody decides where it stands.
+ */
+import { dirname, relative, resolve, sep } from "node:path";
+
+/**
+ * @typedef {object} Layer
+ * @property {string} name as messages call it
+ * @property {RegExp} files which files, as paths from the repository's top
+ * @property {readonly string[]} may names of layers whose modules it may import
+ * @property {readonly string[]} [mayTypes] layers from which `import type` alone is allowed
+ * @property {boolean} node whether it runs under Node and may import packages
+ * @property {boolean} host whether it may use the engine's global `host`
+ */
+
+/** The first layer whose pattern matches owns a file. @type {readonly Layer[]} */
+export const layers = [
+  { name: "bindings", files: /^runtime-bindings\.d\.ts$/, may: [], node: false, host: true },
+  { name: "ports", files: /^services\/ports\//, may: ["ports"], node: false, host: false },
+  {
+    name: "drivers",
+    files: /^services\/drivers\//,
+    may: ["drivers"],
+    mayTypes: ["ports", "bindings"],
+    node: false,
+    host: true,
+  },
+  {
+    name: "composition",
+    files: /^services\/main\.ts$/,
+    may: ["ports", "drivers", "core"],
+    mayTypes: ["bindings"],
+    node: false,
+    host: true,
+  },
+  { name: "core", files: /^services\//, may: ["ports", "core"], node: false, host: false },
+  {
+    name: "VM test bundle",
+    files: /^test\/(?:compliance|bench)\/bundle\//,
+    may: ["VM test bundle", "ports", "drivers", "core", "composition"],
+    mayTypes: ["bindings"],
+    node: false,
+    host: true,
+  },
+  {
+    name: "simulator",
+    files: /^engine\/sim\//,
+    may: ["simulator", "ports", "core", "scripts"],
+    mayTypes: ["bindings"],
+    node: true,
+    host: false,
+  },
+  {
+    name: "host tools",
+    files: /^(?:cohsh|gpu-bridge)\//,
+    may: ["host tools", "ports", "core", "simulator", "scripts"],
+    mayTypes: ["bindings"],
+    node: true,
+    host: false,
+  },
+  {
+    name: "scripts",
+    files: /^(?:scripts|ci)\/|^[^/]+\.(?:js|mjs|ts)$/,
+    may: ["scripts", "simulator", "host tools", "ports", "core"],
+    mayTypes: ["bindings"],
+    node: true,
+    host: false,
+  },
+  {
+    name: "tests",
+    files: /^test\//,
+    may: [
+      "tests",
+      "VM test bundle",
+      "scripts",
+      "simulator",
+      "host tools",
+      "ports",
+      "drivers",
+      "core",
+      "composition",
+      "bindings",
+    ],
+    node: true,
+    host: false,
+  },
+];
+
+/** What Node and browsers have and QuickJS on bare seL4 has not. */
+export const nodeGlobals = [
+  "Buffer",
+  "TextDecoder",
+  "TextEncoder",
+  "URL",
+  "__dirname",
+  "__filename",
+  "clearImmediate",
+  "clearInterval",
+  "clearTimeout",
+  "console",
+  "crypto",
+  "fetch",
+  "global",
+  "performance",
+  "process",
+  "queueMicrotask",
+  "require",
+  "setImmediate",
+  "setInterval",
+  "setTimeout",
+  "structuredClone",
+];
+
+/**
+ * @param {string} path from the repository's top, with `/`
+ * @returns {Layer | undefined}
+ */
+export function layerOf(path) {
+  return layers.find(({ files }) => files.test(path));
+}
+
+/**
+ * @param {string} path
+ * @returns {string}
+ */
+function withSlashes(path) {
+  return path.split(sep).join("/");
+}
+
+/**
+ * Why `from` may not import `specifier`, `undefined` if it may.
+ * @param {string} from path of the importing file from the repository's top
+ * @param {string} specifier as written
+ * @param {boolean} typeOnly whether nothing but types is imported
+ * @returns {string | undefined}
+ */
+export function importRefused(from, specifier, typeOnly) {
+  const layer = layerOf(from);
+  if (layer === undefined) return `${from} stands in no layer of ci/layers.js`;
+  if (!specifier.startsWith(".")) {
+    if (layer.node) return undefined;
+    return `${layer.name} runs in the VM and may not import the package ${specifier}`;
+  }
+  const target = withSlashes(relative("/", resolve("/", dirname(from), specifier)));
+  const other = layerOf(target);
+  if (other === undefined) {
+    return layer.node ? undefined : `${layer.name} may not import ${target}, which stands in no layer`;
+  }
+  if (layer.may.includes(other.name)) return undefined;
+  if (layer.mayTypes?.includes(other.name) === true) {
+    return typeOnly ? undefined : `${layer.name} may import nothing but types of ${other.name} (${target})`;
+  }
+  return `${layer.name} may not import ${other.name} (${target})`;
+}
+
+/** @type {import("eslint").Rule.RuleModule} */
+export const layersRule = {
+  meta: {
+    type: "problem",
+    docs: { description: "imports and globals stay within the layers of docs/ARCHITECTURE.md" },
+    schema: [],
+    messages: { refused: "{{reason}}." },
+  },
+  create(context) {
+    const path = withSlashes(relative(context.cwd, context.filename));
+    const layer = layerOf(path);
+
+    /**
+     * @param {import("estree").Node} node
+     * @param {string} reason
+     */
+    const refuse = (node, reason) => {
+      context.report({ node, messageId: "refused", data: { reason } });
+    };
+
+    /**
+     * @param {import("estree").Node} node
+     * @param {unknown} specifier
+     * @param {boolean} typeOnly
+     */
+    const check = (node, specifier, typeOnly) => {
+      if (typeof specifier !== "string") return;
+      const reason = importRefused(path, specifier, typeOnly);
+      if (reason !== undefined) refuse(node, reason);
+    };
+
+    /**
+     * The parser's `import type` and `export type`, which ESTree's own types do not know.
+     * @param {object} node
+     * @returns {boolean}
+     */
+    const typeOnly = (node) =>
+      ("importKind" in node && node.importKind === "type") || ("exportKind" in node && node.exportKind === "type");
+
+    return {
+      ImportDeclaration: (node) => check(node, node.source.value, typeOnly(node)),
+      ExportAllDeclaration: (node) => check(node, node.source.value, typeOnly(node)),
+      ExportNamedDeclaration: (node) => {
+        if (node.source) check(node, node.source.value, typeOnly(node));
+      },
+      ImportExpression: (node) => {
+        if (node.source.type === "Literal") check(node, node.source.value, false);
+        else if (layer?.node !== true) refuse(node, "a module of the VM is imported by its literal name");
+      },
+      "Program:exit": (node) => {
+        if (layer === undefined) return;
+        const global = context.sourceCode.getScope(node);
+        const variables = global.set;
+        const used = [
+          ...global.through,
+          ...[...variables.values()].flatMap((variable) => (variable.defs.length === 0 ? variable.references : [])),
+        ];
+        for (const { identifier } of used) {
+          if (identifier.type !== "Identifier") continue;
+          if (!layer.node && nodeGlobals.includes(identifier.name)) {
+            refuse(identifier, `${layer.name} runs in the VM, which has no ${identifier.name}`);
+          } else if (!layer.host && !layer.node && identifier.name === "host") {
+            refuse(identifier, `${layer.name} reaches the machine through ports, not through host`);
+          }
+        }
+      },
+    };
+  },
+};

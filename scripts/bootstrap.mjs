@@ -1,0 +1,124 @@
+/**
+ * Brings a fresh clone to where `npm start` and `npm test` run, with nothing but Node and npm: dependencies
+ * first, then whatever can be built and is stale. What this machine cannot build is named, with the command
+ * that would change that; only a step that should have worked ends it with an error.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/**
+ * Whether `node_modules` holds exactly what the lock file asks for. npm writes `.package-lock.json` last, so
+ * an interrupted installation never counts as done.
+ * @param {string} top
+ * @returns {boolean}
+ */
+export function dependenciesFresh(top) {
+  /** @type {Record<string, { version?: string, integrity?: string, optional?: boolean }>} */
+  const wanted = JSON.parse(readFileSync(join(top, "package-lock.json"), "utf8")).packages;
+  const hidden = join(top, "node_modules", ".package-lock.json");
+  if (!existsSync(hidden)) return false;
+  /** @type {typeof wanted} */
+  const installed = JSON.parse(readFileSync(hidden, "utf8")).packages;
+  for (const [path, want] of Object.entries(wanted)) {
+    if (path === "") continue;
+    const have = installed[path];
+    if (have === undefined) {
+      if (want.optional === true) continue;
+      return false;
+    }
+    if (have.version !== want.version || have.integrity !== want.integrity) return false;
+  }
+  return Object.keys(installed).every((path) => path in wanted);
+}
+
+/**
+ * @param {string} version e.g. `20.20.2`
+ * @param {string} range the `engines.node` of package.json, `>=major.minor`
+ * @returns {boolean}
+ */
+export function nodeSatisfies(version, range) {
+  const minimum = /^>=(\d+)\.(\d+)$/.exec(range);
+  if (minimum === null) throw new Error(`package.json: engines.node is "${range}", not ">=major.minor"`);
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const wantedMajor = Number(minimum[1]);
+  return major > wantedMajor || (major === wantedMajor && minor >= Number(minimum[2]));
+}
+
+/**
+ * @param {string} text
+ */
+function say(text) {
+  process.stderr.write(`bootstrap: ${text}\n`);
+}
+
+/**
+ * @param {string} what
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
+function run(what, command, args) {
+  const result = spawnSync(command, args, { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+  if (result.error !== undefined) throw new Error(`${what}: ${command} cannot be run: ${result.error.message}`);
+  if (result.status !== 0) throw new Error(`${what} failed: ${command} ${args.join(" ")}`);
+}
+
+/** Why the native image cannot be built here, one line each; empty if it can. */
+function nativeMissing() {
+  const setup = process.platform === "darwin" ? "toolchain/setup_macos_arm64.sh" : "toolchain/setup_debian.sh";
+  const prefix = process.env["SEL4_PREFIX"] ?? "/opt/sel4";
+  /** @type {string[]} */
+  const reasons = [];
+  if (!existsSync(join(prefix, "bin", "kernel.elf"))) {
+    reasons.push(
+      `no seL4 kernel in ${prefix}: build one as docs/KERNEL.md says and name its install prefix: SEL4_PREFIX=/path npm start`,
+    );
+  }
+  const check = spawnSync("sh", [join(root, setup), "--check"], { cwd: root, encoding: "utf8" });
+  if (check.error !== undefined || check.status === null) {
+    reasons.push(`${setup} cannot be run: ${check.error?.message ?? "killed"}`);
+  } else if (check.status !== 0) {
+    const lines = `${check.stdout}${check.stderr}`.trim().split("\n");
+    reasons.push(...lines, `all of it at once: ${setup}`);
+  }
+  return reasons;
+}
+
+function main() {
+  const options = new Set(process.argv.slice(2));
+  for (const option of options) {
+    if (!["--no-build", "--no-image"].includes(option)) {
+      throw new Error(`unknown option ${option} (only --no-build and --no-image)`);
+    }
+  }
+  const description = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  if (!nodeSatisfies(process.versions.node, description.engines.node)) {
+    throw new Error(`Node ${process.versions.node} is too old: ${description.engines.node} is needed`);
+  }
+  if (!dependenciesFresh(root)) {
+    say("node_modules does not match package-lock.json: npm ci");
+    run("installing the dependencies", "npm", ["ci"]);
+  }
+  if (options.has("--no-build")) return;
+  run("building", process.execPath, ["--import", "tsx", join("scripts", "build.ts"), "--quiet"]);
+  if (options.has("--no-image")) return;
+  const missing = nativeMissing();
+  if (missing.length === 0) {
+    run("building the image", process.execPath, ["--import", "tsx", join("scripts", "image.ts"), "--quiet"]);
+  } else {
+    say("left out the seL4 image; what needs no kernel runs in the simulator. Missing:");
+    for (const line of missing) say(`  ${line}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    main();
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+}

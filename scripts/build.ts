@@ -1,0 +1,72 @@
+/**
+ * `npm run build`: the VM bundle and the host tools, with esbuild alone. Everything lands in `out/`; a file
+ * that would not change is not written.
+ */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { build } from "esbuild";
+import { sizeText, writeIfChanged } from "./lib/output.ts";
+import { inRepository, repository } from "./lib/repository.ts";
+import { buildVmBundle } from "./lib/vm-bundle.ts";
+
+const hostTools = [
+  { name: "cohsh", entry: "cohsh/main.ts" },
+  { name: "start", entry: "scripts/start.ts" },
+] as const;
+
+async function buildHostTool(name: string, entry: string): Promise<string> {
+  const outfile = inRepository("out", "host", `${name}.mjs`);
+  const result = await build({
+    absWorkingDir: repository,
+    entryPoints: [inRepository(entry)],
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    banner: { js: "#!/usr/bin/env node" },
+    legalComments: "none",
+    tsconfig: inRepository("tsconfig.json"),
+    logLevel: "warning",
+    write: false,
+  });
+  const [output] = result.outputFiles;
+  if (output === undefined) throw new Error(`esbuild made nothing of ${entry}`);
+  writeIfChanged(outfile, output.contents);
+  chmodSync(outfile, 0o755);
+  return outfile;
+}
+
+interface BuildOptions {
+  readonly net: boolean;
+  readonly quiet?: boolean;
+}
+
+async function main(): Promise<void> {
+  const program = new Command("build")
+    .description("Builds the VM bundle (out/vm) and the host tools (out/host).")
+    .option("--no-net", "leave the network stack out of the VM bundle")
+    .option("--quiet", "print nothing but mistakes")
+    .parse();
+  const options = program.opts<BuildOptions>();
+  const out = inRepository("out", "vm");
+  const bundle = await buildVmBundle({
+    entry: inRepository("services", "main.ts"),
+    manifest: inRepository("rootfs", "manifest.json"),
+    out,
+    net: options.net,
+  });
+  const tools = await Promise.all(hostTools.map(({ name, entry }) => buildHostTool(name, entry)));
+  if (options.quiet === true) return;
+  console.log(`${join(out, "main.js")}: ${sizeText(bundle.js.length)}`);
+  for (const tool of tools) console.log(tool);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`build: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
