@@ -1,0 +1,125 @@
+/**
+ * `npm run image`: from TypeScript, C and an external seL4 build to the one file that QEMU boots. What cannot
+ * work is refused before anything is compiled, all reasons at once; what is not stale is not built again.
+ */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
+import { withLock } from "./lib/lock.ts";
+import { manifestPath, readManifest } from "./lib/manifest.ts";
+import {
+  buildBytecodeCompiler,
+  buildTarget,
+  configureNative,
+  nativeDir,
+  requireQuickjs,
+  runTool,
+  stagedRootfs,
+} from "./lib/native.ts";
+import { sizeText, writeIfChanged } from "./lib/output.ts";
+import { inRepository } from "./lib/repository.ts";
+import { writeRootfs } from "./lib/rootfs.ts";
+import { buildVmBundle } from "./lib/vm-bundle.ts";
+
+const mebibyte = 1024 * 1024;
+/** What the image may take (docs/ARCHITECTURE.md states the figures; `.ci/run` holds them). */
+const limits = { "rootfs.cpio": mebibyte, "hive.elf": 2 * mebibyte } as const;
+const heapDefault = 16 * mebibyte;
+const lockPatienceMs = 300_000;
+
+interface ImageOptions {
+  readonly sel4?: string;
+  readonly bundle: string;
+  readonly manifest: string;
+  readonly out: string;
+  readonly heap: number;
+  readonly net: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+function heapSize(text: string): number {
+  const bytes = Number(text);
+  if (!Number.isSafeInteger(bytes) || bytes < 1024 * 1024 || bytes > 256 * mebibyte) {
+    throw new InvalidArgumentError("bytes, from 1 MiB to 256 MiB.");
+  }
+  return bytes;
+}
+
+function checkedPrefix(given: string | undefined): string {
+  const prefix = resolve(kernelPrefix(given));
+  const report = checkKernel(prefix);
+  for (const warning of report.warnings) console.error(`image: warning: ${warning}`);
+  if (report.mistakes.length > 0) throw new Error(report.mistakes.join("\n"));
+  return prefix;
+}
+
+/** Compiles the bundle if it or the compiler is newer than the bytecode. */
+function compileBytecode(compiler: string, source: string, target: string, verbose: boolean): void {
+  const made = existsSync(target) ? statSync(target).mtimeMs : -1;
+  if (made >= statSync(source).mtimeMs && made >= statSync(compiler).mtimeMs) return;
+  runTool(compiler, [source, "main.js", target], verbose);
+}
+
+async function buildImage(options: ImageOptions, prefix: string): Promise<void> {
+  const verbose = options.verbose === true;
+  const out = resolve(options.out);
+  const manifest = readManifest(options.manifest);
+  requireQuickjs();
+  const bundle = await buildVmBundle({
+    entry: options.bundle,
+    manifest: options.manifest,
+    out: join(out, "vm"),
+    net: options.net,
+  });
+  const bytecode = join(out, "vm", "main.qbc");
+  compileBytecode(buildBytecodeCompiler(verbose), join(out, "vm", "main.js"), bytecode, verbose);
+  configureNative(prefix, verbose);
+  const rootfs = writeRootfs({
+    buildInfo: bundle.buildInfo,
+    heapBytes: options.heap,
+    kernelDtb: readFileSync(join(prefix, "support", "kernel.dtb")),
+    lines: bundle.lines,
+    bytecode: readFileSync(bytecode),
+    manifest: manifest.text,
+    components: { "pong.elf": readFileSync(buildTarget("pong.elf", verbose)) },
+  });
+  writeIfChanged(stagedRootfs, rootfs);
+  const image = buildTarget("hive.elf", verbose);
+  mkdirSync(out, { recursive: true });
+  writeIfChanged(join(out, "rootfs.cpio"), rootfs);
+  writeIfChanged(join(out, "hive.elf"), readFileSync(image));
+  // Next to another image its root server, for loaders other than ours.
+  if (out !== inRepository("out")) copyFileSync(join(nativeDir, "rootserver.elf"), join(out, "rootserver.elf"));
+  for (const [name, limit] of Object.entries(limits)) {
+    const size = statSync(join(out, name)).size;
+    if (size >= limit) console.error(`image: warning: ${name} has ${sizeText(size)}, not less than ${sizeText(limit)}`);
+    else if (options.quiet !== true) console.log(`${join(out, name)}: ${sizeText(size)} (limit ${sizeText(limit)})`);
+  }
+}
+
+async function main(): Promise<void> {
+  const program = new Command("image")
+    .description("Builds the boot image out/hive.elf and the boot archive in it, out/rootfs.cpio.")
+    .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
+    .option("--bundle <file>", "another TypeScript entry for the VM", inRepository("services", "main.ts"))
+    .option("--manifest <file>", "another manifest", manifestPath)
+    .option("--out <dir>", "where the image goes", inRepository("out"))
+    .option("--heap <bytes>", "size of the JavaScript heap", heapSize, heapDefault)
+    .option("--no-net", "leave the network stack out of the VM bundle")
+    .option("--quiet", "print nothing but mistakes and warnings")
+    .option("--verbose", "show what the compilers say")
+    .parse();
+  const options = program.opts<ImageOptions>();
+  const prefix = checkedPrefix(options.sel4);
+  await withLock(inRepository("out", ".build-lock"), lockPatienceMs, () => buildImage(options, prefix));
+}
+
+try {
+  await main();
+} catch (error) {
+  const text = error instanceof Error ? error.message : String(error);
+  for (const line of text.split("\n")) console.error(`image: ${line}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,88 @@
+/**
+ * Drives the two CMake projects: `qjsbc`, the bytecode compiler for this machine, and what runs on the board.
+ * Both configure themselves once and anew when their parameters change; Ninja decides what is stale.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeIfChanged } from "./output.ts";
+import { inRepository, pin } from "./repository.ts";
+
+export const quickjsDir = inRepository("out", "quickjs");
+export const nativeDir = inRepository("out", "native");
+/** The archive that the next root server is linked with. */
+export const stagedRootfs = join(nativeDir, "rootfs.cpio");
+
+function setupScript(): string {
+  return process.platform === "darwin" ? "toolchain/setup_macos_arm64.sh" : "toolchain/setup_debian.sh";
+}
+
+/** What the setup script misses, as a text to append to an error; empty if it misses nothing. */
+function missingTools(): string {
+  const check = spawnSync("sh", [inRepository(setupScript()), "--check"], { encoding: "utf8" });
+  return check.status === 0 ? "" : `\n${check.stdout}all of it at once: ${setupScript()}`;
+}
+
+/** Output only if it fails, unless `show`. */
+export function runTool(command: string, args: readonly string[], show: boolean): void {
+  const result = spawnSync(command, args, { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  if (result.error !== undefined) throw new Error(`${command} cannot be run: ${result.error.message}${missingTools()}`);
+  if (result.status !== 0) {
+    const cause = result.signal === null ? `status ${String(result.status)}` : result.signal;
+    throw new Error(`${result.stdout}${result.stderr}${command} failed (${cause})${missingTools()}`);
+  }
+  if (show) process.stdout.write(result.stdout);
+}
+
+/** @throws Error if the pinned QuickJS source is not there. */
+export function requireQuickjs(): void {
+  const version = join(quickjsDir, "VERSION");
+  const wanted = pin("QUICKJS_VERSION");
+  if (!existsSync(version)) throw new Error(`there is no QuickJS source in out/quickjs: ${setupScript()} gets it.`);
+  const found = readFileSync(version, "utf8").trim();
+  if (found !== wanted) throw new Error(`out/quickjs holds QuickJS ${found}, not ${wanted}: ${setupScript()} gets it.`);
+}
+
+function configure(source: string, build: string, definitions: readonly string[], show: boolean): void {
+  const args = ["-G", "Ninja", "-S", inRepository(source), "-B", build, ...definitions];
+  const stamp = join(build, ".configured");
+  const wanted = `${args.join("\n")}\n`;
+  const configured = existsSync(join(build, "build.ninja")) && existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
+  if (configured === wanted) return;
+  runTool("cmake", args, show);
+  writeIfChanged(stamp, wanted);
+}
+
+/** @returns the compiler's path. */
+export function buildBytecodeCompiler(show: boolean): string {
+  const build = join(nativeDir, "host");
+  configure(
+    "engine/native/qjsbc",
+    build,
+    ["-DCMAKE_BUILD_TYPE=Release", `-DQUICKJS_DIR=${quickjsDir}`, `-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${nativeDir}`],
+    show,
+  );
+  runTool("cmake", ["--build", build, "--target", "qjsbc"], show);
+  return join(nativeDir, "qjsbc");
+}
+
+/** Configures the board's project for a kernel; `buildTarget` then makes parts of it. */
+export function configureNative(prefix: string, show: boolean): void {
+  configure(
+    "engine/native",
+    join(nativeDir, "board"),
+    [
+      `-DCMAKE_TOOLCHAIN_FILE=${inRepository("engine/native/toolchain-aarch64.cmake")}`,
+      `-DSEL4_PREFIX=${prefix}`,
+      `-DQUICKJS_DIR=${quickjsDir}`,
+      `-DROOTFS=${stagedRootfs}`,
+      `-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${nativeDir}`,
+    ],
+    show,
+  );
+}
+
+export function buildTarget(target: string, show: boolean): string {
+  runTool("cmake", ["--build", join(nativeDir, "board"), "--target", target], show);
+  return join(nativeDir, target);
+}
