@@ -1,0 +1,438 @@
+/*
+ * Components. Everything one consists of is made from a single untyped, so destroying it is one
+ * revoke; the capabilities to its pages wait in a CNode that is part of it. Its own CSpace holds one
+ * capability, the badged endpoint, where its calls and (by the same capability) its faults arrive.
+ */
+#include "../../components/layout.h"
+#include "kernel.h"
+#include "../elf.h"
+#include <string.h>
+
+enum { SLOT_UNTYPED, SLOT_TCB, SLOT_REPLY, SLOT_STORAGE, SLOTS }; /* per component, in the root CNode */
+enum { CSPACE_BITS = 1, FRAME_PAGES = PLATFORM_FRAME_BYTES / 4096, BUILD_SLOTS = 4, SEGMENTS_MAX = 8 };
+
+struct component {
+    seL4_CPtr slots, untyped;
+    struct platform_component info;
+    bool live, call_waits, fault_waits, violation_waits, suspended;
+    uint64_t call[5], fault[5];
+    /* while it is built */
+    unsigned stored, storage_bits;
+};
+
+static struct component components[PLATFORM_COMPONENTS];
+static seL4_CPtr build; /* scratch slots */
+static uint32_t next_event;
+
+int component_init(void)
+{
+    build = slots_take(BUILD_SLOTS);
+    return build ? 0 : PLATFORM_ENOMEM;
+}
+
+unsigned component_count(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < PLATFORM_COMPONENTS; i++)
+        count += components[i].live;
+    return count;
+}
+
+/* ---- building ---- */
+
+/* A new object in a scratch slot. */
+static int make(struct component *c, seL4_Word type, seL4_Word size_bits, seL4_CPtr slot)
+{
+    return retype(c->untyped, type, size_bits, slot);
+}
+
+/* Puts a finished object's capability away; it is deleted with all the rest. */
+static int store(struct component *c, seL4_CPtr slot)
+{
+    return seL4_CNode_Move(c->slots + SLOT_STORAGE, c->stored++, (seL4_Uint8)c->storage_bits, seL4_CapInitThreadCNode, slot, ROOT_DEPTH)
+               ? PLATFORM_ENOMEM
+               : 0;
+}
+
+static int add_table(struct component *c, seL4_CPtr vspace, seL4_Word at)
+{
+    if (make(c, seL4_ARM_PageTableObject, 0, build + 1) ||
+        seL4_ARM_PageTable_Map(build + 1, vspace, at, seL4_ARM_Default_VMAttributes))
+        return PLATFORM_ENOMEM;
+    return store(c, build + 1);
+}
+
+/* Maps a page of the component here too; the copy of its capability is in build + 2 afterwards. */
+static int map_here(seL4_CPtr frame, void *at)
+{
+    if (seL4_CNode_Copy(seL4_CapInitThreadCNode, build + 2, ROOT_DEPTH, seL4_CapInitThreadCNode, frame, ROOT_DEPTH, seL4_AllRights))
+        return PLATFORM_ENOMEM;
+    return vspace_map(build + 2, at, true);
+}
+
+/* What the ELF puts on this page, and with which rights; false if no segment is there. */
+static bool page_rights(const struct platform_spawn *spawn, seL4_Word page, bool *write, bool *execute)
+{
+    const Elf64_Ehdr *elf = (const void *)spawn->elf;
+    const Elf64_Phdr *segment = (const void *)(spawn->elf + elf->e_phoff);
+    for (unsigned i = 0; i < elf->e_phnum; i++, segment++) {
+        if (segment->p_type != PT_LOAD || page + PAGE_BYTES <= segment->p_vaddr || page >= segment->p_vaddr + segment->p_memsz)
+            continue;
+        *write = segment->p_flags & PF_W;
+        *execute = segment->p_flags & PF_X;
+        return true;
+    }
+    return false;
+}
+
+static void copy_page(const struct platform_spawn *spawn, seL4_Word page, uint8_t *to)
+{
+    const Elf64_Ehdr *elf = (const void *)spawn->elf;
+    const Elf64_Phdr *segment = (const void *)(spawn->elf + elf->e_phoff);
+    for (unsigned i = 0; i < elf->e_phnum; i++, segment++) {
+        seL4_Word from = segment->p_vaddr > page ? segment->p_vaddr : page, end = segment->p_vaddr + segment->p_filesz;
+        if (end > page + PAGE_BYTES)
+            end = page + PAGE_BYTES;
+        if (segment->p_type == PT_LOAD && from < end)
+            memcpy(to + (from - page), spawn->elf + segment->p_offset + (from - segment->p_vaddr), end - from);
+    }
+}
+
+static int add_page(struct component *c, seL4_CPtr vspace, seL4_Word at, bool write, bool execute, const struct platform_spawn *content)
+{
+    if (make(c, seL4_ARM_SmallPageObject, 0, build + 1))
+        return PLATFORM_ENOMEM;
+    if (content) {
+        if (map_here(build + 1, vspace_scratch()))
+            return PLATFORM_ENOMEM;
+        copy_page(content, at, vspace_scratch());
+        seL4_ARM_Page_Unify_Instruction(build + 2, 0, PAGE_BYTES);
+        seL4_CNode_Delete(seL4_CapInitThreadCNode, build + 2, ROOT_DEPTH);
+    }
+    seL4_Word attributes = seL4_ARM_Default_VMAttributes | (execute ? 0 : seL4_ARM_ExecuteNever);
+    if (seL4_ARM_Page_Map(build + 1, vspace, at, write ? seL4_ReadWrite : seL4_CanRead, attributes))
+        return PLATFORM_ENOMEM;
+    return store(c, build + 1);
+}
+
+static int add_pages(struct component *c, seL4_CPtr vspace, seL4_Word from, seL4_Word end)
+{
+    int error = 0;
+    for (; from < end && !error; from += PAGE_BYTES)
+        error = add_page(c, vspace, from, true, false, NULL);
+    return error;
+}
+
+static int add_shared_frame(struct component *c, uint32_t id, seL4_CPtr vspace)
+{
+    for (unsigned i = 0; i < FRAME_PAGES; i++) {
+        uint8_t *here = (uint8_t *)vspace_component_frame(id) + i * PAGE_BYTES;
+        if (make(c, seL4_ARM_SmallPageObject, 0, build + 1) || map_here(build + 1, here) || store(c, build + 2) ||
+            seL4_ARM_Page_Map(build + 1, vspace, COMPONENT_FRAME + i * PAGE_BYTES, seL4_ReadWrite,
+                              seL4_ARM_Default_VMAttributes | seL4_ARM_ExecuteNever) ||
+            store(c, build + 1))
+            return PLATFORM_ENOMEM;
+    }
+    c->info.frame = vspace_component_frame(id);
+    return 0;
+}
+
+static int add_space(struct component *c, uint32_t id, seL4_CPtr vspace, const struct platform_spawn *spawn, seL4_Word arena)
+{
+    int error = make(c, seL4_ARM_VSpaceObject, 0, vspace);
+    if (error || seL4_ARM_ASIDPool_Assign(seL4_CapInitThreadASIDPool, vspace))
+        return PLATFORM_ENOMEM;
+    /* Two upper levels for the lowest gigabyte, then a table per 2 MiB. */
+    error = add_table(c, vspace, COMPONENT_IMAGE);
+    if (!error)
+        error = add_table(c, vspace, COMPONENT_IMAGE);
+    for (seL4_Word at = COMPONENT_IMAGE; at < COMPONENT_ARENA + arena && !error; at += LARGE_BYTES)
+        error = add_table(c, vspace, at);
+    for (seL4_Word at = COMPONENT_IMAGE; at < COMPONENT_IMAGE_END && !error; at += PAGE_BYTES) {
+        bool write, execute;
+        if (page_rights(spawn, at, &write, &execute))
+            error = add_page(c, vspace, at, write, execute, spawn);
+    }
+    if (!error)
+        error = add_pages(c, vspace, COMPONENT_STACK_TOP - COMPONENT_STACK_BYTES, COMPONENT_STACK_TOP);
+    if (!error)
+        error = add_pages(c, vspace, COMPONENT_ARENA, COMPONENT_ARENA + arena);
+    return error ? error : add_shared_frame(c, id, vspace);
+}
+
+static int start(struct component *c, uint32_t id, seL4_CPtr vspace, const struct platform_spawn *spawn, seL4_Word arena)
+{
+    seL4_CPtr tcb = c->slots + SLOT_TCB, cspace = build + 3;
+    if (make(c, seL4_ARM_SmallPageObject, 0, build + 1) ||
+        seL4_ARM_Page_Map(build + 1, vspace, COMPONENT_IPC_BUFFER, seL4_ReadWrite, seL4_ARM_Default_VMAttributes | seL4_ARM_ExecuteNever) ||
+        make(c, seL4_TCBObject, 0, tcb) || make(c, seL4_CapTableObject, CSPACE_BITS, cspace))
+        return PLATFORM_ENOMEM;
+    seL4_CapRights_t rights = seL4_CapRights_new(true, false, false, true); /* send and be answered; not receive, not grant */
+    if (seL4_CNode_Mint(cspace, COMPONENT_ENDPOINT, CSPACE_BITS, seL4_CapInitThreadCNode, root_endpoint, ROOT_DEPTH, rights,
+                        BADGE_COMPONENT | id))
+        return PLATFORM_ENOMEM;
+    seL4_Word guard = seL4_CNode_CapData_new(0, seL4_WordBits - CSPACE_BITS).words[0];
+    if (seL4_TCB_Configure(tcb, COMPONENT_ENDPOINT, cspace, guard, vspace, 0, COMPONENT_IPC_BUFFER, build + 1) ||
+        seL4_TCB_SetPriority(tcb, seL4_CapInitThreadTCB, spawn->priority))
+        return PLATFORM_EINVAL;
+    seL4_UserContext registers = {
+        .pc = ((const Elf64_Ehdr *)spawn->elf)->e_entry,
+        .sp = COMPONENT_STACK_TOP,
+        .x0 = spawn->args[0], .x1 = spawn->args[1], .x2 = spawn->args[2], .x3 = spawn->args[3],
+        .x4 = arena,
+    };
+    if (store(c, build + 1) || store(c, cspace) || store(c, vspace))
+        return PLATFORM_ENOMEM;
+    return seL4_TCB_WriteRegisters(tcb, true, 0, sizeof registers / sizeof(seL4_Word), &registers) ? PLATFORM_EINVAL : 0;
+}
+
+/* An AArch64 ELF whose segments lie where components have their image, inside the file. */
+static bool elf_fits(const struct platform_spawn *spawn)
+{
+    const Elf64_Ehdr *elf = (const void *)spawn->elf;
+    if (spawn->elf_size < sizeof *elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) || elf->e_ident[EI_CLASS] != ELFCLASS64 ||
+        elf->e_machine != EM_AARCH64 || elf->e_type != ET_EXEC || elf->e_phentsize != sizeof(Elf64_Phdr) || elf->e_phnum > SEGMENTS_MAX ||
+        elf->e_phoff > spawn->elf_size || elf->e_phoff % 8 || elf->e_phnum * sizeof(Elf64_Phdr) > spawn->elf_size - elf->e_phoff)
+        return false;
+    const Elf64_Phdr *segment = (const void *)(spawn->elf + elf->e_phoff);
+    for (unsigned i = 0; i < elf->e_phnum; i++, segment++)
+        if (segment->p_type == PT_LOAD && segment->p_memsz &&
+            (segment->p_vaddr < COMPONENT_IMAGE || segment->p_vaddr > COMPONENT_IMAGE_END || segment->p_filesz > segment->p_memsz ||
+             segment->p_memsz > COMPONENT_IMAGE_END - segment->p_vaddr || segment->p_offset > spawn->elf_size ||
+             segment->p_filesz > spawn->elf_size - segment->p_offset || (segment->p_flags & (PF_W | PF_X)) == (PF_W | PF_X)))
+            return false;
+    return true;
+}
+
+/* Pages a component takes, so that one untyped of the right size can be found. */
+static unsigned count_pages(const struct platform_spawn *spawn, seL4_Word arena)
+{
+    unsigned pages = 0;
+    bool write, execute;
+    for (seL4_Word at = COMPONENT_IMAGE; at < COMPONENT_IMAGE_END; at += PAGE_BYTES)
+        pages += page_rights(spawn, at, &write, &execute);
+    pages += (unsigned)((COMPONENT_STACK_BYTES + arena) / PAGE_BYTES) + FRAME_PAGES + 1;
+    return pages + 3 + (unsigned)((COMPONENT_ARENA + arena - COMPONENT_IMAGE + LARGE_BYTES - 1) / LARGE_BYTES);
+}
+
+int platform_component_spawn(const struct platform_spawn *spawn)
+{
+    seL4_Word arena = (spawn->arena_bytes + PAGE_MASK) & ~PAGE_MASK;
+    if (!elf_fits(spawn) || arena > COMPONENT_ARENA_MAX || spawn->priority < 1 || spawn->priority > 200)
+        return PLATFORM_EINVAL;
+    uint32_t id = 0;
+    while (id < PLATFORM_COMPONENTS && components[id].live)
+        id++;
+    if (id == PLATFORM_COMPONENTS)
+        return PLATFORM_EBUSY;
+    struct component *c = &components[id];
+    seL4_CPtr slots = c->slots ? c->slots : slots_take(SLOTS);
+    if (!slots)
+        return PLATFORM_ENOMEM;
+    *c = (struct component){.slots = slots};
+    unsigned pages = count_pages(spawn, arena), bits = seL4_PageBits;
+    while ((1u << c->storage_bits) < pages + FRAME_PAGES + 2)
+        c->storage_bits++;
+    /* The storage CNode, every page, and one page that the TCB and the CSpace share. */
+    seL4_Word bytes = ((1ul << (c->storage_bits + seL4_SlotBits)) | PAGE_MASK) + 1 + (pages + 1ul) * PAGE_BYTES;
+    while ((1ul << bits) < bytes)
+        bits++;
+    c->untyped = untyped_take(bits);
+    if (!c->untyped)
+        return PLATFORM_ENOMEM;
+    c->info.bytes = 1ul << bits;
+    c->live = true;
+    int error = make(c, seL4_CapTableObject, c->storage_bits, slots + SLOT_STORAGE);
+    if (!error)
+        error = add_space(c, id, build, spawn, arena);
+    if (!error)
+        error = start(c, id, build, spawn, arena);
+    if (error) {
+        platform_component_destroy(id);
+        return error;
+    }
+    return (int)id;
+}
+
+/* ---- messages ---- */
+
+/*
+ * Whether the message that was just received is a call, and its sender now waits. A receiver cannot see
+ * that in the message, but the sender's x7 still holds the system call's number. The reply capability of
+ * a call is saved.
+ */
+static bool has_called(struct component *c)
+{
+    seL4_UserContext registers;
+    const unsigned up_to_x7 = offsetof(seL4_UserContext, x8) / sizeof(seL4_Word);
+    if (seL4_TCB_ReadRegisters(c->slots + SLOT_TCB, false, 0, up_to_x7, &registers) || registers.x7 != (seL4_Word)seL4_SysCall)
+        return false;
+    return !seL4_CNode_SaveCaller(seL4_CapInitThreadCNode, c->slots + SLOT_REPLY, ROOT_DEPTH);
+}
+
+void component_message(seL4_Word badge, seL4_MessageInfo_t info)
+{
+    uint32_t id = badge & (PLATFORM_COMPONENTS - 1);
+    struct component *c = &components[id];
+    seL4_Word label = seL4_MessageInfo_get_label(info);
+    if (!c->live)
+        return;
+    if (label != seL4_Fault_NullFault && label < COMPONENT_LABEL_FIRST) {
+        uint64_t *f = c->fault;
+        memset(f, 0, sizeof c->fault);
+        f[0] = PLATFORM_FAULT_OTHER;
+        f[3] = label;
+        if (label == seL4_Fault_VMFault) {
+            bool fetch = seL4_GetMR(seL4_VMFault_PrefetchFault), write = seL4_GetMR(seL4_VMFault_FSR) & (1u << 6); /* ISS.WnR */
+            f[0] = PLATFORM_FAULT_VM;
+            f[1] = seL4_GetMR(seL4_VMFault_IP);
+            f[2] = seL4_GetMR(seL4_VMFault_Addr);
+            f[3] = seL4_GetMR(seL4_VMFault_FSR);
+            f[4] = fetch ? 1 : write ? 2 : 0;
+        } else if (label == seL4_Fault_CapFault) {
+            f[0] = PLATFORM_FAULT_CAP;
+            f[1] = seL4_GetMR(seL4_CapFault_IP);
+            f[2] = seL4_GetMR(seL4_CapFault_Addr);
+        } else if (label == seL4_Fault_UnknownSyscall) {
+            f[0] = PLATFORM_FAULT_SYSCALL;
+            f[1] = seL4_GetMR(seL4_UnknownSyscall_FaultIP);
+            f[3] = seL4_GetMR(seL4_UnknownSyscall_Syscall);
+        } else if (label == seL4_Fault_UserException) {
+            f[0] = PLATFORM_FAULT_EXCEPTION;
+            f[1] = seL4_GetMR(seL4_UserException_FaultIP);
+            f[3] = seL4_GetMR(seL4_UserException_Number);
+        }
+        c->fault_waits = true;
+        c->info.state = PLATFORM_FAULTED;
+        return;
+    }
+    uint64_t words[5] = {label};
+    for (unsigned i = 0; i < 4 && i < seL4_MessageInfo_get_length(info); i++)
+        words[i + 1] = (uint32_t)seL4_GetMR(i);
+    if (label < COMPONENT_LABEL_FIRST || c->info.state != PLATFORM_RUNNING || !has_called(c)) {
+        c->info.refused++;
+        c->violation_waits = true;
+        return;
+    }
+    memcpy(c->call, words, sizeof words);
+    c->info.state = PLATFORM_CALLING;
+    c->info.calls++;
+    c->call_waits = true;
+}
+
+static int fill_events(struct component *c, uint32_t id, struct platform_event *event)
+{
+    event->id = id;
+    memset(event->words, 0, sizeof event->words);
+    if (c->call_waits) {
+        c->call_waits = false;
+        event->kind = PLATFORM_EVENT_CALL;
+        memcpy(event->words, c->call, sizeof c->call);
+    } else if (c->fault_waits) {
+        c->fault_waits = false;
+        event->kind = PLATFORM_EVENT_FAULT;
+        memcpy(event->words, c->fault, sizeof c->fault);
+    } else if (c->violation_waits) {
+        c->violation_waits = false;
+        event->kind = PLATFORM_EVENT_VIOLATION;
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+bool component_waiting(void)
+{
+    for (unsigned i = 0; i < PLATFORM_COMPONENTS; i++)
+        if (components[i].live && (components[i].call_waits || components[i].fault_waits || components[i].violation_waits))
+            return true;
+    return false;
+}
+
+/* Round-robin over the components, so that a busy one cannot keep the others' events waiting. */
+bool platform_component_event(struct platform_event *event)
+{
+    for (unsigned i = 0; i < PLATFORM_COMPONENTS; i++) {
+        uint32_t id = (next_event + i) % PLATFORM_COMPONENTS;
+        if (components[id].live && fill_events(&components[id], id, event)) {
+            next_event = id + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct component *find(uint32_t id)
+{
+    return id < PLATFORM_COMPONENTS && components[id].live ? &components[id] : NULL;
+}
+
+int platform_component_reply(uint32_t id, uint32_t label, const uint32_t words[4])
+{
+    struct component *c = find(id);
+    if (!c)
+        return PLATFORM_ENOENT;
+    if (c->info.state != PLATFORM_CALLING || c->call_waits)
+        return PLATFORM_EBUSY;
+    c->info.state = PLATFORM_RUNNING;
+    for (unsigned i = 0; i < 4; i++)
+        seL4_SetMR(i, words[i]);
+    seL4_Send(c->slots + SLOT_REPLY, seL4_MessageInfo_new(label, 0, 0, 4));
+    /* It runs below the root, so it has not moved since the answer was delivered. */
+    if (c->suspended && seL4_TCB_Suspend(c->slots + SLOT_TCB))
+        return PLATFORM_EINVAL;
+    return 0;
+}
+
+int platform_component_suspend(uint32_t id)
+{
+    struct component *c = find(id);
+    if (!c)
+        return PLATFORM_ENOENT;
+    c->suspended = true;
+    /* One that waits for an answer stands still already, and the kernel would cancel its call. */
+    if (c->info.state != PLATFORM_RUNNING)
+        return 0;
+    return seL4_TCB_Suspend(c->slots + SLOT_TCB) ? PLATFORM_EINVAL : 0;
+}
+
+int platform_component_resume(uint32_t id)
+{
+    struct component *c = find(id);
+    if (!c)
+        return PLATFORM_ENOENT;
+    if (!c->suspended || c->info.state == PLATFORM_FAULTED)
+        return PLATFORM_EBUSY;
+    c->suspended = false;
+    if (c->info.state == PLATFORM_CALLING)
+        return 0;
+    return seL4_TCB_Resume(c->slots + SLOT_TCB) ? PLATFORM_EINVAL : 0;
+}
+
+int platform_component_destroy(uint32_t id)
+{
+    struct component *c = find(id);
+    if (!c)
+        return PLATFORM_ENOENT;
+    seL4_CNode_Revoke(seL4_CapInitThreadCNode, c->untyped, ROOT_DEPTH);
+    untyped_give(c->untyped);
+    c->live = false;
+    return 0;
+}
+
+int platform_component_info(uint32_t id, struct platform_component *info)
+{
+    const struct component *c = find(id);
+    if (!c)
+        return PLATFORM_ENOENT;
+    *info = c->info;
+    if (c->suspended && info->state != PLATFORM_FAULTED)
+        info->state = PLATFORM_SUSPENDED;
+    return 0;
+}
+
+void component_reset(void)
+{
+    for (uint32_t id = 0; id < PLATFORM_COMPONENTS; id++)
+        platform_component_destroy(id);
+}

@@ -1,0 +1,124 @@
+/*
+ * Untyped memory in a static table. A piece that is too large is split in halves until it fits, so a
+ * device's page is found by its address and the kernel never zeroes more than needed (it zeroes an
+ * untyped whole at its first retype).
+ */
+#include "kernel.h"
+
+enum { UNTYPED_MAX = 768, BITS_MAX = 48 };
+
+struct untyped {
+    seL4_CPtr cap;
+    uint64_t address;
+    uint8_t bits;
+    bool device, used, split;
+};
+
+static struct untyped untypeds[UNTYPED_MAX];
+static unsigned untyped_count;
+static seL4_CPtr next_slot;
+
+void objects_init(void)
+{
+    next_slot = bootinfo->empty.start;
+    seL4_Word count = bootinfo->untyped.end - bootinfo->untyped.start;
+    for (seL4_Word i = 0; i < count && i < UNTYPED_MAX; i++) {
+        const seL4_UntypedDesc *d = &bootinfo->untypedList[i];
+        untypeds[untyped_count++] = (struct untyped){bootinfo->untyped.start + i, d->paddr, d->sizeBits, d->isDevice, false, false};
+    }
+}
+
+seL4_CPtr slots_take(unsigned count)
+{
+    if (bootinfo->empty.end - next_slot < count)
+        return 0;
+    seL4_CPtr first = next_slot;
+    next_slot += count;
+    return first;
+}
+
+unsigned slots_used(void)
+{
+    return (unsigned)((1ul << bootinfo->initThreadCNodeSizeBits) - (bootinfo->empty.end - next_slot));
+}
+
+int retype(seL4_CPtr untyped, seL4_Word type, seL4_Word size_bits, seL4_CPtr slot)
+{
+    return seL4_Untyped_Retype(untyped, type, size_bits, seL4_CapInitThreadCNode, 0, 0, slot, 1) ? PLATFORM_ENOMEM : 0;
+}
+
+/* Splits the piece in two; the returned one holds the address. */
+static struct untyped *halve(struct untyped *whole, uint64_t address)
+{
+    if (untyped_count + 2 > UNTYPED_MAX)
+        return NULL;
+    seL4_CPtr slots = slots_take(2);
+    unsigned bits = whole->bits - 1u;
+    if (!slots || seL4_Untyped_Retype(whole->cap, seL4_UntypedObject, bits, seL4_CapInitThreadCNode, 0, 0, slots, 2))
+        return NULL;
+    whole->used = whole->split = true;
+    struct untyped *low = &untypeds[untyped_count];
+    untyped_count += 2;
+    low[0] = (struct untyped){slots, whole->address, (uint8_t)bits, whole->device, false, false};
+    low[1] = (struct untyped){slots + 1, whole->address + (1ul << bits), (uint8_t)bits, whole->device, false, false};
+    return address >= low[1].address ? &low[1] : &low[0];
+}
+
+seL4_CPtr untyped_take(unsigned bits)
+{
+    struct untyped *best = NULL;
+    for (unsigned i = 0; i < untyped_count; i++) {
+        struct untyped *u = &untypeds[i];
+        if (!u->device && !u->used && u->bits >= bits && (!best || u->bits < best->bits))
+            best = u;
+    }
+    while (best && best->bits > bits)
+        best = halve(best, 0);
+    if (!best)
+        return 0;
+    best->used = true;
+    return best->cap;
+}
+
+void untyped_give(seL4_CPtr untyped)
+{
+    for (unsigned i = 0; i < untyped_count; i++)
+        if (untypeds[i].cap == untyped)
+            untypeds[i].used = false;
+}
+
+int device_frame(uint64_t page, seL4_CPtr *frame)
+{
+    for (unsigned i = 0; i < untyped_count; i++) {
+        struct untyped *u = &untypeds[i];
+        if (!u->device || u->used || page < u->address || page - u->address >= 1ul << u->bits)
+            continue;
+        while (u && u->bits > seL4_PageBits)
+            u = halve(u, page);
+        *frame = u ? slots_take(1) : 0;
+        if (!*frame || retype(u->cap, seL4_ARM_SmallPageObject, 0, *frame))
+            return PLATFORM_ENOMEM;
+        u->used = true;
+        return 0;
+    }
+    return PLATFORM_EINVAL;
+}
+
+void objects_caps(struct platform_caps *caps)
+{
+    caps->slots_total = 1u << bootinfo->initThreadCNodeSizeBits;
+    caps->slots_used = slots_used();
+    for (unsigned i = 0; i < untyped_count; i++) {
+        const struct untyped *u = &untypeds[i];
+        if (u->split)
+            continue;
+        if (u->device) {
+            caps->device_untyped_count++;
+            continue;
+        }
+        caps->untyped_count++;
+        caps->untyped_bytes += 1ul << u->bits;
+        if (!u->used)
+            caps->untyped_free_bytes += 1ul << u->bits;
+    }
+}
