@@ -1,0 +1,99 @@
+/**
+ * ICMP (RFC 792, RFC 1122 §3.2.2): answers echo requests, and tells senders, at a limited rate, that nobody is there.
+ * It never answers a broadcast, nor an ICMP message other than an echo request, so it cannot be used to flood others.
+ */
+import type { Bytes } from "../ports/index.ts";
+import type { NetCounters } from "./counters.ts";
+import type { Output } from "./output.ts";
+import type { Packet } from "./packet.ts";
+import { RateLimit } from "./rate.ts";
+import {
+  checkIcmp,
+  clearIcmpRest,
+  emitIcmpHeader,
+  ICMP_BAD_CHECKSUM,
+  ICMP_ECHO_REPLY,
+  ICMP_ECHO_REQUEST,
+  ICMP_HEADER,
+  ICMP_REST,
+  ICMP_TYPE,
+  ICMP_UNREACHABLE,
+} from "./wire/icmp.ts";
+import { getU16 } from "./wire/bytes.ts";
+import { PROTOCOL_ICMP } from "./wire/ipv4.ts";
+
+export const ERRORS_PER_SECOND = 10;
+/** RFC 792: the header and the first 64 bits of the payload, by which the sender knows its packet. */
+const QUOTED_BYTES = 8;
+
+export class Icmp {
+  private readonly output: Output;
+  private readonly bytes: Bytes;
+  private readonly counters: NetCounters;
+  private readonly limit = new RateLimit(ERRORS_PER_SECOND, ERRORS_PER_SECOND);
+
+  constructor(output: Output, bytes: Bytes, counters: NetCounters) {
+    this.output = output;
+    this.bytes = bytes;
+    this.counters = counters;
+  }
+
+  /** A packet's ICMP message; it gets its one fate here. */
+  receive(packet: Packet): void {
+    const { bytes, start, length } = packet;
+    const dropped = this.counters.dropped;
+    const rest = checkIcmp(bytes, start, length, this.bytes);
+    if (rest < 0) {
+      if (rest === ICMP_BAD_CHECKSUM) dropped.icmpChecksum++;
+      else dropped.icmpMalformed++;
+      return;
+    }
+    // Type 8, code 0; other codes are not defined.
+    if (getU16(bytes, start + ICMP_TYPE) !== ICMP_ECHO_REQUEST << 8) {
+      dropped.icmpType++;
+      return;
+    }
+    if (packet.broadcast) {
+      dropped.icmpBroadcast++;
+      return;
+    }
+    const output = this.output;
+    if (length > output.payloadMax) {
+      dropped.icmpTooBig++;
+      return;
+    }
+    if (!output.reply(PROTOCOL_ICMP, packet)) {
+      dropped.txFull++;
+      return;
+    }
+    const at = output.payload;
+    this.bytes.copy(output.tx, at + ICMP_REST, bytes, start + ICMP_REST, length - ICMP_REST);
+    emitIcmpHeader(output.tx, at, ICMP_ECHO_REPLY, 0, rest);
+    output.send(length);
+    this.counters.handled.echoRequests++;
+    this.counters.sent.echoReplies++;
+  }
+
+  /** Tell the sender of a packet that is not ICMP's own that it cannot be delivered. */
+  unreachable(packet: Packet, code: number, nowUs: number): void {
+    if (packet.broadcast) return;
+    if (!this.limit.take(nowUs)) {
+      this.counters.unsent.icmpErrors++;
+      return;
+    }
+    const output = this.output;
+    if (!output.reply(PROTOCOL_ICMP, packet)) {
+      this.counters.unsent.txFull++;
+      return;
+    }
+    const at = output.payload;
+    const header = packet.start - packet.header;
+    const quoted = Math.min(header + Math.min(packet.length, QUOTED_BYTES), output.payloadMax - ICMP_HEADER);
+    clearIcmpRest(output.tx, at);
+    this.bytes.copy(output.tx, at + ICMP_HEADER, packet.bytes, packet.header, quoted);
+    const rest = this.bytes.checksum(output.tx, at + ICMP_REST, ICMP_HEADER - ICMP_REST + quoted, 0);
+    emitIcmpHeader(output.tx, at, ICMP_UNREACHABLE, code, rest);
+    output.send(ICMP_HEADER + quoted);
+    this.counters.sent.icmpErrors++;
+  }
+}
