@@ -1,0 +1,75 @@
+#include "lines.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t *names, *entries;
+static uint32_t name_count, entry_count;
+
+static uint32_t u32(const uint8_t *bytes)
+{
+    uint32_t value;
+
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+bool lines_open(const uint8_t *bytes, size_t size)
+{
+    size_t at = 8;
+
+    names = entries = NULL;
+    name_count = entry_count = 0;
+    if (size < 8 || memcmp(bytes, "LINE", 4) != 0) return false;
+    for (uint32_t left = u32(bytes + 4); left; left--) {
+        const uint8_t *end = at < size ? memchr(bytes + at, 0, size - at) : NULL;
+        if (!end) return false;
+        at = (size_t)(end - bytes) + 1;
+    }
+    at = (at + 3) & ~(size_t)3;
+    if (at + 4 > size || (size - at - 4) / 4 != u32(bytes + at) || (size - at) % 4) return false;
+    names = bytes + 8;
+    name_count = u32(bytes + 4);
+    entries = bytes + at + 4;
+    entry_count = u32(bytes + at);
+    return true;
+}
+
+/* Name and line of a bundle line, counted from 1; NULL if it came from no file. */
+static const char *lookup(unsigned long line, unsigned *source_line)
+{
+    const char *name = (const char *)names;
+    uint32_t entry;
+
+    if (line < 1 || line > entry_count) return NULL;
+    entry = u32(entries + 4 * (line - 1));
+    if ((entry & 0xffff) >= name_count) return NULL;
+    *source_line = entry >> 16;
+    for (uint32_t skip = entry & 0xffff; skip; skip--) name += strlen(name) + 1;
+    return name;
+}
+
+size_t lines_translate(const char *text, char *into, size_t capacity)
+{
+    static const char module[] = "main.js:";
+    size_t used = 0;
+
+    while (*text && used + 1 < capacity) {
+        if (strncmp(text, module, sizeof(module) - 1) == 0) {
+            char *end;
+            unsigned source_line = 0;
+            const char *name = lookup(strtoul(text + sizeof(module) - 1, &end, 10), &source_line);
+            if (name) {
+                int length = snprintf(into + used, capacity - used, "%s:%u", name, source_line);
+                used += (size_t)length < capacity - used ? (size_t)length : capacity - used - 1;
+                text = end;
+                if (*text == ':') text += 1 + strspn(text + 1, "0123456789");
+                continue;
+            }
+        }
+        into[used++] = *text++;
+    }
+    into[used] = 0;
+    return used;
+}
