@@ -1,0 +1,197 @@
+/**
+ * Watches the isolated components: hands their calls to their protocol, names their faults, and ends what breaks a rule.
+ * A component can cost the hive at most its budget of calls per second and its share of a turn; whatever it does, the others
+ * and the console go on, and its memory comes back.
+ */
+import type { Clock, ComponentEvent, Components, Log } from "../ports/index.ts";
+import type { TimerPort } from "../pump/timers.ts";
+import { nameFault } from "./faults.ts";
+import type { Layout } from "./layout.ts";
+
+/** What a component may ask, in which order. */
+export interface Protocol {
+  readonly name: string;
+  /** Whether everything that was expected of it has come. */
+  readonly settled: boolean;
+  /** Answer a call, or leave it unanswered. @returns what was wrong with it, if something was; then nothing was replied. */
+  call(event: ComponentEvent, components: Components): string | undefined;
+}
+
+/** How one component is run. */
+export interface Rules {
+  readonly priority: number;
+  readonly arenaBytes: number;
+  readonly args: readonly [number, number, number, number];
+  /** More calls than that in one second suspend it. */
+  readonly callsPerSecond: number;
+  /** Its protocol must settle within that time, or it is ended. */
+  readonly settleUs: number;
+}
+
+/** A component, as `ps` shows it. */
+export interface ComponentStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly state: string;
+  readonly bytes: number;
+  readonly calls: number;
+  readonly refused: number;
+}
+
+/** One that has ended. */
+export interface Ended {
+  readonly name: string;
+  readonly why: string;
+  readonly atUs: number;
+}
+
+export interface SupervisorOptions {
+  readonly components: Components;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly timers: TimerPort;
+  readonly layout: Layout;
+  /** What becomes of a component that faulted or broke a rule: its memory taken back, or kept suspended to be looked at. */
+  readonly policy: "destroy" | "keep";
+}
+
+const SECOND = 1_000_000;
+/** Ended components that are remembered. */
+const REMEMBERED = 16;
+
+class Live {
+  readonly id: number;
+  readonly protocol: Protocol;
+  readonly rules: Rules;
+  windowUs = 0;
+  callsInWindow = 0;
+  suspended = false;
+
+  constructor(id: number, protocol: Protocol, rules: Rules) {
+    this.id = id;
+    this.protocol = protocol;
+    this.rules = rules;
+  }
+}
+
+/** All components. As a source of the pump (stage `ipc`) its unit of work is one event. */
+export class Supervisor {
+  readonly ended: Ended[] = [];
+  /** Components ended for a fault, for breaking their protocol, for flooding, for not settling in time. */
+  faults = 0;
+  violations = 0;
+  floods = 0;
+  timeouts = 0;
+  readonly #options: SupervisorOptions;
+  readonly #live = new Map<number, Live>();
+  /** Whether the last look left nothing waiting. */
+  #drained = true;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Start `image`. @returns its id. @throws what the port throws if it cannot be started. */
+  start(image: string, protocol: Protocol, rules: Rules): number {
+    const { components, timers, clock } = this.#options;
+    const { priority, arenaBytes, args } = rules;
+    const id = components.spawn(image, { priority, arenaBytes, args });
+    const live = new Live(id, protocol, rules);
+    this.#live.set(id, live);
+    this.#drained = false;
+    const timer = timers.schedule(clock.nowUs() + rules.settleUs, () => this.#settle(live));
+    if (timer === undefined) this.#options.log.line(protocol.name, "no timer left to watch it with");
+    return id;
+  }
+
+  list(): ComponentStatus[] {
+    return [...this.#live.values()].map(({ id, protocol, suspended }) => {
+      const info = this.#options.components.info(id);
+      return {
+        id,
+        name: protocol.name,
+        state: suspended ? "suspended" : info.state,
+        bytes: info.bytes,
+        calls: info.calls,
+        refused: info.refused,
+      };
+    });
+  }
+
+  /** The engine said that an event waits. */
+  raise(): void {
+    this.#drained = false;
+  }
+
+  ready(): boolean {
+    return !this.#drained;
+  }
+
+  serve(budget: number, nowUs: number): number {
+    const { components } = this.#options;
+    let done = 0;
+    while (done < budget) {
+      const event = components.next();
+      if (event === undefined) {
+        this.#drained = true;
+        break;
+      }
+      done++;
+      const live = this.#live.get(event.id);
+      if (live !== undefined) this.#take(live, event, nowUs);
+    }
+    return done;
+  }
+
+  #take(live: Live, event: ComponentEvent, nowUs: number): void {
+    if (live.suspended) return;
+    if (event.kind === "fault") {
+      const { cause, hint, numbers } = nameFault(event, this.#options.layout);
+      this.faults++;
+      this.#end(live, `fault: ${cause} (${numbers}); ${hint}`, nowUs);
+    } else if (event.kind === "violation") {
+      this.violations++;
+      this.#end(live, `violation: sent label 0x${event.label.toString(16)}, which is no call in turn`, nowUs);
+    } else if (this.#floods(live, nowUs)) {
+      this.floods++;
+      this.#end(live, `flood: more than ${live.rules.callsPerSecond} calls in one second`, nowUs);
+    } else {
+      const wrong = live.protocol.call(event, this.#options.components);
+      if (wrong === undefined) return;
+      this.violations++;
+      this.#end(live, `violation: ${wrong}`, nowUs);
+    }
+  }
+
+  /** Count one call. @returns whether it is one too many. */
+  #floods(live: Live, nowUs: number): boolean {
+    if (nowUs - live.windowUs >= SECOND) {
+      live.windowUs = nowUs;
+      live.callsInWindow = 0;
+    }
+    return ++live.callsInWindow > live.rules.callsPerSecond;
+  }
+
+  #settle(live: Live): void {
+    if (live.suspended || this.#live.get(live.id) !== live || live.protocol.settled) return;
+    this.timeouts++;
+    const seconds = live.rules.settleUs / SECOND;
+    this.#end(live, `no answer within ${seconds} s`, this.#options.clock.nowUs());
+  }
+
+  #end(live: Live, why: string, nowUs: number): void {
+    const { components, log, policy } = this.#options;
+    components.suspend(live.id);
+    live.suspended = true;
+    if (this.ended.length === REMEMBERED) this.ended.shift();
+    this.ended.push({ name: live.protocol.name, why, atUs: nowUs });
+    if (policy === "keep") {
+      log.line(live.protocol.name, `${why}; suspended`);
+      return;
+    }
+    const { bytes } = components.info(live.id);
+    this.#live.delete(live.id);
+    components.destroy(live.id);
+    log.line(live.protocol.name, `${why}; destroyed, ${bytes / 1024} KiB returned`);
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * What the hive is configured to be: `manifest.json` of the image, as its JSON Schema (`rootfs/manifest.schema.json`) describes it.
+ * The image build checks every manifest against the schema; this reader checks again and throws one sentence with the JSON
+ * pointer of the first mistake, so a damaged image says so instead of running on half a configuration.
+ */
+import { parseIpv4 } from "../net/address.ts";
+
+/** A manifest. */
+export interface Manifest {
+  /** Longest console line in bytes. */
+  readonly lineBytes: number;
+  /** Bytes of the boot and audit log that are kept. */
+  readonly logRingBytes: number;
+  readonly network: Network;
+  /** Microseconds between two `tick` lines, 0 for none. */
+  readonly tickPeriodUs: number;
+  /** The pump's pulse in microseconds. */
+  readonly pumpTickUs: number;
+  /** Whether somebody may type on the serial line. */
+  readonly serialConsole: boolean;
+  readonly components: ComponentRules;
+}
+
+export interface Network {
+  readonly mode: "static" | "none";
+  /** In dotted decimal. */
+  readonly address: string;
+  readonly prefix: number;
+  readonly gateway: string;
+}
+
+export interface ComponentRules {
+  readonly pong: boolean;
+  readonly pongMode: number;
+  readonly callsPerSecond: number;
+  readonly onFault: "destroy" | "keep";
+}
+
+/** Bounds of every number in the manifest, by JSON pointer; those of the schema. */
+export const RANGES = {
+  "/limits/line_bytes": [80, 4096],
+  "/log/ring_bytes": [8192, 1048576],
+  "/network/prefix": [1, 30],
+  "/tick/period_s": [0, 86400],
+  "/pump/tick_ms": [1, 1000],
+  "/runtime/heap_bytes": [4194304, 268435456],
+  "/components/pong_mode": [0, 9],
+  "/components/calls_per_second": [10, 1000000],
+} as const;
+
+/** Read a manifest's text. @throws Error with one sentence that begins with a JSON pointer. */
+export function readManifest(text: string): Manifest {
+  let root: unknown;
+  try {
+    root = JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "";
+    throw new Error(`manifest.json: / is no JSON: ${why}.`, { cause: error });
+  }
+  const manifest = object(root, "", [
+    "$schema",
+    "limits",
+    "log",
+    "network",
+    "tick",
+    "pump",
+    "consoles",
+    "runtime",
+    "components",
+  ]);
+  const limits = object(manifest["limits"], "/limits", ["line_bytes"]);
+  const log = object(manifest["log"], "/log", ["ring_bytes"]);
+  const network = object(manifest["network"], "/network", ["mode", "address", "prefix", "gateway"]);
+  const tick = object(manifest["tick"], "/tick", ["period_s"]);
+  const pump = object(manifest["pump"], "/pump", ["tick_ms"]);
+  const runtime = object(manifest["runtime"], "/runtime", ["heap_bytes"]);
+  const components = object(manifest["components"], "/components", [
+    "pong",
+    "pong_mode",
+    "calls_per_second",
+    "on_fault",
+  ]);
+  // The engine takes the heap's size from the image; that it is one is checked here as everything else.
+  number(runtime["heap_bytes"], "/runtime/heap_bytes");
+  return {
+    lineBytes: number(limits["line_bytes"], "/limits/line_bytes"),
+    logRingBytes: number(log["ring_bytes"], "/log/ring_bytes"),
+    network: {
+      mode: oneOf(network["mode"], "/network/mode", ["static", "none"]),
+      address: ipv4(network["address"], "/network/address"),
+      prefix: number(network["prefix"], "/network/prefix"),
+      gateway: ipv4(network["gateway"], "/network/gateway"),
+    },
+    tickPeriodUs: number(tick["period_s"], "/tick/period_s") * 1_000_000,
+    pumpTickUs: number(pump["tick_ms"], "/pump/tick_ms") * 1000,
+    serialConsole: consoles(manifest["consoles"]),
+    components: {
+      pong: boolean(components["pong"], "/components/pong"),
+      pongMode: number(components["pong_mode"], "/components/pong_mode"),
+      callsPerSecond: number(components["calls_per_second"], "/components/calls_per_second"),
+      onFault: oneOf(components["on_fault"], "/components/on_fault", ["destroy", "keep"]),
+    },
+  };
+}
+
+function mistake(pointer: string, what: string): Error {
+  return new Error(`manifest.json: ${pointer === "" ? "/" : pointer} ${what}.`);
+}
+
+function object(value: unknown, pointer: string, fields: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw mistake(pointer, "must be an object");
+  const unknown = Object.keys(value).find((key) => !fields.includes(key));
+  if (unknown !== undefined) throw mistake(`${pointer}/${unknown}`, "is no field of the manifest");
+  return value as Record<string, unknown>;
+}
+
+function number(value: unknown, pointer: keyof typeof RANGES): number {
+  const [least, most] = RANGES[pointer];
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
+    throw mistake(pointer, `must be a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+function boolean(value: unknown, pointer: string): boolean {
+  if (typeof value !== "boolean") throw mistake(pointer, "must be true or false");
+  return value;
+}
+
+function oneOf<T extends string>(value: unknown, pointer: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) throw mistake(pointer, `must be one of ${choices.join(", ")}`);
+  return found;
+}
+
+function consoles(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length > 1 || value.some((name) => name !== "serial")) {
+    throw mistake("/consoles", 'must be a list that holds nothing or "serial"');
+  }
+  return value.length === 1;
+}
+
+function ipv4(value: unknown, pointer: string): string {
+  if (typeof value !== "string" || parseIpv4(value) === undefined) {
+    throw mistake(pointer, "must be an IPv4 address like 10.0.2.15");
+  }
+  return value;
+}

@@ -1,0 +1,242 @@
+/**
+ * The operator's session on a serial line: edits, answers, and shows the log between lines without tearing what is being typed.
+ * A byte is taken in only when a whole answer would fit behind it, so a slow line slows its own input and nothing is lost;
+ * every line is answered exactly once, in order, and memory is fixed at construction.
+ */
+import { type BootLog, LogReader } from "../log/boot-log.ts";
+import type { Bytes, SerialPort } from "../ports/index.ts";
+import type { Source } from "../pump/pump.ts";
+import { ByteRing } from "./byte-ring.ts";
+import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG, type Verb, VERBS } from "./grammar.ts";
+import { Edit, echoBytes, LineEditor } from "./line-editor.ts";
+import type { Answer, Handler } from "./verbs.ts";
+
+export interface RootConsoleOptions {
+  readonly port: SerialPort;
+  readonly bytes: Bytes;
+  /** Its lines are shown as they come. */
+  readonly log: BootLog;
+  readonly verbs: Readonly<Record<Verb, Handler>>;
+  /** Longest line in bytes. */
+  readonly lineBytes: number;
+  readonly prompt: string;
+  /** Whether anybody may type; without, the line only shows the log. */
+  readonly interactive: boolean;
+  /** A verb threw. */
+  failed(verb: Verb, error: unknown): void;
+}
+
+const INPUT_BYTES = 2048;
+const OUTPUT_BYTES = 32768;
+/** Longest answer; a verb that would write more is cut, and that is counted. */
+const ANSWER_BYTES = 16384;
+/** What a line that is executed or shown costs of the stage's budget, in bytes of input. */
+const LINE_COST = 64;
+/** Lines of the log that are shown in one turn before input has its share. */
+const LOG_LINES = 4;
+
+/** The console of one serial line. */
+export class RootConsole {
+  /** Lines executed, refused, dropped by Ctrl-C; answers cut. */
+  executed = 0;
+  refusedLines = 0;
+  cancelled = 0;
+  /** The pump's view: stages `serial-rx`, `dispatch` and `serial-tx`. */
+  readonly receive: Source;
+  readonly dispatch: Source;
+  readonly transmit: Source;
+
+  readonly #options: RootConsoleOptions;
+  readonly #port: SerialPort;
+  readonly #input: ByteRing;
+  readonly #output: ByteRing;
+  readonly #editor: LineEditor;
+  readonly #reader: LogReader;
+  readonly #logLine: Uint8Array;
+  readonly #room: number;
+  readonly #answer: AnswerWriter;
+  #open = false;
+  #handedOver = 0;
+  #inputFull = 0;
+  #outputFull = 0;
+
+  constructor(options: RootConsoleOptions) {
+    const { bytes, lineBytes, prompt } = options;
+    this.#options = options;
+    this.#port = options.port;
+    this.#input = new ByteRing(bytes, INPUT_BYTES);
+    this.#output = new ByteRing(bytes, OUTPUT_BYTES, lineBytes + 2);
+    const shown = new Uint8Array(prompt.length * 3);
+    const promptBytes = shown.subarray(0, bytes.encode(prompt, shown, 0));
+    this.#editor = new LineEditor(lineBytes, this.#output, promptBytes);
+    this.#room = ANSWER_BYTES + echoBytes(lineBytes, promptBytes.length);
+    if (this.#room > OUTPUT_BYTES) throw new RangeError(`console: lines of ${lineBytes} bytes do not fit its output`);
+    this.#reader = new LogReader(options.log);
+    this.#logLine = new Uint8Array(lineBytes);
+    this.#answer = new AnswerWriter(this.#output);
+
+    this.receive = {
+      serve: (budget) => this.#receive(budget),
+      ready: () => options.interactive && this.#input.free > 0 && this.#port.readable() > 0,
+      refused: () => this.#inputFull,
+    };
+    this.dispatch = {
+      serve: (budget) => this.#dispatch(budget),
+      ready: () => this.#output.free >= this.#room && (this.#reader.waiting || this.#input.length > 0),
+      backlog: () => this.#input.length + (this.#reader.waiting ? 1 : 0),
+      refused: () => this.#outputFull,
+    };
+    this.transmit = {
+      serve: (budget) => this.#transmit(budget),
+      ready: () => this.#output.length > 0 && this.#port.writable() > 0,
+      backlog: () => this.#output.length + Math.max(0, this.#handedOver - this.#port.counters.sent),
+    };
+  }
+
+  /** Show the prompt and begin to listen. */
+  open(): void {
+    if (this.#open || !this.#options.interactive) return;
+    this.#open = true;
+    this.#showLog(Infinity);
+    this.#editor.draw();
+  }
+
+  /** Counters as one line. */
+  summary(): string {
+    return (
+      `console lines=${this.executed} refused=${this.refusedLines} cancelled=${this.cancelled}` +
+      ` log_lost=${this.#reader.lost} cut=${this.#output.cut} ignored=${this.#editor.ignored}`
+    );
+  }
+
+  #receive(budget: number): number {
+    if (!this.#options.interactive) return 0;
+    const done = this.#input.fill(this.#port, budget);
+    if (done < budget && this.#input.free === 0 && this.#port.readable() > 0) this.#inputFull++;
+    return done;
+  }
+
+  #transmit(budget: number): number {
+    const done = this.#output.drain(this.#port, budget);
+    this.#handedOver += done;
+    return done;
+  }
+
+  #dispatch(budget: number): number {
+    let cost = this.#reader.waiting && this.#hasRoom() ? this.#showLog(LOG_LINES) * LINE_COST : 0;
+    if (!this.#open) return cost;
+    while (cost < budget && this.#input.length > 0) {
+      if (!this.#hasRoom()) {
+        this.#outputFull++;
+        break;
+      }
+      const edit = this.#editor.push(this.#input.take());
+      cost++;
+      if (edit === Edit.NONE) continue;
+      cost += LINE_COST;
+      this.#finish(edit);
+      this.#editor.reset();
+      this.#editor.draw();
+    }
+    return cost;
+  }
+
+  #hasRoom(): boolean {
+    return this.#output.free >= this.#room;
+  }
+
+  #finish(edit: Edit): void {
+    if (edit === Edit.CANCELLED) {
+      this.cancelled++;
+      return;
+    }
+    const parsed = edit === Edit.INVALID ? INVALID_CHARACTER : edit === Edit.TOO_LONG ? TOO_LONG : parse(this.#text());
+    if (parsed.kind === "refused") {
+      this.refusedLines++;
+      this.#answer.begin(parsed.word);
+      this.#answer.err(parsed.refusal);
+      return;
+    }
+    this.executed++;
+    this.#execute(parsed);
+  }
+
+  #text(): string {
+    return this.#options.bytes.decode(this.#editor.line, 0, this.#editor.length);
+  }
+
+  #execute({ verb }: Extract<Parsed, { kind: "command" }>): void {
+    this.#answer.begin(VERBS[verb].word);
+    try {
+      this.#options.verbs[verb](this.#answer);
+    } catch (error) {
+      if (error === null) throw error;
+      this.#answer.fail();
+      this.#options.failed(verb, error);
+    }
+  }
+
+  /** Show up to `limit` lines of the log above the line that is being typed. @returns how many. */
+  #showLog(limit: number): number {
+    if (!this.#reader.waiting) return 0;
+    if (this.#open) this.#editor.erase();
+    let shown = 0;
+    while (shown < limit && this.#reader.waiting && this.#hasRoom()) {
+      const gap = this.#reader.skipGap();
+      if (gap > 0) this.#output.text(`… lost ${gap} bytes\r\n`);
+      const length = this.#reader.next(this.#logLine);
+      this.#output.append(this.#logLine, 0, length);
+      this.#output.text("\r\n");
+      shown++;
+    }
+    if (this.#open) this.#editor.draw();
+    return shown;
+  }
+}
+
+/** Writes one answer: one acknowledgement, then lines. */
+class AnswerWriter implements Answer {
+  readonly #output: ByteRing;
+  #word = "";
+  #acknowledged = false;
+  #streaming = false;
+
+  constructor(output: ByteRing) {
+    this.#output = output;
+  }
+
+  begin(word: string): void {
+    this.#word = word;
+    this.#acknowledged = false;
+    this.#streaming = false;
+  }
+
+  ok(detail?: string): void {
+    this.#acknowledge(ok(this.#word, detail));
+  }
+
+  err(refusal: Refusal): void {
+    this.#acknowledge(err(this.#word, refusal));
+  }
+
+  line(text: string): void {
+    this.#streaming = true;
+    this.#output.text(`${text}\r\n`);
+  }
+
+  end(): void {
+    this.#output.text("END\r\n");
+  }
+
+  /** The verb threw: answer if it had not, end its stream if it had begun one. */
+  fail(): void {
+    if (!this.#acknowledged) this.err({ reason: "busy", detail: "busy" });
+    else if (this.#streaming) this.end();
+  }
+
+  #acknowledge(text: string): void {
+    if (this.#acknowledged) throw new Error(`console: ${this.#word} acknowledged twice`);
+    this.#acknowledged = true;
+    this.#output.text(`${text}\r\n`);
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * The hive's composition root: reads what the image is configured to be, brings the subsystems up one a turn, and exports `turn`.
+ * It alone knows drivers and core. A subsystem that does not come up is named in the log and missing from then on;
+ * only a damaged image stops the machine, with a sentence that says which file.
+ */
+import { HostComponents } from "./drivers/components.ts";
+import { Pl011 } from "./drivers/pl011.ts";
+import { Pl031 } from "./drivers/pl031.ts";
+import { DEVICE_ID_NET, DEVICE_ID_RNG, probeVirtio, type VirtioMmio } from "./drivers/virtio/mmio.ts";
+import { VirtioNet } from "./drivers/virtio/net.ts";
+import { VirtioRng } from "./drivers/virtio/rng.ts";
+import { LAYOUT } from "./components/layout.ts";
+import { PongProtocol } from "./components/pong.ts";
+import { Supervisor } from "./components/supervisor.ts";
+import { type BuildInfo, readBuildInfo } from "./config/build-info.ts";
+import { type Manifest, readManifest } from "./config/manifest.ts";
+import { RootConsole } from "./console/root-console.ts";
+import { rootVerbs } from "./console/verbs.ts";
+import { BootLog, LogReader } from "./log/boot-log.ts";
+import { formatMac } from "./net/address.ts";
+import type { NetCounters } from "./net/counters.ts";
+import { Interface } from "./net/interface.ts";
+import type { Bytes } from "./ports/index.ts";
+import { DONE } from "./pump/jobs.ts";
+import { Pump } from "./pump/pump.ts";
+import type { StageName } from "./pump/schedule.ts";
+
+/** Whether the network stack is part of this bundle; set when it is made. */
+declare const COHESIX_NET: boolean;
+
+/** `raised` bit of component events. */
+const COMPONENT = 2;
+const PROMPT = "cohesix> ";
+const DOOR_SHUT = "the network door stays shut";
+const PONG_PRIORITY = 100;
+const PONG_ARENA_BYTES = 65536;
+const PONG_SETTLE_US = 5_000_000;
+/** How long virtio-rng may take for its first bytes before the log says so. */
+const RNG_PATIENCE_US = 1_000_000;
+
+const bytes: Bytes = {
+  copy: (into, at, from, start, length) => host.copy(into, at, from, start, length),
+  checksum: (from, start, length, initial) => host.checksum(from, start, length, initial),
+  encode: (text, into, at) => host.utf8Encode(text, into, at),
+  decode: (from, start, length) => host.utf8Decode(from, start, length),
+  validate: (from, start, length) => host.utf8Validate(from, start, length),
+};
+
+/** A file of the image as text. Without it the image is damaged, and the machine stops. */
+function imageFile<T>(name: string, read: (text: string) => T): T {
+  const file = host.rootfsRead(name);
+  if (file === null) return host.halt(`image: ${name} is missing`);
+  try {
+    return read(host.utf8Decode(new Uint8Array(file), 0, file.byteLength));
+  } catch (error) {
+    if (error === null) throw error;
+    return host.halt(`image: ${error instanceof Error ? error.message : host.describe(error)}`);
+  }
+}
+
+const build: BuildInfo = imageFile("build.json", readBuildInfo);
+const manifest: Manifest = imageFile("manifest.json", readManifest);
+const log = new BootLog({ clock: host, bytes, ringBytes: manifest.logRingBytes, lineBytes: manifest.lineBytes });
+const pump = new Pump({
+  clock: host,
+  log,
+  heap: { usedBytes: () => host.memory().heapUsed, collect: () => host.gc() },
+  describe: (error) => host.describe(error),
+  tickUs: manifest.pumpTickUs,
+});
+const supervisor = new Supervisor({
+  components: new HostComponents(host),
+  log,
+  clock: host,
+  timers: pump.timers,
+  layout: LAYOUT,
+  policy: manifest.components.onFault,
+});
+/** What each driver serves, for `bi`. */
+const devices: string[] = [];
+let network: { readonly port: VirtioNet; readonly counters: NetCounters } | undefined;
+let console: RootConsole | undefined;
+
+/** Interrupt lines by `raised` bit, and whether each has come up since it was served. */
+const lines: { readonly mask: number; up: boolean }[] = [];
+
+/** Serve a device's interrupt in its stage. */
+function onInterrupt(stage: StageName, name: string, bit: number, service: () => void): void {
+  const line = { mask: 1 << bit, up: false };
+  lines.push(line);
+  pump.attach(stage, name, {
+    serve: () => {
+      if (!line.up) return 0;
+      line.up = false;
+      service();
+      return 0;
+    },
+    ready: () => false,
+  });
+}
+
+function banner(): void {
+  const boot = host.bootInfo();
+  log.print(`Cohesix ${build.version} (${build.revision}) on ${boot.kernel}, ${boot.platform}`);
+  log.print(`image ${build.imageHash}, QuickJS ${build.quickjs}`);
+  if (boot.restarts > 0) log.line("boot", `the runtime was rebuilt, restart ${boot.restarts} since power-on`);
+}
+
+function serial(): void {
+  const node = host.devices().find((device) => device.compatible === "arm,pl011");
+  if (node === undefined) throw new Error("no PL011 in the device tree");
+  const port = new Pl011(host, node);
+  onInterrupt("serial-rx", "pl011", port.bit, () => port.service());
+  devices.push(`serial ${node.name} irq ${node.irq}`);
+  const verbs = rootVerbs({
+    machine: host,
+    build,
+    pump,
+    log,
+    supervisor,
+    devices: () => devices,
+    console: () => console?.summary() ?? "",
+    network: networkReport,
+  });
+  console = new RootConsole({
+    port,
+    bytes,
+    log,
+    verbs,
+    lineBytes: manifest.lineBytes,
+    prompt: PROMPT,
+    interactive: manifest.serialConsole,
+    failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
+  });
+  pump.attach("serial-rx", "console", console.receive);
+  pump.attach("dispatch", "console", console.dispatch);
+  pump.attach("serial-tx", "console", console.transmit);
+}
+
+/** Without a serial line the log goes where the engine's own last words go. */
+function logToEngine(): void {
+  const reader = new LogReader(log);
+  const line = new Uint8Array(manifest.lineBytes);
+  pump.attach("dispatch", "log", {
+    serve: (budget) => {
+      let done = 0;
+      reader.skipGap();
+      for (; done < budget; done += line.length) {
+        const length = reader.next(line);
+        if (length < 0) break;
+        host.log(`${bytes.decode(line, 0, length)}\n`);
+      }
+      return done;
+    },
+    ready: () => reader.waiting,
+  });
+}
+
+function realTimeClock(): void {
+  const node = host.devices().find((device) => device.compatible === "arm,pl031");
+  if (node === undefined) throw new Error("no PL031 in the device tree: no wall time");
+  const clock = Pl031.probe(host, node);
+  if (clock === undefined) throw new Error(`${node.name} is no PL031: no wall time`);
+  devices.push(`rtc ${node.name}`);
+  log.line("rtc", `wall time ${new Date(clock.unixSeconds() * 1000).toISOString()}`);
+}
+
+function entropy(transport: VirtioMmio | undefined): void {
+  if (transport === undefined) {
+    log.line("rng", `no virtio-rng device: no entropy, so ${DOOR_SHUT}`);
+    return;
+  }
+  const { node } = transport;
+  const rng = new VirtioRng(host, transport);
+  onInterrupt("jobs", "virtio-rng", rng.bit, () => rng.service());
+  devices.push(`rng ${node.name} irq ${node.irq}`);
+  pump.timers.schedule(host.nowUs() + RNG_PATIENCE_US, () => {
+    if (!rng.ready) log.line("rng", `${node.name} gave nothing within ${RNG_PATIENCE_US / 1e6} s: ${DOOR_SHUT}`);
+  });
+}
+
+function ethernet(transport: VirtioMmio | undefined): void {
+  const { mode, address, prefix, gateway } = manifest.network;
+  if (mode === "none") {
+    log.line("net", "off by manifest");
+    return;
+  }
+  if (transport === undefined) {
+    log.line("net", "no virtio-net device");
+    return;
+  }
+  const { node } = transport;
+  const port = new VirtioNet(host, transport);
+  const link = new Interface({ port, clock: host, bytes, ipv4: { address, prefix, gateway } });
+  let more = true;
+  let retrying = false;
+  onInterrupt("net-rx", "virtio-net", port.bit, () => {
+    port.service();
+    more = true;
+  });
+  pump.attach("net-rx", "interface", {
+    serve: (budget) => {
+      if (!more) return 0;
+      const taken = link.poll(budget);
+      more = taken === budget;
+      const retryUs = port.retryAtUs();
+      if (retryUs !== Infinity && !retrying) {
+        retrying = true;
+        log.line("net", `${node.name} is out of service: ${port.trouble}`);
+        pump.timers.schedule(retryUs, () => {
+          retrying = false;
+          more = true;
+        });
+      }
+      return taken;
+    },
+    ready: () => more,
+  });
+  pump.attach("net-tx", "virtio-net", {
+    serve: () => {
+      port.flush();
+      return 0;
+    },
+    ready: () => false,
+    refused: () => port.counters.txFull,
+  });
+  devices.push(`net ${node.name} irq ${node.irq} mac ${formatMac(port.mac, 0)}`);
+  log.line("net", `${address}/${prefix} gateway ${gateway}, link ${port.linkUp ? "up" : "down"}`);
+  network = { port, counters: link.counters };
+}
+
+function networkReport(): readonly string[] | undefined {
+  if (network === undefined) return undefined;
+  const { port, counters } = network;
+  const { frames, handled, dropped, sent, unsent, neighbours } = counters;
+  const row = (name: string, values: object): string =>
+    `${name} ${Object.entries(values)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(" ")}`;
+  return [
+    `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
+    row("device", port.counters),
+    `frames ${frames}`,
+    row("handled", handled),
+    row("dropped", dropped),
+    row("sent", sent),
+    row("unsent", unsent),
+    row("neighbours", neighbours),
+  ];
+}
+
+function virtio(): void {
+  const { devices: found, refusals } = probeVirtio(host, host.devices());
+  for (const refusal of refusals) log.line("virtio", refusal);
+  const first = (id: number): VirtioMmio | undefined => found.find(({ deviceId }) => deviceId === id)?.transport;
+  pump.initialise("rng", () => entropy(first(DEVICE_ID_RNG)));
+  if (COHESIX_NET) pump.initialise("net", () => ethernet(first(DEVICE_ID_NET)));
+}
+
+function components(): void {
+  const { pong, pongMode, callsPerSecond } = manifest.components;
+  if (!pong) {
+    log.line("components", "none by manifest");
+    return;
+  }
+  // PING 1 and PONG 1 come once per boot, however often the runtime is rebuilt.
+  if (host.bootInfo().restarts > 0) return;
+  supervisor.start("pong.elf", new PongProtocol(log), {
+    priority: PONG_PRIORITY,
+    arenaBytes: PONG_ARENA_BYTES,
+    args: [pongMode, 0, 0, 0],
+    callsPerSecond,
+    settleUs: PONG_SETTLE_US,
+  });
+}
+
+function tick(): void {
+  const period = manifest.tickPeriodUs;
+  if (period === 0) return;
+  let count = 0;
+  const beat = (dueUs: number): void => {
+    count++;
+    log.line("pump", `tick ${count}`);
+    pump.timers.schedule(dueUs + period, () => beat(dueUs + period));
+  };
+  const first = host.nowUs() + period;
+  pump.timers.schedule(first, () => beat(first));
+}
+
+pump.attach("ipc", "components", supervisor);
+
+/** Bring-up, one entry a turn, so that what the serial line has to say leaves meanwhile. */
+const boot: readonly (() => void)[] = [
+  () => {
+    banner();
+    pump.initialise("serial", serial);
+    if (console === undefined) logToEngine();
+  },
+  () => pump.initialise("rtc", realTimeClock),
+  () => pump.initialise("virtio", virtio),
+  () => {
+    pump.initialise("console", () => console?.open());
+  },
+  () => pump.initialise("components", components),
+  () => pump.initialise("tick", tick),
+];
+
+pump.addJob({
+  name: "boot",
+  restarts: 0,
+  start: () => {
+    let at = 0;
+    return (nowUs) => {
+      boot[at++]?.();
+      return at < boot.length ? nowUs : DONE;
+    };
+  },
+});
+
+/** One turn: what came up since the last is remembered for its stage, then the pump serves all of them. */
+export function turn(raised: number, nowUs: number): number {
+  for (const line of lines) if (raised & line.mask) line.up = true;
+  if (raised & COMPONENT) supervisor.raise();
+  return pump.turn(nowUs);
+}

@@ -1,0 +1,275 @@
+/**
+ * The pump: one `turn` serves every source in the order and within the budgets of `schedule.ts`, and tells the
+ * engine when to come again. Sources and jobs that throw are reported and tried again at most three times a minute;
+ * the others go on. Running out of memory (a thrown `null`) alone leaves the pump, for the engine to deal with.
+ */
+import type { Clock, Log } from "../ports/index.ts";
+import { Collection, type Heap } from "./collection.ts";
+import { Histogram } from "./histogram.ts";
+import { type Job, Jobs, type JobSpec } from "./jobs.ts";
+import { SCHEDULE, type StageName, stageIndex } from "./schedule.ts";
+import { Strikes } from "./strikes.ts";
+import { Tick } from "./tick.ts";
+import { type TimerPort, Timers } from "./timers.ts";
+
+/** Something that a stage serves. */
+export interface Source {
+  /** Do at most `budget` units of work. @returns units done. */
+  serve(budget: number, nowUs: number): number;
+  /** Whether `serve` could do something now; false while it waits for a device or a full consumer. */
+  ready(nowUs: number): boolean;
+  /** Units it still holds, whether or not they can go on now. An orderly shutdown waits until it is 0. */
+  backlog?(): number;
+  /** Times it left work with its producer because its consumer was full. */
+  refused?(): number;
+}
+
+/** A stage's counters. */
+export interface StageCounters {
+  readonly name: StageName;
+  readonly unit: string;
+  readonly budget: number;
+  /** Units done. */
+  readonly done: number;
+  /** Turns at whose end it could have gone on. */
+  readonly deferred: number;
+  readonly refused: number;
+  /** Exceptions that left its sources. */
+  readonly failed: number;
+}
+
+export interface PumpOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly heap: Heap;
+  /** An exception as text. */
+  describe(error: unknown): string;
+  readonly tickUs: number;
+  readonly timers?: number;
+  readonly jobs?: number;
+}
+
+/** A part of the hive that came up. */
+export interface Subsystem {
+  readonly name: string;
+  readonly upUs: number;
+}
+
+/** Quiet pulses after which a busy period counts as over. */
+const QUIET_TICKS = 5;
+/** Growth of the heap that is worth a collection in a quiet moment. */
+const COLLECT_GROWTH = 256 * 1024;
+const MAX_SUBSYSTEMS = 32;
+const MAX_SOURCES = 32;
+
+class Attached {
+  readonly stage: number;
+  readonly name: string;
+  readonly source: Source;
+  readonly strikes = new Strikes(3, 60_000_000);
+  stopped = false;
+
+  constructor(stage: number, name: string, source: Source) {
+    this.stage = stage;
+    this.name = name;
+    this.source = source;
+  }
+}
+
+/** The event pump. */
+export class Pump {
+  readonly tick: Tick;
+  readonly collection: Collection;
+  /** How long turns take, in microseconds. */
+  readonly turnTime = new Histogram();
+  readonly #timers: Timers;
+  readonly #jobs: Jobs;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #describe: (error: unknown) => string;
+  readonly #attached: Attached[] = [];
+  readonly #subsystems: Subsystem[] = [];
+  readonly #done = new Float64Array(SCHEDULE.length);
+  readonly #deferred = new Float64Array(SCHEDULE.length);
+  readonly #failed = new Float64Array(SCHEDULE.length);
+  #state: "running" | "draining" | "stopped" = "running";
+  #drainUntilUs = Infinity;
+  #stopped: () => void = () => undefined;
+
+  constructor(options: PumpOptions) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#describe = (error) => options.describe(error);
+    this.tick = new Tick(options.tickUs);
+    this.collection = new Collection(options.heap, COLLECT_GROWTH);
+    this.#timers = new Timers(options.timers ?? 64);
+    this.#jobs = new Jobs({
+      capacity: options.jobs ?? 32,
+      now: () => this.#clock.nowUs(),
+      failed: (name, error, outcome) => this.report(`job ${name} ${outcome}`, error),
+    });
+    const timers = this.#timers;
+    this.attach("timer", "timers", {
+      serve: (budget, nowUs) => timers.fire(nowUs, budget),
+      ready: (nowUs) => timers.nextUs() <= nowUs,
+      refused: () => timers.refused,
+    });
+    this.attach("jobs", "jobs", this.#jobs);
+  }
+
+  get state(): "running" | "draining" | "stopped" {
+    return this.#state;
+  }
+
+  get timers(): TimerPort {
+    return this.#timers;
+  }
+
+  /** Subsystems that came up, in order, with the time at which each did. */
+  get subsystems(): readonly Subsystem[] {
+    return this.#subsystems;
+  }
+
+  jobs(): readonly Job[] {
+    return this.#jobs.list();
+  }
+
+  /** @returns `undefined` if the job table is full (counted as refused in stage `jobs`). */
+  addJob(spec: JobSpec): Job | undefined {
+    return this.#jobs.add(spec);
+  }
+
+  wakeJob(name: string): void {
+    this.#jobs.wake(name);
+  }
+
+  /** Serve `source` in `stage` from the next turn on; sources of one stage share its order, not its budget. */
+  attach(stage: StageName, name: string, source: Source): void {
+    if (this.#attached.length === MAX_SOURCES) throw new Error(`pump: more than ${MAX_SOURCES} sources`);
+    const index = stageIndex(stage);
+    const before = this.#attached.findIndex((other) => other.stage > index);
+    const entry = new Attached(index, name, source);
+    if (before < 0) this.#attached.push(entry);
+    else this.#attached.splice(before, 0, entry);
+  }
+
+  /**
+   * Bring up a subsystem, with an audit line before.
+   * @returns what `start` returned, or `undefined` if it threw; that is logged and the others go on.
+   */
+  initialise<T>(name: string, start: () => T): T | undefined {
+    this.#log.line("pump", `init ${name}`);
+    try {
+      const result = start();
+      if (this.#subsystems.length < MAX_SUBSYSTEMS) {
+        this.#subsystems.push({ name, upUs: this.#clock.nowUs() });
+      }
+      return result;
+    } catch (error) {
+      if (error === null) throw error;
+      this.report(`init ${name} failed`, error);
+      return undefined;
+    }
+  }
+
+  /**
+   * Stop in order: take in nothing new, end the jobs, let out what is on its way (for at most `graceUs`), then
+   * call `stopped`. Later calls change nothing.
+   */
+  shutdown(stopped: () => void, graceUs = 1_000_000): void {
+    if (this.#state !== "running") return;
+    this.#state = "draining";
+    this.#stopped = stopped;
+    this.#drainUntilUs = this.#clock.nowUs() + graceUs;
+    this.#jobs.stopAll();
+    this.tick.stop();
+  }
+
+  /** Counters of every stage, in order. */
+  stages(): StageCounters[] {
+    return SCHEDULE.map((stage, index) => ({
+      name: stage.name,
+      unit: stage.unit,
+      budget: stage.budget,
+      done: this.#done[index]!,
+      deferred: this.#deferred[index]!,
+      refused: this.#attached.reduce(
+        (sum, entry) => sum + (entry.stage === index ? (entry.source.refused?.() ?? 0) : 0),
+        0,
+      ),
+      failed: this.#failed[index]!,
+    }));
+  }
+
+  /** One turn. @returns when the next shall come at the latest. */
+  turn(nowUs: number): number {
+    if (this.#state === "stopped") return Infinity;
+    const running = this.#state === "running";
+    if (running && this.tick.observe(nowUs)) this.#pulse();
+
+    let worked = false;
+    for (const entry of this.#attached) {
+      if (entry.stopped || (!running && SCHEDULE[entry.stage]!.intake)) continue;
+      if (this.#serve(entry, nowUs) > 0) worked = true;
+    }
+    if (worked && this.#state === "running") this.tick.work(nowUs);
+
+    const deferred = this.#lookAgain(nowUs);
+    this.turnTime.record(this.#clock.nowUs() - nowUs);
+    if (this.#state !== "running") return this.#drain(nowUs, deferred);
+    if (deferred) return nowUs;
+    return Math.min(this.#timers.nextUs(), this.#jobs.nextUs(), this.tick.nextUs);
+  }
+
+  #serve(entry: Attached, nowUs: number): number {
+    const stage = entry.stage;
+    try {
+      const done = entry.source.serve(SCHEDULE[stage]!.budget, nowUs);
+      this.#done[stage] = this.#done[stage]! + done;
+      return done;
+    } catch (error) {
+      if (error === null) throw error;
+      this.#failed[stage] = this.#failed[stage]! + 1;
+      entry.stopped = !entry.strikes.strike(nowUs);
+      this.report(`source ${entry.name} ${entry.stopped ? "stopped" : "failed"}`, error);
+      return 1;
+    }
+  }
+
+  /** Whether some source can go on: it used up its budget, or a stage after it made room. */
+  #lookAgain(nowUs: number): boolean {
+    const intakeOpen = this.#state === "running";
+    let any = false;
+    for (const entry of this.#attached) {
+      if (entry.stopped || (!intakeOpen && SCHEDULE[entry.stage]!.intake)) continue;
+      if (!entry.source.ready(nowUs)) continue;
+      this.#deferred[entry.stage] = this.#deferred[entry.stage]! + 1;
+      any = true;
+    }
+    return any;
+  }
+
+  #pulse(): void {
+    if (this.tick.quiet < QUIET_TICKS) return;
+    this.tick.stop();
+    this.collection.quiet();
+  }
+
+  #drain(nowUs: number, deferred: boolean): number {
+    let left = 0;
+    for (const entry of this.#attached) {
+      if (!entry.stopped && !SCHEDULE[entry.stage]!.intake) left += entry.source.backlog?.() ?? 0;
+    }
+    if (left > 0 && nowUs < this.#drainUntilUs) return deferred ? nowUs : this.#drainUntilUs;
+    this.#state = "stopped";
+    this.#stopped();
+    return Infinity;
+  }
+
+  /** Log what went wrong, with the exception's text and stack. */
+  report(what: string, error: unknown): void {
+    const lines = this.#describe(error).split("\n");
+    this.#log.line("pump", `${what}: ${lines[0] ?? ""}`);
+    for (let i = 1; i < lines.length; i++) if (lines[i] !== "") this.#log.line("pump", lines[i]!);
+  }
+}
