@@ -15,7 +15,6 @@ static int put(char character, FILE *stream)
     static char line[120];
     static size_t used;
 
-    (void)stream;
     line[used++] = character;
     if (character == '\n' || used == sizeof(line)) {
         platform_console_write(line, used);
@@ -52,11 +51,16 @@ _Noreturn void __assert_func(const char *file, int line, const char *function, c
     platform_halt(reason);
 }
 
+/* The fallback of QuickJS's growing buffers, when they are given no allocator. They always are: refuse. */
+void *realloc(void *block, size_t size)
+{
+    return NULL;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     uint64_t now = platform_now_us();
 
-    (void)clock;
     time->tv_sec = (time_t)(now / 1000000);
     time->tv_nsec = (long)(now % 1000000) * 1000;
     return 0;
@@ -66,7 +70,6 @@ int gettimeofday(struct timeval *restrict time, void *restrict zone)
 {
     uint64_t now = platform_now_us();
 
-    (void)zone;
     time->tv_sec = (time_t)(now / 1000000);
     time->tv_usec = (suseconds_t)(now % 1000000);
     return 0;
