@@ -1,0 +1,35 @@
+/**
+ * What the shell needs of a way to a hive: command lines go out, lines come back, and the end is
+ * announced. Each transport passes `test/cohsh/transport.acceptance.ts`; sessions rely on nothing else.
+ */
+
+export const TRANSPORTS = ["mock", "sim", "qemu"] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
+/** Who receives what a transport brings. Called only between `open` and the end. */
+export interface TransportSink {
+  /** A line, without newline, prompt or echo. It belongs to an answer if one is due, to the boot log if none is. */
+  reply(line: string): void;
+  /** A line that the machine printed of its own accord for certain, even in the middle of an answer. */
+  log(line: string): void;
+  /** The hive is gone, with the reason in one sentence. Comes at most once, and never because of `close`. */
+  ended(reason: string): void;
+}
+
+export interface Transport {
+  readonly name: TransportName;
+  /**
+   * `hive`: the hive at the other end keeps role and logs, and ATTACH, DETACH, TAIL, LOG and QUIT are sent to it.
+   * `shell`: its console has none of these verbs, so the shell answers them itself and says so.
+   */
+  readonly keeper: "hive" | "shell";
+  /**
+   * Connect; resolves when the hive takes commands. Rejects with one sentence, and nothing is left running then.
+   * @param signal gives up when aborted.
+   */
+  open(sink: TransportSink, signal: AbortSignal): Promise<void>;
+  /** Send one command line (no newline or other control character in it). @throws Error if the transport is not open. */
+  send(line: string): void;
+  /** Leave, and end everything this transport started, within a deadline. May be called at any time and again. */
+  close(): Promise<void>;
+}
