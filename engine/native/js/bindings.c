@@ -132,7 +132,9 @@ JSValue object_end(struct object *object)
 /* The class of a typed array kind, taken from one of them. */
 static bool class_of(JSContext *context, JSTypedArrayEnum kind, JSClassID *class)
 {
-    JSValue array = JS_NewTypedArray(context, 0, NULL, kind);
+    /* The constructor reads three arguments without looking at their number. */
+    JSValue arguments[3] = {JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED};
+    JSValue array = JS_NewTypedArray(context, 3, arguments, kind);
 
     if (JS_IsException(array)) return false;
     *class = JS_GetClassID(array);
