@@ -16,16 +16,24 @@ export interface QemuOptions {
   readonly net?: "none" | "user" | "tap" | undefined;
   /** What starts QEMU with the serial line on its standard input and output; by default the project's script. */
   readonly script?: string;
+  readonly patience?: Patience;
+}
+
+/** How long each step of ending may take, in milliseconds. */
+export interface Patience {
+  /** Asked on the line. */
+  readonly asked: number;
+  /** Told by SIGTERM; the script allows QEMU 2 s of it. */
+  readonly terminated: number;
+  /** Forced by SIGKILL. */
+  readonly killed: number;
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /** QEMU's multiplexed serial line takes Ctrl-A x as the request to end. */
 const QUIT_KEYS = "\x01x";
-/** How long each step of ending may take: asked on the line, by SIGTERM (the script allows QEMU 2 s), by SIGKILL. */
-const ASKED_MS = 3000;
-const TERMINATED_MS = 5000;
-const KILLED_MS = 2000;
+const PATIENCE: Patience = { asked: 3000, terminated: 5000, killed: 2000 };
 /** What is kept of the script's own messages, to say why it failed. */
 const MESSAGE_LIMIT = 4096;
 
@@ -113,11 +121,12 @@ export class QemuTransport implements Transport {
     const child = this.#child;
     const exited = this.#exited;
     if (child?.pid === undefined || exited === undefined) return;
+    const { asked, terminated, killed } = this.#options.patience ?? PATIENCE;
     const steps: readonly (readonly [() => void, number])[] = [
       // Before the prompt there may be no QEMU yet that could be asked.
-      ...(this.#ready ? [[() => child.stdin.write(QUIT_KEYS), ASKED_MS] as const] : []),
-      [() => signalGroup(child.pid, "SIGTERM"), TERMINATED_MS],
-      [() => signalGroup(child.pid, "SIGKILL"), KILLED_MS],
+      ...(this.#ready ? [[() => child.stdin.write(QUIT_KEYS), asked] as const] : []),
+      [() => signalGroup(child.pid, "SIGTERM"), terminated],
+      [() => signalGroup(child.pid, "SIGKILL"), killed],
     ];
     for (const [step, patienceMs] of steps) {
       if (this.pid !== undefined) step();
