@@ -8,11 +8,18 @@ import { type Options, parseCommandLine } from "./cli.ts";
 import { historyFile } from "./history.ts";
 import { repl, Screen } from "./repl.ts";
 import { Shell } from "./shell.ts";
+import type { TransportName } from "./transport.ts";
 import { makeTransport } from "./transports/make.ts";
 import { packageVersion } from "../scripts/lib/repository.ts";
 
 /** Exit statuses of a shell whose child died of the signal: 128 and its number. */
 const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
+
+const DESCRIPTIONS: Readonly<Record<TransportName, string>> = {
+  mock: "a hive in this process, without a machine",
+  sim: "a hive in the simulator, which ends with this shell",
+  qemu: "a hive on seL4 in QEMU, which ends with this shell",
+};
 
 async function run(options: Options): Promise<number> {
   const { stdin, stdout, stderr } = process;
@@ -37,6 +44,10 @@ async function run(options: Options): Promise<number> {
     if (!shell.interrupt()) end("SIGINT");
   });
   let status = 0;
+  if (interactive) {
+    print(`# cohsh ${packageVersion()}: ${DESCRIPTIONS[transport.name]}`);
+    print("# help lists commands, Tab completes them; quit or Ctrl-D leaves");
+  }
   try {
     const opening = AbortSignal.any([leave.signal, AbortSignal.timeout(options.openTimeoutMs)]);
     await shell.open(opening);

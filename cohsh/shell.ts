@@ -96,8 +96,8 @@ export class Shell {
     const command = line.trim();
     if (command === "" || command.startsWith("#")) return "ok";
     if (this.#transport.keeper === "shell") {
-      const outcome = await this.#answer(command);
-      if (outcome !== undefined) return outcome;
+      const outcome = this.#answer(command);
+      if (outcome !== undefined) return await outcome;
     }
     const verb = firstWord(command);
     try {
@@ -123,7 +123,7 @@ export class Shell {
   }
 
   /** The shell's own answer, `undefined` if the verb is the hive's to answer. */
-  async #answer(command: string): Promise<Outcome | undefined> {
+  #answer(command: string): Outcome | Promise<Outcome> | undefined {
     const words = command.split(/ +/);
     const verb = firstWord(command);
     if (verb === "quit") {
@@ -135,9 +135,7 @@ export class Shell {
     if (answer === undefined) return undefined;
     if (!follow || !answer.ok) return this.#show(verb, answer);
     for (const text of answer.lines.slice(0, -1)) this.#print(text);
-    await this.#followLog();
-    this.#print("END");
-    return "ok";
+    return this.#followLog();
   }
 
   #show(verb: string, answer: VerbAnswer): Outcome {
@@ -148,12 +146,16 @@ export class Shell {
     return verb === "quit" ? "quit" : "ok";
   }
 
-  async #followLog(): Promise<void> {
-    if (this.#gone !== undefined || this.#closed) return;
-    await new Promise<void>((resolve) => {
-      this.#stopTail = resolve;
-    });
-    this.#stopTail = undefined;
+  /** Lines that come are printed while `#stopTail` is set. */
+  async #followLog(): Promise<Outcome> {
+    if (this.#gone === undefined && !this.#closed) {
+      await new Promise<void>((resolve) => {
+        this.#stopTail = resolve;
+      });
+      this.#stopTail = undefined;
+    }
+    this.#print("END");
+    return "ok";
   }
 
   #listOwnVerbs(): void {
