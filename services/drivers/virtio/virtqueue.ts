@@ -57,7 +57,9 @@ export class Virtqueue implements QueueLayout {
   private readonly usedRing: Uint32Array;
 
   private readonly capacity: Uint32Array;
+  /** Which ids are out, and at which index of the available ring they went. */
   private readonly out: Uint8Array;
+  private readonly offeredAt: Uint16Array;
   private readonly free: Uint16Array;
   private freeCount = 0;
   private availIndex = 0;
@@ -68,7 +70,7 @@ export class Virtqueue implements QueueLayout {
 
   /** @param size a power of two up to 32768 (§2.7) */
   constructor(host: QueueHost, size: number) {
-    if (size < 1 || size > 32768 || (size & (size - 1)) !== 0) {
+    if (!Number.isInteger(size) || size < 1 || size > 32768 || (size & (size - 1)) !== 0) {
       throw new RangeError(`Virtqueue: ${size} is not a power of two from 1 to 32768`);
     }
     this.host = host;
@@ -87,6 +89,7 @@ export class Virtqueue implements QueueLayout {
     this.usedRing = new Uint32Array(memory.buffer, usedOffset + 4, 2 * size);
     this.capacity = new Uint32Array(size);
     this.out = new Uint8Array(size);
+    this.offeredAt = new Uint16Array(size);
     this.free = new Uint16Array(size);
     this.clear();
   }
@@ -137,6 +140,7 @@ export class Virtqueue implements QueueLayout {
   offer(id: number, length: number): void {
     this.descriptors[4 * id + 2] = length;
     this.out[id] = 1;
+    this.offeredAt[id] = this.availIndex;
     this.outstanding++;
     this.avail[2 + (this.availIndex & this.mask)] = id;
     this.availIndex = (this.availIndex + 1) & 0xffff;
@@ -192,7 +196,9 @@ export class Virtqueue implements QueueLayout {
       this.faults.id++;
       return BROKEN;
     }
-    if (this.out[id] !== 1) {
+    // One that was offered and not yet published cannot be done: the device gives an older use of it back twice.
+    const since = (this.publishedIndex - this.offeredAt[id]!) & 0xffff;
+    if (this.out[id] !== 1 || since === 0 || since > this.size) {
       this.faults.notOutstanding++;
       return BROKEN;
     }
