@@ -1,0 +1,441 @@
+/**
+ * A machine that runs a bundle: the board's devices, QuickJS, and the loop of turns between them. In real time it sleeps
+ * until a deadline or an event; in virtual time it jumps there, so an hour of the guest's takes seconds. A bundle that
+ * fails is rebuilt at most three times within 60 s of the machine's time, then the machine halts and says why.
+ */
+import {
+  PL011_BASE,
+  PL011_IRQ,
+  PL031_BASE,
+  PL031_IRQ,
+  VIRTIO_BASE,
+  VIRTIO_IRQ,
+  VIRTIO_SLOTS,
+  VIRTIO_STRIDE,
+} from "./board.ts";
+import { Bus } from "./bus.ts";
+import { RealClock, Schedule, VirtualClock } from "./clock.ts";
+import type { SimClock } from "./clock.ts";
+import { ComponentTable } from "./components.ts";
+import { Pl011 } from "./devices/pl011.ts";
+import { Pl031 } from "./devices/pl031.ts";
+import { VirtioSlot } from "./devices/virtio/mmio.ts";
+import { VirtioNet } from "./devices/virtio/net.ts";
+import type { QueueHooks } from "./devices/virtio/queue.ts";
+import { VirtioRng } from "./devices/virtio/rng.ts";
+import { byteFunctions } from "./host/bytes.ts";
+import { componentFunctions } from "./host/components.ts";
+import { describeValue } from "./host/context.ts";
+import type { MachineParts } from "./host/context.ts";
+import { machineFunctions } from "./host/machine.ts";
+import { InterruptController } from "./interrupts.ts";
+import { LineTable } from "./lines.ts";
+import { DmaPool } from "./memory.ts";
+import { Runtime, Stop, Thrown } from "./quickjs/runtime.ts";
+import { SerialLine } from "./serial.ts";
+
+const RAISED_TIMER = 1;
+const RAISED_COMPONENT = 2;
+const JOBS_PER_TURN = 64;
+const RESTARTS = 3;
+const RESTART_WINDOW_US = 60_000_000;
+/** Virtual time that a round of component steps takes: computing must not be free, or a busy one would stop the clock. */
+const COMPONENT_STEP_US = 10;
+/** Turns and steps between two looks at Node's own event loop. */
+const BURST = 256;
+const BURST_MS = 8;
+/** setTimeout's longest. */
+const SLEEP_MAX_MS = 2 ** 31 - 1;
+/** 2026-01-01T00:00:00Z: the time of day at which virtual machines start. */
+const VIRTUAL_UNIX_SECONDS = 1_767_225_600;
+const DEFAULT_MAC = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56] as const;
+const MEBIBYTE = 1024 * 1024;
+
+export interface VirtioOptions {
+  /** 1: the slots claim the legacy register layout, which drivers refuse. */
+  readonly version?: 1 | 2;
+  /** Falsify what a device tells its driver. */
+  readonly hooks?: QueueHooks;
+}
+
+export interface MachineOptions {
+  /** The bundle, an ES module that exports `turn`. */
+  readonly source: string;
+  /** Boot files, in archive order. `main.lines` gives stacks their TypeScript positions. */
+  readonly rootfs?: ReadonlyMap<string, Uint8Array>;
+  readonly clock?: "real" | "virtual";
+  /** Limit of the JavaScript heap, 16 MiB if absent. */
+  readonly heapBytes?: number;
+  /** DMA memory, 16 MiB if absent. */
+  readonly dmaBytes?: number;
+  /** Memory for components, 256 MiB if absent. */
+  readonly componentBytes?: number;
+  /** The network device; absent: none. */
+  readonly net?: VirtioOptions & { readonly mac?: Uint8Array; readonly checksumOffload?: boolean };
+  /** The entropy device; absent: none. With a seed it gives the same bytes in every run. */
+  readonly rng?: VirtioOptions & { readonly seed?: string };
+  /** Time of day at the start; absent: the host's, or in virtual time always the same. */
+  readonly unixSeconds?: number;
+  /** Text for the debug console. */
+  readonly onLog?: (text: string) => void;
+}
+
+export class Machine {
+  readonly serial = new SerialLine();
+  readonly uart: Pl011;
+  readonly net: VirtioNet | undefined;
+  readonly rng: VirtioRng | undefined;
+  /** virtio slots as QEMU fills them: the network device and the entropy device from the top. */
+  readonly slots: readonly VirtioSlot[];
+  readonly clock: SimClock;
+  /** Why the machine halted. */
+  haltReason: string | undefined;
+  turns = 0;
+  private readonly options: MachineOptions;
+  private readonly schedule = new Schedule();
+  private readonly parts: MachineParts;
+  private readonly restartTimes: number[] = [];
+  private runtime: Runtime | undefined;
+  private turn = 0;
+  private deadline = 0;
+  private again = false;
+  private wake: (() => void) | undefined;
+  private running: Promise<void> | undefined;
+  private stopping = false;
+
+  constructor(options: MachineOptions) {
+    this.options = options;
+    this.clock = options.clock === "real" ? new RealClock() : new VirtualClock();
+    const interrupts = new InterruptController(() => {
+      this.kick();
+    });
+    const bus = new Bus();
+    const dma = new DmaPool(options.dmaBytes ?? 16 * MEBIBYTE);
+    const rootfs = options.rootfs ?? new Map<string, Uint8Array>();
+    const lines = rootfs.get("main.lines");
+    this.parts = {
+      clock: this.clock,
+      bus,
+      interrupts,
+      dma,
+      rootfs,
+      components: new ComponentTable(options.componentBytes ?? 256 * MEBIBYTE, () => {
+        this.kick();
+      }),
+      lines: new LineTable(lines ?? emptyLineTable()),
+      phases: [],
+      counters: { gcRuns: 0, gcLongestUs: 0, jobsDeferred: 0, restarts: 0 },
+      log: (text) => {
+        options.onLog?.(text);
+      },
+      halt: (reason) => {
+        throw this.halt(reason);
+      },
+    };
+
+    this.uart = new Pl011(this.serial, this.clock, this.schedule, (high) => {
+      interrupts.set(PL011_IRQ, high);
+    });
+    this.serial.onRead = () => {
+      this.uart.resumeOutput();
+      this.kick();
+    };
+    this.serial.onWrite = () => {
+      this.kick();
+    };
+    bus.attach(PL011_BASE, 0x1000, this.uart);
+    const hostSeconds = this.clock.virtual ? VIRTUAL_UNIX_SECONDS : Math.floor(Date.now() / 1000);
+    const rtc = new Pl031(options.unixSeconds ?? hostSeconds, this.clock, this.schedule, (high) => {
+      interrupts.set(PL031_IRQ, high);
+    });
+    bus.attach(PL031_BASE, 0x1000, rtc);
+
+    const slots: VirtioSlot[] = [];
+    for (let index = 0; index < VIRTIO_SLOTS; index++) {
+      const slot = new VirtioSlot(dma, (high) => {
+        interrupts.set(VIRTIO_IRQ + index, high);
+      });
+      slots.push(slot);
+      bus.attach(VIRTIO_BASE + VIRTIO_STRIDE * index, VIRTIO_STRIDE, slot);
+    }
+    this.slots = slots;
+    let top = VIRTIO_SLOTS;
+    const next = (): VirtioSlot | undefined => slots[--top];
+    const { net, rng } = options;
+    const netSlot = net && next();
+    if (net && netSlot) {
+      this.net = new VirtioNet(netSlot, net.mac ?? Uint8Array.from(DEFAULT_MAC), net.checksumOffload ?? false, () => {
+        this.kick();
+      });
+      netSlot.plug(this.net, { version: net.version ?? 2, hooks: net.hooks ?? {} });
+    }
+    const rngSlot = rng && next();
+    if (rng && rngSlot) {
+      this.rng = new VirtioRng(rngSlot, rng.seed);
+      rngSlot.plug(this.rng, { version: rng.version ?? 2, hooks: rng.hooks ?? {} });
+    }
+  }
+
+  // ---- state ----
+
+  nowUs(): number {
+    return this.clock.nowUs();
+  }
+
+  /** How often the runtime was rebuilt. */
+  get restarts(): number {
+    return this.parts.counters.restarts;
+  }
+
+  get heapUsed(): number {
+    return this.runtime?.heapUsed ?? 0;
+  }
+
+  /** Live components. */
+  get componentCount(): number {
+    return this.parts.components.live;
+  }
+
+  /** DMA memory as the devices see it. */
+  get dma(): DmaPool {
+    return this.parts.dma;
+  }
+
+  private halt(reason: string): Stop {
+    this.haltReason = reason;
+    this.parts.log(`\ncohesix: halted: ${reason}\n`);
+    this.parts.components.destroyAll();
+    this.parts.interrupts.reset();
+    this.runtime = undefined;
+    return new Stop(reason);
+  }
+
+  // ---- the runtime ----
+
+  /** Load the bundle. Done by the first run; only to be called for its own sake when the time it takes matters. */
+  async boot(): Promise<void> {
+    if (this.runtime || this.haltReason !== undefined) return;
+    if (this.parts.counters.restarts === 0) this.phase("files");
+    const { options, parts } = this;
+    const fileBytes = [...parts.rootfs.values()].reduce((n, file) => n + file.length + 16, 0);
+    const runtime = await Runtime.create({
+      heapBytes: options.heapBytes ?? 16 * MEBIBYTE,
+      extraBytes: parts.dma.reserve + fileBytes + options.source.length * 4,
+      interrupt: () => false,
+    });
+    parts.dma.adopt(runtime.instance.u8, runtime.instance.malloc(parts.dma.reserve));
+    const context = { machine: parts, runtime };
+    runtime.defineGlobal(
+      "host",
+      { ...machineFunctions(context), ...byteFunctions(runtime), ...componentFunctions(context) },
+      { engine: runtime.newString("sim"), abi: runtime.newNumber(1) },
+    );
+    this.runtime = runtime;
+    this.deadline = 0;
+    this.again = false;
+    this.phase("runtime");
+    this.guard(() => {
+      const namespace = runtime.evaluate(options.source, "main.js", true);
+      this.turn = runtime.property(namespace, "turn");
+      runtime.release(namespace);
+      if (!runtime.isFunction(this.turn)) runtime.throwType("main.js: the bundle exports no function `turn`");
+      this.runJobs(runtime);
+    });
+    this.phase("bundle");
+  }
+
+  private phase(name: string): void {
+    const { phases } = this.parts;
+    if (phases.every((phase) => phase.name !== name)) phases.push({ name, us: this.clock.nowUs() });
+  }
+
+  /** Run guest code; what it fails with ends this runtime. */
+  private guard(work: () => void): void {
+    const { runtime } = this;
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof Stop) return;
+      if (error instanceof Thrown && runtime) this.report(runtime, error.value);
+      else if (isEngineFailure(error)) this.parts.log(`engine: QuickJS failed: ${String(error)}\n`);
+      else throw error;
+      this.rebuild();
+    }
+  }
+
+  private report(runtime: Runtime, value: number): void {
+    const { log } = this.parts;
+    const { heapUsed, heapLimit, heapBlocks } = runtime;
+    const outOfMemory = runtime.isOutOfMemory(value);
+    runtime.liftLimit();
+    log(`engine: uncaught: ${describeValue({ machine: this.parts, runtime }, value)}\n`);
+    if (!outOfMemory) return;
+    log(`engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use\n`);
+    for (const { kind, count, bytes } of runtime.usageByKind()) {
+      log(`engine:   ${kind.padEnd(16)} ${String(count).padStart(10)} ${String(bytes).padStart(12)} bytes\n`);
+    }
+  }
+
+  private rebuild(): void {
+    const now = this.clock.nowUs();
+    const recent = this.restartTimes.filter((us) => now - us < RESTART_WINDOW_US);
+    if (recent.length >= RESTARTS) {
+      this.halt(`the runtime failed ${String(RESTARTS + 1)} times within 60 s`);
+      return;
+    }
+    this.restartTimes.splice(0, Infinity, ...recent, now);
+    this.parts.counters.restarts++;
+    this.parts.log("engine: the runtime is rebuilt\n");
+    this.parts.components.destroyAll();
+    this.parts.interrupts.reset();
+    this.runtime = undefined;
+  }
+
+  private runJobs(runtime: Runtime): void {
+    this.again = runtime.runJobs(JOBS_PER_TURN);
+    if (this.again) this.parts.counters.jobsDeferred++;
+    runtime.settle();
+  }
+
+  private runTurn(runtime: Runtime, raised: number, nowUs: number): void {
+    this.turns++;
+    this.guard(() => {
+      const deadline = runtime.callNumbers(this.turn, raised, nowUs, "turn: the next deadline");
+      if (Number.isNaN(deadline)) runtime.throwType("turn: returned NaN as the next deadline");
+      this.deadline = Math.ceil(deadline);
+      this.runJobs(runtime);
+    });
+  }
+
+  // ---- the loop ----
+
+  private raised(nowUs: number): number {
+    const { interrupts, components } = this.parts;
+    let raised = interrupts.take();
+    if (components.eventWaits) raised |= RAISED_COMPONENT;
+    if (nowUs >= this.deadline) raised |= RAISED_TIMER;
+    return raised;
+  }
+
+  /** Do one thing that is due. @returns false if nothing is. */
+  private advance(): boolean {
+    const { runtime } = this;
+    if (!runtime) return false;
+    const now = this.clock.nowUs();
+    this.schedule.run(now);
+    this.uart.pull();
+    const raised = this.raised(now);
+    if (raised !== 0 || this.again) {
+      this.runTurn(runtime, raised, now);
+    } else if (this.parts.components.runnable) {
+      this.parts.components.step();
+      this.clock.advanceTo(now + COMPONENT_STEP_US);
+    } else {
+      return false;
+    }
+    if (this.serial.readable > 0) this.serial.onOutput?.();
+    return true;
+  }
+
+  private next(): number {
+    return Math.min(this.deadline, this.schedule.next());
+  }
+
+  /**
+   * Run until `done` says so, the machine halts or its clock reaches `limitUs`.
+   * @returns whether `done` came true.
+   */
+  async runUntil(done: () => boolean, limitUs: number): Promise<boolean> {
+    if (this.running) throw new Error("the machine runs in real time: stop it first");
+    let work = 0;
+    let since = performance.now();
+    for (;;) {
+      await this.boot();
+      if (done()) return true;
+      if (this.haltReason !== undefined) return false;
+      const { components } = this.parts;
+      // In virtual time a component starts at the moment of its spawn, however long the instance takes.
+      if (this.clock.virtual && components.starting > 0) await components.settled();
+      if (this.advance()) {
+        if (++work % BURST === 0 && performance.now() - since > BURST_MS) {
+          await new Promise<void>((resolve) => setImmediate(resolve));
+          since = performance.now();
+        }
+        if (this.clock.nowUs() > limitUs) return done();
+        continue;
+      }
+      if (!this.runtime) continue;
+      const next = this.next();
+      if (next > limitUs && (!this.clock.virtual || Number.isFinite(limitUs))) {
+        if (this.clock.virtual) {
+          this.clock.advanceTo(limitUs);
+          return done();
+        }
+        if (this.clock.nowUs() >= limitUs) return done();
+      } else if (this.clock.virtual && next === Infinity) {
+        throw new Error("the machine waits for ever: no deadline, no event and no limit");
+      }
+      if (this.clock.virtual) this.clock.advanceTo(next);
+      else await this.sleep(Math.min(next, limitUs));
+    }
+  }
+
+  /** Run for that long on the machine's clock. */
+  async runFor(us: number): Promise<void> {
+    await this.runUntil(() => false, this.clock.nowUs() + us);
+  }
+
+  private async sleep(untilUs: number): Promise<void> {
+    const ms = Math.ceil((untilUs - this.clock.nowUs()) / 1000);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(Math.max(ms, 0), SLEEP_MAX_MS));
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = undefined;
+  }
+
+  /** Something happened outside the guest: a real-time machine looks at it at once. */
+  private kick(): void {
+    this.wake?.();
+  }
+
+  /** Run in real time until `stop` or a halt. @throws Error in virtual time, which has no use for it. */
+  start(): Promise<void> {
+    if (this.clock.virtual) throw new Error("a machine in virtual time is run with runUntil");
+    if (!this.running) {
+      this.stopping = false;
+      const running = this.runUntil(() => this.stopping, Infinity);
+      this.running = running.then(
+        () => {
+          this.running = undefined;
+        },
+        (error: unknown) => {
+          this.running = undefined;
+          throw error;
+        },
+      );
+    }
+    return this.running;
+  }
+
+  /** @returns when the turn that runs has ended. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.kick();
+    await this.running;
+  }
+}
+
+/** V8's own end of the guest: its stack is smaller than what some native recursions of QuickJS need. */
+function isEngineFailure(error: unknown): boolean {
+  return error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes("call stack"));
+}
+
+function emptyLineTable(): Uint8Array {
+  const bytes = Buffer.alloc(12);
+  bytes.write("LINE", "latin1");
+  return bytes;
+}

@@ -1,0 +1,17 @@
+/** The part of WebAssembly's JavaScript interface that is used here; the types of Node 20 leave it to the browser's. */
+declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Memory {
+    constructor(limits: { initial: number; maximum: number });
+    readonly buffer: ArrayBuffer;
+  }
+  class Instance {
+    constructor(module: Module, imports: Imports);
+    readonly exports: Exports;
+  }
+  class RuntimeError extends Error {}
+  type Imports = Record<string, Record<string, unknown>>;
+  type Exports = Record<string, unknown>;
+}
