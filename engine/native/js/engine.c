@@ -20,7 +20,7 @@ enum {
 
 struct engine engine;
 
-/* Heap use at which the loop, or QuickJS within a turn, collects cycles though the bundle did not ask for it. */
+/* Heap use at which the loop collects cycles though the bundle did not ask for it. */
 static size_t collect_at;
 
 void engine_halt(const char *format, ...)
@@ -109,8 +109,13 @@ uint64_t engine_collect(void)
     /* Above three quarters each collection halves the room to the limit, so that they stay few. */
     collect_at = usage->limit / 4 * 3;
     if (usage->used > collect_at) collect_at = usage->used + (usage->limit - usage->used) / 2;
-    JS_SetGCThreshold(engine.runtime, collect_at);
     return took;
+}
+
+/* QuickJS collects by itself only within a turn that takes half of what the loop leaves; afterwards it forgets that. */
+static void set_threshold(void)
+{
+    JS_SetGCThreshold(engine.runtime, collect_at + (heap_usage(engine.heap)->limit - collect_at) / 2);
 }
 
 static void report_memory(void)
@@ -194,7 +199,7 @@ static bool start_runtime(void)
     if (!engine.runtime) return false;
     JS_SetMaxStackSize(engine.runtime, STACK_BYTES);
     collect_at = heap_usage(engine.heap)->limit / 4 * 3;
-    JS_SetGCThreshold(engine.runtime, collect_at);
+    set_threshold();
     engine.context = JS_NewContextRaw(engine.runtime);
     if (!engine.context) return false;
     /* Everything but the compiler of source text (JS_AddIntrinsicEval): only what the image carries can run. */
@@ -288,6 +293,7 @@ static bool run_turn(JSValueConst turn, uint64_t *deadline)
     if (JS_IsException(result) || !to_deadline(result, deadline) || !run_jobs(&more)) return false;
     if (more) *deadline = 0;
     if (heap_usage(engine.heap)->used > collect_at) engine_collect();
+    set_threshold();
     return true;
 }
 

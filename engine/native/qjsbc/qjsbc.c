@@ -1,6 +1,7 @@
 /*
  * Compiles one ES module to the bytecode file that the engine loads: `qjsbc <in.js> <module-name> <out.qbc>`.
- * The source is left out, debug positions stay. Nothing is evaluated, and imports are not followed.
+ * The source is left out, debug positions stay. Nothing is evaluated; an import is refused, since on the board
+ * there is nothing to import from.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static bool write_file(const char *name, const uint8_t *code, size_t size)
     return (fclose(file) == 0) && whole;
 }
 
-/* The pending exception as `FILE:LINE: SyntaxError: …`, the position being the stack's first. */
+/* The pending exception as `FILE:LINE: SyntaxError: …`, the line being the stack's first, if it has one. */
 static void report(JSContext *context, const char *input)
 {
     JSValue error = JS_GetException(context), stack = JS_GetPropertyStr(context, error, "stack");
@@ -47,7 +48,9 @@ static void report(JSContext *context, const char *input)
     const char *position = trace ? strstr(trace, "at ") : NULL;
     const char *colon = position ? strchr(position, ':') : NULL;
 
-    fprintf(stderr, "qjsbc: %s:%d: %s\n", input, colon ? atoi(colon + 1) : 0, message ? message : "cannot be compiled");
+    fprintf(stderr, "qjsbc: %s", input);
+    if (colon) fprintf(stderr, ":%d", atoi(colon + 1));
+    fprintf(stderr, ": %s\n", message ? message : "cannot be compiled");
     JS_FreeCString(context, message);
     JS_FreeCString(context, trace);
     JS_FreeValue(context, stack);
