@@ -79,11 +79,6 @@ export class LineEditor {
     this.#prompt = prompt;
   }
 
-  /** Whether something was typed that a log line would tear. */
-  get empty(): boolean {
-    return this.length === 0 && !this.#overflow;
-  }
-
   /** Begin a new line. Call it once the last one was taken. */
   reset(): void {
     this.length = 0;

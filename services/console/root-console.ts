@@ -82,7 +82,7 @@ export class RootConsole {
     };
     this.dispatch = {
       serve: (budget) => this.#dispatch(budget),
-      ready: () => this.#output.free >= this.#room && (this.#reader.waiting || this.#input.length > 0),
+      ready: () => this.#hasRoom() && (this.#reader.waiting || (this.#open && this.#input.length > 0)),
       backlog: () => this.#input.length + (this.#reader.waiting ? 1 : 0),
       refused: () => this.#outputFull,
     };

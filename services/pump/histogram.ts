@@ -47,5 +47,6 @@ export class Histogram {
 function bucketEnd(index: number): number {
   if (index < 2 * SUB) return index;
   const shift = Math.floor(index / SUB) - 1;
-  return ((index - shift * SUB + 1) << shift) - 1;
+  // By multiplication: a shift would turn the last bucket's end negative.
+  return (index - shift * SUB + 1) * 2 ** shift - 1;
 }
