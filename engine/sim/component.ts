@@ -148,7 +148,8 @@ export class ComponentProgram {
   private faultOf(error: unknown): Message["words"] {
     if (error instanceof Faulted) return error.words;
     if (error instanceof Thrown) {
-      const text = this.runtime.typeTag(error.value) === TAG_NULL ? "out of memory" : (this.runtime.toText(error.value) ?? "");
+      const text =
+        this.runtime.typeTag(error.value) === TAG_NULL ? "out of memory" : (this.runtime.toText(error.value) ?? "");
       if (text.includes("out of memory")) {
         return [FAULT_VM, IMAGE, ARENA + this.arenaBytes, WRITE_LEVEL_3, 2];
       }

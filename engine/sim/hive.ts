@@ -26,7 +26,8 @@ function heapOf(manifest: string): number {
   const value: unknown = JSON.parse(manifest);
   if (typeof value !== "object" || value === null || !("runtime" in value)) return DEFAULT_HEAP;
   const { runtime } = value;
-  const bytes = typeof runtime === "object" && runtime !== null && "heap_bytes" in runtime ? runtime.heap_bytes : undefined;
+  const bytes =
+    typeof runtime === "object" && runtime !== null && "heap_bytes" in runtime ? runtime.heap_bytes : undefined;
   return typeof bytes === "number" ? bytes : DEFAULT_HEAP;
 }
 

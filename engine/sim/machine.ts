@@ -270,7 +270,9 @@ export class Machine {
     runtime.liftLimit();
     log(`engine: uncaught: ${describeValue({ machine: this.parts, runtime }, value)}\n`);
     if (!outOfMemory) return;
-    log(`engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use\n`);
+    log(
+      `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use\n`,
+    );
     for (const { kind, count, bytes } of runtime.usageByKind()) {
       log(`engine:   ${kind.padEnd(16)} ${String(count).padStart(10)} ${String(bytes).padStart(12)} bytes\n`);
     }
@@ -431,7 +433,9 @@ export class Machine {
 
 /** V8's own end of the guest: its stack is smaller than what some native recursions of QuickJS need. */
 function isEngineFailure(error: unknown): boolean {
-  return error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes("call stack"));
+  return (
+    error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes("call stack"))
+  );
 }
 
 function emptyLineTable(): Uint8Array {

@@ -17,8 +17,7 @@ export function componentFunctions({ machine, runtime }: HostContext): Record<st
   /** ArrayBuffers over the frames, by component id. */
   const frames = new Map<number, number>();
 
-  const identity = (argv: number, argc: number): number =>
-    runtime.integer(argv, argc, 0, 0, COMPONENTS_MAX - 1, "id");
+  const identity = (argv: number, argc: number): number => runtime.integer(argv, argc, 0, 0, COMPONENTS_MAX - 1, "id");
   const existing = (argv: number, argc: number): number => {
     const id = identity(argv, argc);
     if (!components.find(id)) throw new GuestError("Error", `there is no component ${String(id)}`);

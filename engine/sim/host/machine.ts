@@ -43,7 +43,9 @@ export function machineFunctions(context: HostContext): Record<string, HostFunct
     };
   };
   const numbers = (fields: Readonly<Record<string, number>>): number =>
-    runtime.newObject(Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, runtime.newNumber(value)])));
+    runtime.newObject(
+      Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, runtime.newNumber(value)])),
+    );
 
   return {
     nowUs: () => runtime.newNumber(clock.nowUs()),

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { countAllocations } from "./accounting.ts";
 import { RELEASE_SYNC } from "quickjs-emscripten";
 import type { EmscriptenModuleCallbacks } from "quickjs-emscripten";
 
@@ -58,9 +59,8 @@ let compiled: WebAssembly.Module | undefined;
 function quickjsModule(): WebAssembly.Module {
   if (!compiled) {
     const library = createRequire(import.meta.url).resolve("quickjs-emscripten");
-    compiled = new WebAssembly.Module(
-      readFileSync(createRequire(library).resolve("@jitl/quickjs-wasmfile-release-sync/wasm")),
-    );
+    const file = createRequire(library).resolve("@jitl/quickjs-wasmfile-release-sync/wasm");
+    compiled = new WebAssembly.Module(countAllocations(readFileSync(file)));
   }
   return compiled;
 }

@@ -66,7 +66,8 @@ export interface Probes {
 export function verifyLayout(probes: Probes): ClassIds {
   const { i32, u32, u8 } = probes.instance;
   const check = (what: string, holds: boolean): void => {
-    if (!holds) throw new Error(`quickjs-emscripten lays out ${what} differently: engine/sim/quickjs/layout.ts must follow`);
+    if (!holds)
+      throw new Error(`quickjs-emscripten lays out ${what} differently: engine/sim/quickjs/layout.ts must follow`);
   };
   check("the allocator's state", u32[(probes.rt + RUNTIME_MALLOC_LIMIT) >> 2] === probes.limit);
   check("the collection threshold", probes.threshold === GC_THRESHOLD_INITIAL);

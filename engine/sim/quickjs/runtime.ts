@@ -22,7 +22,6 @@ const USAGE_KINDS = [
   ["properties", "prop"],
   ["shapes", "shape"],
   ["functions", "js_func"],
-  ["array buffers", "binary_object"],
 ] as const;
 const DOUBLE = new Float64Array(1);
 const DOUBLE_WORDS = new Int32Array(DOUBLE.buffer);
@@ -157,7 +156,11 @@ export class Runtime {
   // ---- host functions ----
 
   /** Make functions and values reachable as properties of a global object. */
-  defineGlobal(name: string, functions: Readonly<Record<string, HostFunction>>, values: Readonly<Record<string, number>>): void {
+  defineGlobal(
+    name: string,
+    functions: Readonly<Record<string, HostFunction>>,
+    values: Readonly<Record<string, number>>,
+  ): void {
     const object = this.ffi.QTS_NewObject(this.ctx);
     for (const [key, call] of Object.entries(functions)) {
       const value = this.ffi.QTS_NewFunction(this.ctx, key, 0, false, this.functions.push({ name: key, call }) - 1);
@@ -510,8 +513,9 @@ export class Runtime {
     return tag === layout.TAG_OBJECT && this.toText(value) === "InternalError: out of memory";
   }
 
-  /** Who holds what. To be called after `liftLimit`. */
+  /** Who holds what; what QuickJS does not tell by kind is the rest. To be called after `liftLimit`. */
   usageByKind(): { kind: string; count: number; bytes: number }[] {
+    const { heapUsed, heapBlocks } = this;
     const usage = this.unwrap(this.ffi.QTS_RuntimeComputeMemoryUsage(this.rt, this.ctx));
     const field = (key: string): number => {
       const value = this.property(usage, key);
@@ -519,9 +523,18 @@ export class Runtime {
       this.release(value);
       return number;
     };
-    const kinds = USAGE_KINDS.map(([kind, key]) => ({ kind, count: field(`${key}_count`), bytes: field(`${key}_size`) }));
+    const kinds = USAGE_KINDS.map(([kind, key]) => ({
+      kind,
+      count: field(`${key}_count`),
+      bytes: field(`${key}_size`),
+    }));
     this.release(usage);
-    return kinds;
+    const known = kinds.reduce((sum, { bytes }) => sum + bytes, 0);
+    const counted = kinds.reduce((sum, { count }) => sum + count, 0);
+    return [
+      ...kinds,
+      { kind: "buffers, arrays", count: Math.max(heapBlocks - counted, 0), bytes: Math.max(heapUsed - known, 0) },
+    ];
   }
 
   isFunction(value: number): boolean {

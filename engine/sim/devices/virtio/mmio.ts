@@ -137,7 +137,11 @@ export class VirtioSlot implements MmioDevice {
     const queue = this.queues[this.queueSelect];
     switch (offset) {
       case 0x010:
-        return this.deviceFeaturesSelect === 0 ? device.features >>> 0 : this.deviceFeaturesSelect === 1 ? VERSION_1 : 0;
+        return this.deviceFeaturesSelect === 0
+          ? device.features >>> 0
+          : this.deviceFeaturesSelect === 1
+            ? VERSION_1
+            : 0;
       case 0x034:
         return queue?.sizeMax ?? 0;
       case 0x044:

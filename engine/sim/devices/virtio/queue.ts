@@ -111,7 +111,8 @@ export class DeviceQueue {
   available(): number {
     if (!this.ready) return 0;
     const count = (this.read16(this.avail() + 2) - this.availNext) & 0xffff;
-    if (count > this.size) throw new DriverFault(`avail.idx is ${String(count)} ahead of a queue of ${String(this.size)}`);
+    if (count > this.size)
+      throw new DriverFault(`avail.idx is ${String(count)} ahead of a queue of ${String(this.size)}`);
     return count;
   }
 

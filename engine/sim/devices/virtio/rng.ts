@@ -36,7 +36,9 @@ export class VirtioRng implements VirtioDevice {
       return;
     }
     for (let at = 0; at < bytes.length; at += 32) {
-      const block = createHash("sha256").update(`${this.seed} ${String(this.block++)}`).digest();
+      const block = createHash("sha256")
+        .update(`${this.seed} ${String(this.block++)}`)
+        .digest();
       bytes.set(block.subarray(0, Math.min(32, bytes.length - at)), at);
     }
   }
