@@ -3,7 +3,7 @@
 import type { Options } from "../cli.ts";
 import type { Transport } from "../transport.ts";
 
-export async function makeTransport(options: Options): Promise<Transport> {
+export async function makeTransport(options: Pick<Options, "transport" | "sel4" | "net">): Promise<Transport> {
   switch (options.transport) {
     case "mock": {
       const { MockTransport } = await import("./mock.ts");
