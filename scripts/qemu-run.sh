@@ -1,0 +1,213 @@
+#!/usr/bin/env bash
+# Boots a hive in QEMU. Without --expect, --send or --exit-after the terminal is the serial line (Ctrl-A x ends it);
+# with them the run is unattended and has a deadline. QEMU is ended through its monitor and never outlives this script.
+set -euo pipefail
+
+repository=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=toolchain/common.sh
+. "$repository/toolchain/common.sh"
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/qemu-run.sh [option...]
+  --sel4 PREFIX         install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)
+  --image FILE          boot this image as it is; without it out/hive.elf, rebuilt if stale
+  --loader FILE         the same for an image that another seL4 loader made of our rootserver.elf
+  --console serial      which console is on the terminal
+  --net none|user|tap   network (default: user, with 127.0.0.1:PORT forwarded to the hive's TCP console)
+  --port PORT|none      the forwarded port (default: 31337)
+  --tap NAME            use this tap device; without it one is made (needs root) and removed again
+  --tap-address CIDR    the host's address on a tap device that is made here (default: 10.0.2.2/24)
+  --pcap FILE           write all frames to FILE
+  --no-rng              leave out the entropy device
+  --log FILE            write everything the serial line prints to FILE as well
+  --exit-after SECONDS  end after so many seconds
+  --expect REGEX        exit 0 as soon as the serial output has matched, 1 at the deadline (60 s unless --exit-after says)
+  --send TEXT           type TEXT and Enter
+Several --expect and --send work in their order: each --send waits for all --expect before it, or for the prompt if
+there is none between; an --expect after it looks only at what came since. REGEX is JavaScript's, ^ and $ match at lines.
+Exit status: 0 done, 1 not seen or QEMU ended by itself, 2 something is missing or misused.
+TEXT
+}
+
+refuse() {
+    printf 'qemu-run: %s\n' "$*" >&2
+    exit 2
+}
+
+prefix=${SEL4_PREFIX:-/opt/sel4}
+image=
+net=user
+port=31337
+tap=
+tap_address=10.0.2.2/24
+pcap=
+rng=yes
+log=
+session=()
+deadline=
+
+value() {
+    [ $# -ge 2 ] || refuse "$1 needs a value (--help lists the options)"
+    printf '%s' "$2"
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --sel4) prefix=$(value "$@") ;;
+    --image | --loader)
+        image=$(value "$@")
+        [ -f "$image" ] || refuse "$1 $image: there is no such file"
+        ;;
+    --console) [ "$(value "$@")" = serial ] || refuse "--console $2: only serial is there" ;;
+    --net)
+        net=$(value "$@")
+        case $net in none | user | tap) ;; *) refuse "--net $net: only none, user and tap are there" ;; esac
+        ;;
+    --port)
+        port=$(value "$@")
+        [ "$port" = none ] || { [[ $port =~ ^[0-9]+$ ]] && [ "$port" -ge 1 ] && [ "$port" -le 65535 ]; } ||
+            refuse "--port $port: a number from 1 to 65535, or none"
+        ;;
+    --tap) tap=$(value "$@") ;;
+    --tap-address) tap_address=$(value "$@") ;;
+    --pcap) pcap=$(value "$@") ;;
+    --log) log=$(value "$@") ;;
+    --exit-after)
+        deadline=$(value "$@")
+        [[ $deadline =~ ^[0-9]+(\.[0-9]+)?$ ]] || refuse "--exit-after $deadline: a number of seconds"
+        ;;
+    --expect | --send) session+=("$1" "$(value "$@")") ;;
+    --no-rng)
+        rng=no
+        shift
+        continue
+        ;;
+    --help | -h)
+        usage
+        exit 0
+        ;;
+    *) refuse "unknown option $1 (--help lists the options)" ;;
+    esac
+    shift 2
+done
+
+# ---- what has to be there ----
+qemu=${QEMU:-qemu-system-aarch64}
+command -v "$qemu" >/dev/null 2>&1 ||
+    refuse "there is no $qemu on this machine: toolchain/setup_debian.sh (or setup_macos_arm64.sh) installs it"
+version=$("$qemu" --version 2>/dev/null | first_version)
+at_least "${version:-0}" "$QEMU_MINIMUM" ||
+    refuse "$qemu is version ${version:-unknown}, but $QEMU_MINIMUM or newer is needed"
+command -v node >/dev/null 2>&1 || refuse "there is no node on this machine"
+[ -z "$pcap" ] || [ "$net" != none ] || refuse "--pcap needs a network (--net user or --net tap)"
+[ -z "$tap" ] || net=tap
+
+if [ "$net" = user ] && [ "$port" != none ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    refuse "port $port on 127.0.0.1 is in use by another program: give another with --port, or --port none"
+fi
+if [ "$net" = tap ] && [ "$(uname -s)" != Linux ]; then
+    refuse "--net tap needs Linux; --net user works everywhere"
+fi
+if [ "$net" = tap ] && [ ! -c /dev/net/tun ]; then
+    refuse "there is no tun device (/dev/net/tun) on this machine: modprobe tun, or --net user"
+fi
+if [ -n "$tap" ] && [ ! -e "/sys/class/net/$tap" ] && ! ip link show dev "$tap" >/dev/null 2>&1; then
+    refuse "--tap $tap: there is no such network device; ip tuntap add dev $tap mode tap user \$USER makes one"
+fi
+if [ "$net" = tap ] && [ -z "$tap" ]; then
+    command -v ip >/dev/null 2>&1 || refuse "there is no ip command to make a tap device with: install iproute2"
+    [ "$(id -u)" = 0 ] || refuse "making a tap device needs root: run as root, or name an existing one with --tap"
+fi
+
+node "$repository/scripts/bootstrap.mjs" --no-build || exit 2
+if [ -z "$image" ]; then
+    node --import tsx "$repository/scripts/image.ts" --sel4 "$prefix" --quiet || exit 2
+    image=$repository/out/hive.elf
+fi
+
+# ---- everything from here on is undone at the end ----
+work=$(mktemp -d "/tmp/qemu-run.XXXXXX")
+qemu_pid=
+made_tap=
+
+finish() {
+    trap - EXIT INT TERM HUP
+    if [ -n "$qemu_pid" ] && kill -0 "$qemu_pid" 2>/dev/null; then
+        kill -TERM "$qemu_pid" 2>/dev/null || true
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+            kill -0 "$qemu_pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$qemu_pid" 2>/dev/null || true
+        wait "$qemu_pid" 2>/dev/null || true
+    fi
+    [ -z "$made_tap" ] || ip link delete dev "$made_tap" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+if [ "$net" = tap ] && [ -z "$tap" ]; then
+    tap=hive$$
+    ip tuntap add dev "$tap" mode tap 2>"$work/tap" ||
+        refuse "the kernel refuses a tap device ($(tr '\n' ' ' <"$work/tap")): name an existing one with --tap"
+    made_tap=$tap
+    ip addr add "$tap_address" dev "$tap" 2>"$work/tap" ||
+        refuse "--tap-address $tap_address cannot be set: $(tr '\n' ' ' <"$work/tap")"
+    ip link set dev "$tap" up
+fi
+
+machine=(-machine virt,gic-version=3 -cpu cortex-a57 -smp 1 -m 1024 -global virtio-mmio.force-legacy=false
+    -nodefaults -no-user-config -display none -no-reboot -kernel "$image"
+    -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" -mon chardev=monitor,mode=control)
+logfile=
+[ -z "$log" ] || logfile=",logfile=$log,logappend=off"
+case $net in
+none) ;;
+user)
+    forward=
+    [ "$port" = none ] || forward=",hostfwd=tcp:127.0.0.1:$port-:31337"
+    machine+=(-netdev "user,id=net0$forward")
+    ;;
+tap) machine+=(-netdev "tap,id=net0,ifname=$tap,script=no,downscript=no") ;;
+esac
+[ "$net" = none ] || machine+=(-device virtio-net-device,netdev=net0)
+[ "$rng" = no ] || machine+=(-device virtio-rng-device)
+[ -z "$pcap" ] || machine+=(-object "filter-dump,id=pcap,netdev=net0,file=$pcap")
+
+# Should this script be killed outright, the kernel takes QEMU along.
+leash=()
+if command -v setpriv >/dev/null 2>&1 && setpriv --help 2>&1 | grep -q pdeathsig; then
+    leash=(setpriv --pdeathsig KILL --)
+fi
+
+status=0
+if [ ${#session[@]} = 0 ] && [ -z "$deadline" ]; then
+    [ ! -t 0 ] || echo "qemu-run: Ctrl-A x ends QEMU" >&2
+    "${leash[@]}" "$qemu" "${machine[@]}" -chardev "stdio,id=serial,mux=on,signal=off$logfile" \
+        -serial chardev:serial -mon chardev=serial,mode=readline <&0 &
+    qemu_pid=$!
+    wait "$qemu_pid" || status=$?
+    qemu_pid=
+    [ "$status" = 0 ] || status=1
+    exit "$status"
+fi
+
+"${leash[@]}" "$qemu" "${machine[@]}" -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$logfile" \
+    -serial chardev:serial </dev/null >&2 &
+qemu_pid=$!
+node --import tsx "$repository/scripts/serial-session.ts" --serial "$work/serial" --monitor "$work/monitor" \
+    --pid "$qemu_pid" ${deadline:+--deadline "$deadline"} "${session[@]}" <&0 &
+session_pid=$!
+wait "$session_pid" || status=$?
+# The session says so itself if the monitor did not end QEMU; finish() then kills it.
+! kill -0 "$qemu_pid" 2>/dev/null || exit "$status"
+if ! wait "$qemu_pid" && [ "$status" = 0 ]; then
+    echo "qemu-run: QEMU ended with an error" >&2
+    status=1
+fi
+qemu_pid=
+exit "$status"
