@@ -298,11 +298,9 @@ const boot: readonly (() => void)[] = [
   },
   () => pump.initialise("rtc", realTimeClock),
   () => pump.initialise("virtio", virtio),
-  () => {
-    pump.initialise("console", () => console?.open());
-  },
-  () => pump.initialise("components", components),
   () => pump.initialise("tick", tick),
+  () => pump.initialise("console", () => console?.open()),
+  () => pump.initialise("components", components),
 ];
 
 pump.addJob({

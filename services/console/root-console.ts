@@ -96,8 +96,8 @@ export class RootConsole {
   /** Show the prompt and begin to listen. */
   open(): void {
     if (this.#open || !this.#options.interactive) return;
-    this.#open = true;
     this.#showLog(Infinity);
+    this.#open = true;
     this.#editor.draw();
   }
 
