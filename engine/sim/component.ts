@@ -56,14 +56,14 @@ export class ComponentProgram {
   hung = false;
 
   static async create(source: string, image: string, arenaBytes: number): Promise<ComponentProgram> {
-    let program: ComponentProgram | undefined;
+    const made: { program?: ComponentProgram } = {};
     const runtime = await Runtime.create({
       heapBytes: SCRIPT_HEAP + arenaBytes,
       extraBytes: FRAME_BYTES,
-      interrupt: () => program?.outOfBudget() ?? false,
+      interrupt: () => made.program?.outOfBudget() ?? false,
     });
-    program = new ComponentProgram(runtime, source, image, arenaBytes);
-    return program;
+    made.program = new ComponentProgram(runtime, source, image, arenaBytes);
+    return made.program;
   }
 
   private constructor(runtime: Runtime, source: string, image: string, arenaBytes: number) {

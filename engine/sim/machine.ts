@@ -264,8 +264,10 @@ export class Machine {
   }
 
   private report(runtime: Runtime, value: number): void {
-    const { log } = this.parts;
     const { heapUsed, heapLimit, heapBlocks } = runtime;
+    const log = (text: string): void => {
+      this.parts.log(text);
+    };
     const outOfMemory = runtime.isOutOfMemory(value);
     runtime.liftLimit();
     log(`engine: uncaught: ${describeValue({ machine: this.parts, runtime }, value)}\n`);
@@ -274,7 +276,9 @@ export class Machine {
       `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use\n`,
     );
     for (const { kind, count, bytes } of runtime.usageByKind()) {
-      log(`engine:   ${kind.padEnd(16)} ${String(count).padStart(10)} ${String(bytes).padStart(12)} bytes\n`);
+      log(
+        `engine:   ${kind.padEnd(16)} ${(count === undefined ? "" : String(count)).padStart(10)} ${String(bytes).padStart(12)} bytes\n`,
+      );
     }
   }
 

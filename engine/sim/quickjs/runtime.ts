@@ -80,23 +80,23 @@ export class Runtime {
   private readonly cells: number;
 
   static async create(options: RuntimeOptions): Promise<Runtime> {
-    let runtime: Runtime | undefined;
+    const made: { runtime?: Runtime } = {};
     const unused = (): never => {
       throw new Error("a bundle has no modules to load");
     };
     const instance = await newInstance(options.heapBytes + options.extraBytes, {
       callFunction: (_asyncify, _ctx, _self, argc, argv, id) =>
-        (runtime?.dispatch(id, argv, argc) ?? 0) as ReturnType<typeof unused>,
+        (made.runtime?.dispatch(id, argv, argc) ?? 0) as ReturnType<typeof unused>,
       shouldInterrupt: () => {
-        runtime?.samplePeak();
+        made.runtime?.samplePeak();
         return options.interrupt() ? 1 : 0;
       },
       freeHostRef: () => undefined,
       loadModuleSource: unused,
       normalizeModule: unused,
     });
-    runtime = new Runtime(instance, options);
-    return runtime;
+    made.runtime = new Runtime(instance, options);
+    return made.runtime;
   }
 
   private constructor(instance: Instance, options: RuntimeOptions) {
@@ -514,8 +514,8 @@ export class Runtime {
   }
 
   /** Who holds what; what QuickJS does not tell by kind is the rest. To be called after `liftLimit`. */
-  usageByKind(): { kind: string; count: number; bytes: number }[] {
-    const { heapUsed, heapBlocks } = this;
+  usageByKind(): { kind: string; count?: number; bytes: number }[] {
+    const { heapUsed } = this;
     const usage = this.unwrap(this.ffi.QTS_RuntimeComputeMemoryUsage(this.rt, this.ctx));
     const field = (key: string): number => {
       const value = this.property(usage, key);
@@ -530,11 +530,7 @@ export class Runtime {
     }));
     this.release(usage);
     const known = kinds.reduce((sum, { bytes }) => sum + bytes, 0);
-    const counted = kinds.reduce((sum, { count }) => sum + count, 0);
-    return [
-      ...kinds,
-      { kind: "buffers, arrays", count: Math.max(heapBlocks - counted, 0), bytes: Math.max(heapUsed - known, 0) },
-    ];
+    return [...kinds, { kind: "buffers, arrays", bytes: Math.max(heapUsed - known, 0) }];
   }
 
   isFunction(value: number): boolean {
