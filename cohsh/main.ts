@@ -66,6 +66,7 @@ async function run(options: Options): Promise<number> {
           ? await runCommands(shell, options.commands, leave.signal)
           : await runInput(shell, stdin, leave.signal);
       if (!fine) status = 1;
+      if (shell.gone !== undefined) throw new Error(shell.gone);
     }
   } catch (error) {
     if (ended === undefined) {

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { HISTORY_LINES, historyFile, loadHistory, memorable, saveHistory } from "../../cohsh/history.ts";
@@ -78,6 +78,5 @@ describe("cohsh history", () => {
     writeFileSync(join(file, "in the way"), "");
     expect(saveHistory(file, ["ping"])).to.match(/^the history was not saved to .*: /);
     expect(readdirSync(dirname(file))).to.deep.equal(["cohsh_history"]);
-    chmodSync(file, 0o700);
   });
 });

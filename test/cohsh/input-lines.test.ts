@@ -1,13 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { Readable } from "node:stream";
 import { inputLines, type InputLine } from "../../cohsh/input-lines.ts";
 
 async function lines(limit: number, ...chunks: (string | Uint8Array)[]): Promise<InputLine[]> {
-  async function* input(): AsyncGenerator<Uint8Array> {
-    for (const chunk of chunks) yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
-  }
+  const input = Readable.from(chunks.map((chunk) => Buffer.from(chunk)));
   const result: InputLine[] = [];
-  for await (const line of inputLines(input(), limit)) result.push(line);
+  for await (const line of inputLines(input, limit)) result.push(line);
   return result;
 }
 
@@ -43,12 +42,12 @@ describe("cohsh input lines", () => {
 
   it("holds a bounded part of an endless line", async () => {
     const chunk = new Uint8Array(65536).fill(0x78);
-    async function* endless(): AsyncGenerator<Uint8Array> {
+    function* endless(): Generator<Uint8Array> {
       for (let n = 0; n < 4096; n++) yield chunk;
     }
     const before = process.memoryUsage().arrayBuffers;
     const result: InputLine[] = [];
-    for await (const line of inputLines(endless(), 1024)) result.push(line);
+    for await (const line of inputLines(Readable.from(endless()), 1024)) result.push(line);
     expect(result).to.deep.equal([{ refused: "too-long" }]);
     expect(process.memoryUsage().arrayBuffers - before).to.be.below(16 << 20);
   });

@@ -172,7 +172,7 @@ describe("transport qemu and what it started", function () {
       { cwd: inRepository(), stdio: ["ignore", "pipe", "inherit"] },
     );
     const text = await new Promise<string>((resolve) =>
-      parent.stdout.once("data", (bytes: Buffer) => resolve(`${bytes}`)),
+      parent.stdout.once("data", (bytes: Buffer) => resolve(bytes.toString())),
     );
     const pid = Number(/pid (\d+)/.exec(text)?.[1]);
     expect(alive(pid)).to.equal(true);
