@@ -4,7 +4,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
 import { withLock } from "./lib/lock.ts";
 import { manifestPath, readManifest } from "./lib/manifest.ts";
@@ -25,7 +25,6 @@ import { buildVmBundle } from "./lib/vm-bundle.ts";
 const mebibyte = 1024 * 1024;
 /** What the image may take (docs/ARCHITECTURE.md states the figures; `.ci/run` holds them). */
 const limits = { "rootfs.cpio": mebibyte, "hive.elf": 2 * mebibyte } as const;
-const heapDefault = 16 * mebibyte;
 const lockPatienceMs = 300_000;
 
 interface ImageOptions {
@@ -33,18 +32,9 @@ interface ImageOptions {
   readonly bundle: string;
   readonly manifest: string;
   readonly out: string;
-  readonly heap: number;
   readonly net: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
-}
-
-function heapSize(text: string): number {
-  const bytes = Number(text);
-  if (!Number.isSafeInteger(bytes) || bytes < 1024 * 1024 || bytes > 256 * mebibyte) {
-    throw new InvalidArgumentError("bytes, from 1 MiB to 256 MiB.");
-  }
-  return bytes;
 }
 
 function checkedPrefix(given: string | undefined): string {
@@ -78,7 +68,7 @@ async function buildImage(options: ImageOptions, prefix: string): Promise<void> 
   configureNative(prefix, verbose);
   const rootfs = writeRootfs({
     buildInfo: bundle.buildInfo,
-    heapBytes: options.heap,
+    heapBytes: manifest.heapBytes,
     kernelDtb: readFileSync(join(prefix, "support", "kernel.dtb")),
     lines: bundle.lines,
     bytecode: readFileSync(bytecode),
@@ -106,7 +96,6 @@ async function main(): Promise<void> {
     .option("--bundle <file>", "another TypeScript entry for the VM", inRepository("services", "main.ts"))
     .option("--manifest <file>", "another manifest", manifestPath)
     .option("--out <dir>", "where the image goes", inRepository("out"))
-    .option("--heap <bytes>", "size of the JavaScript heap", heapSize, heapDefault)
     .option("--no-net", "leave the network stack out of the VM bundle")
     .option("--quiet", "print nothing but mistakes and warnings")
     .option("--verbose", "show what the compilers say")

@@ -197,7 +197,7 @@ if [ ${#session[@]} = 0 ] && [ -z "$deadline" ]; then
 fi
 
 "${leash[@]}" "$qemu" "${machine[@]}" -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$logfile" \
-    -serial chardev:serial </dev/null >&2 &
+    -serial chardev:serial </dev/null 2> >(grep -v --line-buffered 'info: QEMU waiting for connection' >&2) >&2 &
 qemu_pid=$!
 node --import tsx "$repository/scripts/serial-session.ts" --serial "$work/serial" --monitor "$work/monitor" \
     --pid "$qemu_pid" ${deadline:+--deadline "$deadline"} "${session[@]}" <&0 &

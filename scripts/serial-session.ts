@@ -1,16 +1,13 @@
 /**
- * The unattended half of `scripts/qemu-run.sh`: shows what a serial line prints, works through expectations and
- * typed lines, and ends QEMU through its monitor. Standard input is typed too, from the first prompt on.
+ * The unattended half of `scripts/qemu-run.sh`: joins QEMU's serial socket, lets expectations and typed lines
+ * run, and ends QEMU through its monitor. Its exit status is the run's.
  */
-import { StringDecoder } from "node:string_decoder";
 import { connectUnix, quitQemu } from "./lib/qmp.ts";
-import { expectStep, prompt, SerialScript, type Step } from "./lib/serial-script.ts";
+import { expectStep, type Step } from "./lib/serial-script.ts";
+import { runUnattended, type SerialEnd } from "./lib/unattended.ts";
 
-const defaultDeadlineSeconds = 60;
 const connectPatienceMs = 10_000;
 const quitPatienceMs = 5_000;
-/** More than the prompt has, so that it is found across two pieces. */
-const promptCharacters = 32;
 
 interface SessionOptions {
   serial: string;
@@ -52,51 +49,22 @@ function parseOptions(words: readonly string[]): SessionOptions {
 }
 
 async function run(options: SessionOptions): Promise<number> {
-  const deadlineSeconds = options.deadlineSeconds ?? defaultDeadlineSeconds;
-  const serial = await connectUnix(options.serial, options.pid, connectPatienceMs);
-  const decoder = new StringDecoder("utf8");
-  const script = new SerialScript(options.steps, (text) => serial.write(text));
-  const status = await new Promise<number>((settle) => {
-    let ended = false;
-    const end = (result: number, complaint?: string): void => {
-      if (ended) return;
-      ended = true;
-      clearTimeout(timer);
-      if (complaint !== undefined) console.error(`\nqemu-run: ${complaint}`);
-      settle(result);
-    };
-    const timer = setTimeout(() => {
-      const missed = script.waitingFor.map(({ source }) => source).join("  and  ");
-      if (script.done) end(0);
-      else end(1, `not seen within ${deadlineSeconds} s: ${missed}`);
-    }, deadlineSeconds * 1000);
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => end(1, signal));
-    let tail: string | undefined = "";
-    serial.on("data", (bytes: Buffer) => {
-      process.stdout.write(bytes);
-      const text = decoder.write(bytes);
-      script.printed(text);
-      if (tail !== undefined) {
-        tail += text;
-        if (prompt.test(tail)) {
-          tail = undefined;
-          process.stdin.pipe(serial, { end: false });
-        } else {
-          tail = tail.slice(-promptCharacters);
-        }
-      }
-      if (options.steps.length > 0 && script.done) end(0);
-    });
-    serial.on("error", (error) => end(1, `the serial line broke: ${error.message}`));
-    serial.on("close", () => end(1, "QEMU ended by itself"));
-  });
+  const socket = await connectUnix(options.serial, options.pid, connectPatienceMs);
   try {
+    const line: SerialEnd = {
+      write: (bytes) => void socket.write(bytes),
+      onData: () => undefined,
+      onGone: () => undefined,
+    };
+    socket.on("data", (bytes: Buffer) => line.onData(bytes));
+    socket.on("error", (error) => line.onGone(`qemu-run: the serial line broke: ${error.message}`));
+    socket.on("close", () => line.onGone("qemu-run: QEMU ended by itself"));
+    const status = await runUnattended(line, options.steps, options.deadlineSeconds);
     await quitQemu(options.monitor, options.pid, quitPatienceMs);
+    return status;
   } finally {
-    process.stdin.destroy();
-    serial.destroy();
+    socket.destroy();
   }
-  return status;
 }
 
 try {

@@ -67,9 +67,15 @@ export function manifestMistakes(value: unknown, schema: object): string[] {
   return [...new Set((causes.length > 0 ? causes : errors).map(sentence))];
 }
 
+/** What the build itself needs of a manifest; the schema has vouched for it. */
+interface Manifest {
+  readonly runtime: { readonly heap_bytes: number };
+}
+
 export interface ManifestFile {
   readonly text: string;
-  readonly value: unknown;
+  /** Size of the JavaScript heap. */
+  readonly heapBytes: number;
 }
 
 /** @throws Error whose message holds one line per mistake. */
@@ -87,5 +93,6 @@ export function readManifest(path: string): ManifestFile {
   if (typeof schema !== "object" || schema === null) throw new Error(`${manifestSchemaPath} is no JSON Schema`);
   const mistakes = manifestMistakes(value, schema);
   if (mistakes.length > 0) throw new Error(mistakes.map((mistake) => `${path}: ${mistake}`).join("\n"));
-  return { text, value };
+  const manifest = value as Manifest;
+  return { text, heapBytes: manifest.runtime.heap_bytes };
 }

@@ -1,0 +1,154 @@
+/**
+ * `npm start`: a hive with its serial console on the terminal, on seL4 in QEMU if this machine can, else in the
+ * simulator, and it says which and why. Unattended options work the same for both.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { Command, Option } from "commander";
+import { loadHive } from "../engine/sim/hive.ts";
+import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
+import { manifestPath } from "./lib/manifest.ts";
+import { inRepository } from "./lib/repository.ts";
+import { expectStep, type Step } from "./lib/serial-script.ts";
+import { runUnattended, type SerialEnd } from "./lib/unattended.ts";
+
+const controlA = 0x01;
+const leaveKey = 0x78; // x, as in QEMU's multiplexed console
+
+interface StartOptions {
+  readonly target?: "sim" | "qemu";
+  readonly sel4?: string;
+  readonly exitAfter?: number;
+}
+
+/** Why the hive cannot boot in QEMU here; `undefined` if it can. */
+function qemuMissing(prefix: string): string | undefined {
+  const qemu = process.env["QEMU"] ?? "qemu-system-aarch64";
+  if (spawnSync(qemu, ["--version"]).error !== undefined) return `there is no ${qemu} on this machine`;
+  const [mistake] = checkKernel(prefix).mistakes;
+  if (mistake !== undefined) return mistake.replace(/\.$/, "");
+  if (!existsSync(inRepository("out", "hive.elf"))) return "the image could not be built (npm run image says why)";
+  return undefined;
+}
+
+function startQemu(prefix: string, words: readonly string[]): Promise<number> {
+  return new Promise((settle, fail) => {
+    const child = spawn(inRepository("scripts", "qemu-run.sh"), ["--sel4", prefix, ...words], { stdio: "inherit" });
+    // The terminal's signals reach the script itself; it ends QEMU, and this process with it.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        if (signal !== "SIGINT") child.kill(signal);
+      });
+    }
+    child.once("error", fail);
+    child.once("exit", (status, signal) => settle(signal === null ? (status ?? 1) : 1));
+  });
+}
+
+/** Somebody at the terminal: every key goes to the hive, Ctrl-A x leaves. */
+function runAttended(line: SerialEnd): Promise<number> {
+  const { stdin, stdout } = process;
+  return new Promise((settle) => {
+    const end = (status: number): void => {
+      if (stdin.isTTY) stdin.setRawMode(false);
+      stdin.destroy();
+      settle(status);
+    };
+    let escaped = false;
+    if (stdin.isTTY) {
+      console.error("start: Ctrl-A x ends the simulator");
+      stdin.setRawMode(true);
+    }
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => end(1));
+    line.onData = (bytes) => void stdout.write(bytes);
+    line.onGone = (reason) => {
+      console.error(`\n${reason}`);
+      end(1);
+    };
+    stdin.on("error", () => undefined);
+    stdin.on("data", (bytes: Buffer) => {
+      const typed: number[] = [];
+      for (const byte of bytes) {
+        if (escaped && byte === leaveKey) {
+          end(0);
+          return;
+        }
+        if (!escaped && byte === controlA) {
+          escaped = true;
+          continue;
+        }
+        escaped = false;
+        typed.push(byte);
+      }
+      line.write(Uint8Array.from(typed));
+    });
+  });
+}
+
+async function startSimulator(steps: readonly Step[], exitAfter: number | undefined): Promise<number> {
+  const line: SerialEnd = { write: () => undefined, onData: () => undefined, onGone: () => undefined };
+  const { machine } = loadHive({
+    outDir: inRepository("out"),
+    manifest: { file: manifestPath },
+    clock: "real",
+    onLog: (text) => line.onData(Buffer.from(text, "utf8")),
+  });
+  line.write = (bytes) => {
+    const taken = machine.serial.write(bytes);
+    if (taken < bytes.length) console.error(`start: the serial line is full, ${bytes.length - taken} bytes were lost`);
+  };
+  machine.serial.onOutput = () => line.onData(machine.serial.read());
+  const unattended = steps.length > 0 || exitAfter !== undefined;
+  const ended = unattended ? runUnattended(line, steps, exitAfter) : runAttended(line);
+  machine.start().then(
+    () => line.onGone(`start: the machine halted: ${machine.haltReason ?? "it was stopped"}`),
+    (error: unknown) => line.onGone(`start: the simulator failed: ${String(error)}`),
+  );
+  const status = await ended;
+  machine.serial.onOutput = undefined;
+  line.onGone = () => undefined;
+  await machine.stop();
+  return status;
+}
+
+async function main(): Promise<number> {
+  const words: string[] = [];
+  const steps: Step[] = [];
+  const program = new Command("start")
+    .description("Boots a hive with its serial console on this terminal.")
+    .addOption(new Option("--target <target>", "where it runs").choices(["sim", "qemu"]))
+    .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
+    .option("--net <kind>", "QEMU's network: none, user or tap", (kind) => void words.push("--net", kind))
+    .option("--port <port>", "the port forwarded by --net user, or none", (port) => void words.push("--port", port))
+    .option("--exit-after <seconds>", "end after so many seconds", Number)
+    .option("--expect <regex>", "exit 0 as soon as the output matches (repeatable)", (text) => {
+      steps.push(expectStep(text));
+      words.push("--expect", text);
+    })
+    .option("--send <text>", "type a line (repeatable; see scripts/qemu-run.sh --help)", (text) => {
+      steps.push({ kind: "send", text });
+      words.push("--send", text);
+    })
+    .parse();
+  const { target, sel4, exitAfter } = program.opts<StartOptions>();
+  if (exitAfter !== undefined && !(exitAfter >= 0)) throw new Error("--exit-after takes a number of seconds");
+  if (exitAfter !== undefined) words.push("--exit-after", String(exitAfter));
+  const prefix = kernelPrefix(sel4);
+  const missing = target === "sim" ? undefined : qemuMissing(prefix);
+  if (target === "qemu" && missing !== undefined) throw new Error(`${missing}; --target sim needs none of it`);
+  if (target === "sim" || missing !== undefined) {
+    console.error(`start: in the simulator${missing === undefined ? "" : `, because ${missing}`}`);
+    return startSimulator(steps, exitAfter);
+  }
+  console.error(
+    `start: on seL4 in QEMU, kernel of ${prefix}${target === undefined ? " (--target sim: in the simulator)" : ""}`,
+  );
+  return startQemu(prefix, words);
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  console.error(`start: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(2);
+}

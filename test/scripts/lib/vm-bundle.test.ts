@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { decodeLineTable } from "../../../scripts/lib/line-table.ts";
+import { packageVersion, pin } from "../../../scripts/lib/repository.ts";
+import { buildVmBundle } from "../../../scripts/lib/vm-bundle.ts";
+
+describe("VM bundle", () => {
+  let folder: string;
+  let manifest: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "vm-bundle-"));
+    manifest = join(folder, "manifest.json");
+    writeFileSync(manifest, "{}");
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  const make = async (net = true): Promise<string> => {
+    writeFileSync(join(folder, "net.ts"), 'export const name = "NETWORK";\n');
+    writeFileSync(
+      join(folder, "entry.ts"),
+      'import { name } from "./net.ts";\ndeclare const COHESIX_NET: boolean;\nexport function turn(): number {\n  if (COHESIX_NET) throw new Error(`MARK ü ${name}`);\n  return Infinity;\n}\n',
+    );
+    await buildVmBundle({ entry: join(folder, "entry.ts"), manifest, out: join(folder, "out"), net });
+    return readFileSync(join(folder, "out", "main.js"), "utf8");
+  };
+
+  it("is one ES module that exports turn, with text as it was written", async () => {
+    const js = await make();
+    expect(js).to.match(/export \{\s*turn\s*\}/);
+    expect(js).to.contain("MARK ü");
+  });
+
+  it("is built without the network's code when told so", async () => {
+    expect(await make(true)).to.contain("NETWORK");
+    expect(await make(false)).not.to.contain("NETWORK");
+  });
+
+  it("has a line table that leads to the TypeScript line", async () => {
+    const line = (await make()).split("\n").findIndex((text) => text.includes("MARK"));
+    const table = decodeLineTable(readFileSync(join(folder, "out", "main.lines")));
+    const at = table.lines[line];
+    expect(at?.line).to.equal(4);
+    expect(table.files[at?.file ?? -1]).to.match(/entry\.ts$/);
+  });
+
+  it("says what it is: hash over bundle, lines and manifest, and the pinned QuickJS", async () => {
+    await make();
+    const file = (name: string): Buffer => readFileSync(join(folder, "out", name));
+    const hash = createHash("sha256").update(file("main.js")).update(file("main.lines")).update("{}").digest("hex");
+    const info = JSON.parse(file("build.json").toString()) as Record<string, string>;
+    expect(info["imageHash"]).to.equal(hash.slice(0, 16));
+    expect(info["quickjs"]).to.equal(pin("QUICKJS_VERSION"));
+    expect(info["version"]).to.equal(packageVersion());
+    expect(info["revision"]).to.match(/^([0-9a-f]{12}(-dirty)?|unknown)$/);
+  });
+
+  it("is not written again when nothing changed", async () => {
+    await make();
+    const before = statSync(join(folder, "out", "main.js"), { bigint: true }).mtimeNs;
+    await make();
+    expect(statSync(join(folder, "out", "main.js"), { bigint: true }).mtimeNs).to.equal(before);
+  });
+});
