@@ -66,6 +66,26 @@ export class ByteRing {
     return this.append(this.#scratch, 0, length);
   }
 
+  /** The ring's memory: its oldest bytes are `run` bytes from `head` on. Take them with {@link skip}. */
+  get buffer(): Uint8Array {
+    return this.#buffer;
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  /** Bytes that lie in a row. */
+  get run(): number {
+    return Math.min(this.#length, this.capacity - this.#head);
+  }
+
+  /** Take `count` bytes that were looked at in place. */
+  skip(count: number): void {
+    if (count > this.#length) throw new RangeError(`ByteRing.skip: ${count} of ${this.#length} bytes`);
+    this.#drop(count);
+  }
+
   /** Take the oldest byte; -1 if there is none. */
   take(): number {
     if (this.#length === 0) return -1;

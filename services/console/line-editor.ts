@@ -7,6 +7,8 @@
  * and says so. Escape sequences (ECMA-48 §5.3 to §5.4: arrow keys, Alt with a key) change nothing.
  */
 
+import type { Bytes } from "../ports/index.ts";
+
 /** What a byte led to. */
 export const Edit = {
   /** Nothing to do. */
@@ -51,6 +53,9 @@ const CONTROL_C = Uint8Array.of(0x5e, 0x43, CR, LF);
 /** Longest control sequence that is taken for one. */
 const SEQUENCE_LIMIT = 32;
 
+/** Fewest plain characters that are worth two calls into the engine. */
+const PLAIN_RUN = 4;
+
 /** States of an escape sequence: none, after ESC, in a control sequence (CSI), after SS3. */
 const Sequence = { NONE: 0, ESCAPE: 1, CONTROL: 2, SHIFT: 3 } as const;
 
@@ -60,6 +65,7 @@ export class LineEditor {
   length = 0;
   /** Bytes of escape sequences that were ignored. */
   ignored = 0;
+  readonly #bytes: Bytes;
   readonly #echo: Echo;
   readonly #prompt: Uint8Array;
   #bad = 0;
@@ -73,7 +79,8 @@ export class LineEditor {
   #low = 0x80;
   #high = 0xbf;
 
-  constructor(limit: number, echo: Echo, prompt: Uint8Array) {
+  constructor(bytes: Bytes, limit: number, echo: Echo, prompt: Uint8Array) {
+    this.#bytes = bytes;
     this.line = new Uint8Array(limit);
     this.#echo = echo;
     this.#prompt = prompt;
@@ -99,6 +106,28 @@ export class LineEditor {
   /** Clear the row that shows prompt and line, for somebody else's output. */
   erase(): void {
     this.#echo.append(ERASE_LINE, 0, ERASE_LINE.length);
+  }
+
+  /**
+   * Take a run of plain characters at once, where the next bytes are some: pasted text costs a copy, not a call a byte.
+   * @returns how many bytes it took, 0 if the next one is for {@link push}.
+   */
+  pushPlain(from: Uint8Array, start: number, length: number): number {
+    if (this.#sequence !== Sequence.NONE || this.#missing > 0) return 0;
+    const end = start + Math.min(length, this.line.length - this.length);
+    let at = start;
+    for (; at < end; at++) {
+      const byte = from[at]!;
+      if (byte < 0x20 || byte > 0x7e) break;
+    }
+    const run = at - start;
+    // A short one is cheaper byte by byte.
+    if (run < PLAIN_RUN || this.#overflow) return 0;
+    this.#bytes.copy(this.line, this.length, from, start, run);
+    this.length += run;
+    this.#afterCr = false;
+    this.#echo.append(from, start, run);
+    return run;
   }
 
   /** Take one byte. */

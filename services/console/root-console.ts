@@ -68,7 +68,7 @@ export class RootConsole {
     this.#output = new ByteRing(bytes, OUTPUT_BYTES, lineBytes + 2);
     const shown = new Uint8Array(prompt.length * 3);
     const promptBytes = shown.subarray(0, bytes.encode(prompt, shown, 0));
-    this.#editor = new LineEditor(lineBytes, this.#output, promptBytes);
+    this.#editor = new LineEditor(bytes, lineBytes, this.#output, promptBytes);
     this.#room = ANSWER_BYTES + echoBytes(lineBytes, promptBytes.length);
     if (this.#room > OUTPUT_BYTES) throw new RangeError(`console: lines of ${lineBytes} bytes do not fit its output`);
     this.#reader = new LogReader(options.log);
@@ -129,6 +129,13 @@ export class RootConsole {
       if (!this.#hasRoom()) {
         this.#outputFull++;
         break;
+      }
+      const { buffer, head, run } = this.#input;
+      const plain = this.#editor.pushPlain(buffer, head, Math.min(run, budget - cost));
+      if (plain > 0) {
+        this.#input.skip(plain);
+        cost += plain;
+        continue;
       }
       const edit = this.#editor.push(this.#input.take());
       cost++;

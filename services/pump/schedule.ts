@@ -34,13 +34,13 @@ export type StageName = "timer" | "ipc" | "serial-rx" | "net-rx" | "dispatch" | 
 export const SCHEDULE: readonly Stage[] = [
   { name: "timer", unit: "callbacks", budget: 16, intake: false },
   { name: "ipc", unit: "events", budget: 16, intake: true },
-  { name: "serial-rx", unit: "bytes", budget: 512, intake: true },
+  { name: "serial-rx", unit: "bytes", budget: 256, intake: true },
   { name: "net-rx", unit: "frames", budget: 16, intake: true },
   // A byte of input costs 1, a line that is executed or printed 64 more.
-  { name: "dispatch", unit: "bytes", budget: 512, intake: false },
+  { name: "dispatch", unit: "bytes", budget: 256, intake: false },
   { name: "jobs", unit: "steps", budget: 8, intake: false },
   { name: "net-tx", unit: "frames", budget: 32, intake: false },
-  { name: "serial-tx", unit: "bytes", budget: 1024, intake: false },
+  { name: "serial-tx", unit: "bytes", budget: 512, intake: false },
 ];
 
 /** A turn's place of `name` in {@link SCHEDULE}. */

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { Edit, echoBytes, LineEditor } from "../../../services/console/line-editor.ts";
-import { text, utf8 } from "../support/ports.ts";
+import { nodeBytes, text, utf8 } from "../support/ports.ts";
 
 const LIMIT = 16;
 const PROMPT = utf8("> ");
@@ -28,7 +28,7 @@ const NAMES = ["none", "line", "invalid", "too long", "cancelled"] as const;
 /** What somebody gets for typing these bytes: each line ended, and how. */
 function typed(input: Uint8Array | string, limit = LIMIT): { events: string[]; screen: string } {
   const screen = new Screen();
-  const editor = new LineEditor(limit, screen, PROMPT);
+  const editor = new LineEditor(nodeBytes, limit, screen, PROMPT);
   const events: string[] = [];
   for (const byte of typeof input === "string" ? utf8(input) : input) {
     const before = screen.bytes.length;
@@ -37,6 +37,28 @@ function typed(input: Uint8Array | string, limit = LIMIT): { events: string[]; s
     if (edit === Edit.NONE) continue;
     events.push(edit === Edit.LINE ? `line ${text(editor.line.subarray(0, editor.length))}` : NAMES[edit]);
     editor.reset();
+  }
+  return { events, screen: screen.take() };
+}
+
+/** The same with plain runs taken at once, as the console does, in reads of the given sizes. */
+function pasted(input: Uint8Array, cuts: readonly number[]): { events: string[]; screen: string } {
+  const screen = new Screen();
+  const editor = new LineEditor(nodeBytes, LIMIT, screen, PROMPT);
+  const events: string[] = [];
+  let cut = 0;
+  for (let at = 0; at < input.length;) {
+    const size = Math.min(cuts[cut++ % cuts.length]!, input.length - at);
+    const end = at + size;
+    while (at < end) {
+      const run = editor.pushPlain(input, at, end - at);
+      at += run;
+      if (run > 0) continue;
+      const edit = editor.push(input[at++]!);
+      if (edit === Edit.NONE) continue;
+      events.push(edit === Edit.LINE ? `line ${text(editor.line.subarray(0, editor.length))}` : NAMES[edit]);
+      editor.reset();
+    }
   }
   return { events, screen: screen.take() };
 }
@@ -51,7 +73,7 @@ describe("line editor", () => {
   });
 
   it("ends it once though CR and LF come in different reads", () => {
-    const editor = new LineEditor(LIMIT, new Screen(), PROMPT);
+    const editor = new LineEditor(nodeBytes, LIMIT, new Screen(), PROMPT);
     expect(editor.push(0x0d)).to.equal(Edit.LINE);
     editor.reset();
     expect(editor.push(0x0a)).to.equal(Edit.NONE);
@@ -187,7 +209,7 @@ describe("line editor", () => {
 
   it("draws prompt and line again after somebody else's output", () => {
     const screen = new Screen();
-    const editor = new LineEditor(LIMIT, screen, PROMPT);
+    const editor = new LineEditor(nodeBytes, LIMIT, screen, PROMPT);
     for (const byte of bytes(0x61, 0xc3, 0xb6, 0x01, 0xc3)) editor.push(byte);
     screen.take();
     editor.erase();
@@ -232,6 +254,27 @@ describe("line editor", () => {
         }
         expect(events(keys.join(""))).to.deep.equal(expected);
       }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("takes a run of plain characters as if they were typed one by one", () => {
+    const piece = fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom("plain text", "a", "four", "0123456789abcdef") },
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom("\r", "\n", "\r\n", "\x08", "\x15", "\x03", "\x1b[1", "\x1b", "ö", "\x01"),
+      },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(piece.map(utf8), fc.uint8Array({ maxLength: 3 })), { maxLength: 40 }),
+        fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 10 }),
+        (pieces, cuts) => {
+          const input = Uint8Array.from(pieces.flatMap((bytes) => [...bytes]));
+          expect(pasted(input, cuts)).to.deep.equal(typed(input));
+        },
+      ),
       { numRuns: 2000 },
     );
   });

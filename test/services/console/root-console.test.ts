@@ -224,7 +224,7 @@ describe("root console", () => {
       most = Math.max(most, session.pump.stages().find(({ name }) => name === "dispatch")!.done - before);
     }
     expect(session.line.readable()).to.equal(0);
-    expect(most).to.be.at.most(512 + 64);
+    expect(most).to.be.at.most(256 + 64);
   });
 
   it("shows the log but reads nothing where nobody may type", () => {
