@@ -11,7 +11,7 @@ import { Icmp } from "./icmp.ts";
 import { Output } from "./output.ts";
 import { HANDLED, type Packet, type ProtocolHandler, REFUSED } from "./packet.ts";
 import { getI32, getU16 } from "./wire/bytes.ts";
-import { checkEthernet, ETHERNET_HEADER, ETHERNET_TYPE, ETHERTYPE_ARP, ETHERTYPE_IPV4 } from "./wire/ethernet.ts";
+import { checkEthernet, ETHERNET_HEADER, ETHERNET_MALFORMED, ETHERTYPE_ARP, ETHERTYPE_IPV4 } from "./wire/ethernet.ts";
 import {
   checkIpv4,
   IPV4_BAD_CHECKSUM,
@@ -44,6 +44,9 @@ export class Interface {
   private readonly icmp: Icmp;
   private readonly handlers: (ProtocolHandler | undefined)[];
   private readonly packet: Packet;
+  /** Our MAC address as two numbers, which are compared sooner than six. */
+  private readonly macHigh: number;
+  private readonly macLow: number;
   private nowUs = 0;
 
   /** @throws Error, one sentence, if the address does not fit together. */
@@ -52,6 +55,8 @@ export class Interface {
     this.port = port;
     this.clock = clock;
     this.bytes = bytes;
+    this.macHigh = getI32(port.mac, 0);
+    this.macLow = getU16(port.mac, 4);
     this.own = checkIpv4Config(options.ipv4);
     this.arp = new Arp(port, this.own, this.counters);
     this.output = new Output(port, clock, bytes, this.own, this.arp, this.counters);
@@ -102,21 +107,19 @@ export class Interface {
 
   private frame(bytes: Uint8Array, at: number, length: number): void {
     const dropped = this.counters.dropped;
-    if (!checkEthernet(bytes, at, length)) {
+    const type = checkEthernet(bytes, at, length);
+    if (type === ETHERNET_MALFORMED) {
       dropped.ethernetMalformed++;
       return;
     }
-    // Own address or broadcast: the six bytes are equal to one or the other.
-    const group = (bytes[at]! & 1) !== 0;
-    const mac = this.port.mac;
-    for (let i = 0; i < 6; i++) {
-      if (bytes[at + i] !== (group ? 0xff : mac[i])) {
-        dropped.ethernetDestination++;
-        return;
-      }
+    const macHigh = getI32(bytes, at);
+    const macLow = getU16(bytes, at + 4);
+    const broadcast = macHigh === -1 && macLow === 0xffff;
+    if ((macHigh !== this.macHigh || macLow !== this.macLow) && !broadcast) {
+      dropped.ethernetDestination++;
+      return;
     }
-    const type = getU16(bytes, at + ETHERNET_TYPE);
-    if (type === ETHERTYPE_IPV4) this.ipv4(bytes, at, length - ETHERNET_HEADER, group);
+    if (type === ETHERTYPE_IPV4) this.ipv4(bytes, at, length - ETHERNET_HEADER, broadcast);
     else if (type === ETHERTYPE_ARP) {
       this.arp.receive(bytes, at + ETHERNET_HEADER, length - ETHERNET_HEADER, this.nowUs);
     } else dropped.ethernetType++;

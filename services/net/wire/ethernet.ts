@@ -1,8 +1,8 @@
 /**
  * Ethernet II frames without FCS (IEEE 802.3 §3.2.6): where the fields are.
- * After {@link checkEthernet} returned true, every field can be read.
+ * After {@link checkEthernet} returned a type, every field can be read.
  */
-import { putU16 } from "./bytes.ts";
+import { getU16, putU16 } from "./bytes.ts";
 
 export const ETHERNET_DESTINATION = 0;
 export const ETHERNET_SOURCE = 6;
@@ -12,9 +12,16 @@ export const ETHERNET_HEADER = 14;
 export const ETHERTYPE_IPV4 = 0x0800;
 export const ETHERTYPE_ARP = 0x0806;
 
-/** Whether the header is there and the source can be one: the group bit is never set in it. */
-export function checkEthernet(bytes: Uint8Array, at: number, length: number): boolean {
-  return length >= ETHERNET_HEADER && (bytes[at + ETHERNET_SOURCE]! & 1) === 0;
+/** What {@link checkEthernet} returns for a frame that cannot be used. */
+export const ETHERNET_MALFORMED = -1;
+
+/**
+ * Whether the header is there and the source can be one: the group bit is never set in it.
+ * @returns the frame's type (or, below 1536, its length), or {@link ETHERNET_MALFORMED}.
+ */
+export function checkEthernet(bytes: Uint8Array, at: number, length: number): number {
+  if (length < ETHERNET_HEADER || (bytes[at + ETHERNET_SOURCE]! & 1) !== 0) return ETHERNET_MALFORMED;
+  return getU16(bytes, at + ETHERNET_TYPE);
 }
 
 export function putMac(bytes: Uint8Array, at: number, mac: Uint8Array, start: number): void {

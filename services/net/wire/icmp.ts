@@ -2,7 +2,7 @@
  * ICMP messages (RFC 792): where the fields are, counted from the message's start.
  */
 import type { Bytes } from "../../ports/index.ts";
-import { getU16, putI32, putU16 } from "./bytes.ts";
+import { getU16, putI32 } from "./bytes.ts";
 
 export const ICMP_TYPE = 0;
 export const ICMP_CODE = 1;
@@ -41,8 +41,10 @@ export function checkIcmp(bytes: Uint8Array, at: number, length: number, sum: By
 export function emitIcmpHeader(bytes: Uint8Array, at: number, type: number, code: number, rest: number): void {
   bytes[at + ICMP_TYPE] = type;
   bytes[at + ICMP_CODE] = code;
-  const sum = rest + ((type << 8) | code);
-  putU16(bytes, at + ICMP_CHECKSUM, ~((sum & 0xffff) + (sum >> 16)) & 0xffff);
+  let sum = rest + ((type << 8) | code);
+  sum = ~((sum & 0xffff) + (sum >> 16));
+  bytes[at + ICMP_CHECKSUM] = sum >> 8;
+  bytes[at + ICMP_CHECKSUM + 1] = sum;
 }
 
 /** The unused word of an error message. */

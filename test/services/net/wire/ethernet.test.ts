@@ -1,5 +1,10 @@
 import { expect } from "chai";
-import { checkEthernet, emitEthernet, ETHERTYPE_ARP } from "../../../../services/net/wire/ethernet.ts";
+import {
+  checkEthernet,
+  emitEthernet,
+  ETHERNET_MALFORMED,
+  ETHERTYPE_ARP,
+} from "../../../../services/net/wire/ethernet.ts";
 import { OWN_MAC, PEER_MAC } from "../fixture.ts";
 
 describe("Ethernet", () => {
@@ -11,9 +16,9 @@ describe("Ethernet", () => {
 
   it("checks length and source", () => {
     const bytes = Uint8Array.from([...OWN_MAC, ...PEER_MAC, 8, 0]);
-    expect(checkEthernet(bytes, 0, 14)).to.equal(true);
-    expect(checkEthernet(bytes, 0, 13)).to.equal(false);
+    expect(checkEthernet(bytes, 0, 14)).to.equal(0x0800);
+    expect(checkEthernet(bytes, 0, 13)).to.equal(ETHERNET_MALFORMED);
     bytes[6] = 1;
-    expect(checkEthernet(bytes, 0, 14), "a group cannot send").to.equal(false);
+    expect(checkEthernet(bytes, 0, 14), "a group cannot send").to.equal(ETHERNET_MALFORMED);
   });
 });
