@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { SLOT_UNTYPED, SLOT_TCB, SLOT_REPLY, SLOT_STORAGE, SLOTS }; /* per component, in the root CNode */
-enum { CSPACE_BITS = 1, FRAME_PAGES = PLATFORM_FRAME_BYTES / 4096, BUILD_SLOTS = 4, SEGMENTS_MAX = 8 };
+enum { CSPACE_BITS = 1, FRAME_PAGES = PLATFORM_FRAME_BYTES / 4096, BUILD_SLOTS = 4 };
 
 struct component {
     seL4_CPtr slots, untyped;
@@ -39,6 +39,16 @@ unsigned component_count(void)
 }
 
 /* ---- building ---- */
+
+static const Elf64_Phdr *segments(const struct platform_spawn *spawn)
+{
+    return (const void *)(spawn->elf + ((const Elf64_Ehdr *)spawn->elf)->e_phoff);
+}
+
+static unsigned segment_count(const struct platform_spawn *spawn)
+{
+    return ((const Elf64_Ehdr *)spawn->elf)->e_phnum;
+}
 
 /* A new object in a scratch slot. */
 static int make(struct component *c, seL4_Word type, seL4_Word size_bits, seL4_CPtr slot)
@@ -70,56 +80,46 @@ static int map_here(seL4_CPtr frame, void *at)
     return vspace_map(build + 2, at, true);
 }
 
-/* What the ELF puts on this page, and with which rights; false if no segment is there. */
-static bool page_rights(const struct platform_spawn *spawn, seL4_Word page, bool *write, bool *execute)
-{
-    const Elf64_Ehdr *elf = (const void *)spawn->elf;
-    const Elf64_Phdr *segment = (const void *)(spawn->elf + elf->e_phoff);
-    for (unsigned i = 0; i < elf->e_phnum; i++, segment++) {
-        if (segment->p_type != PT_LOAD || page + PAGE_BYTES <= segment->p_vaddr || page >= segment->p_vaddr + segment->p_memsz)
-            continue;
-        *write = segment->p_flags & PF_W;
-        *execute = segment->p_flags & PF_X;
-        return true;
-    }
-    return false;
-}
-
-static void copy_page(const struct platform_spawn *spawn, seL4_Word page, uint8_t *to)
-{
-    const Elf64_Ehdr *elf = (const void *)spawn->elf;
-    const Elf64_Phdr *segment = (const void *)(spawn->elf + elf->e_phoff);
-    for (unsigned i = 0; i < elf->e_phnum; i++, segment++) {
-        seL4_Word from = segment->p_vaddr > page ? segment->p_vaddr : page, end = segment->p_vaddr + segment->p_filesz;
-        if (end > page + PAGE_BYTES)
-            end = page + PAGE_BYTES;
-        if (segment->p_type == PT_LOAD && from < end)
-            memcpy(to + (from - page), spawn->elf + segment->p_offset + (from - segment->p_vaddr), end - from);
-    }
-}
-
-static int add_page(struct component *c, seL4_CPtr vspace, seL4_Word at, bool write, bool execute, const struct platform_spawn *content)
+static int add_page(struct component *c, seL4_CPtr vspace, seL4_Word at, unsigned flags, const uint8_t *content, size_t size)
 {
     if (make(c, seL4_ARM_SmallPageObject, 0, build + 1))
         return PLATFORM_ENOMEM;
-    if (content) {
+    if (size) {
         if (map_here(build + 1, vspace_scratch()))
             return PLATFORM_ENOMEM;
-        copy_page(content, at, vspace_scratch());
+        memcpy(vspace_scratch(), content, size);
         seL4_ARM_Page_Unify_Instruction(build + 2, 0, PAGE_BYTES);
         seL4_CNode_Delete(seL4_CapInitThreadCNode, build + 2, ROOT_DEPTH);
     }
-    seL4_Word attributes = seL4_ARM_Default_VMAttributes | (execute ? 0 : seL4_ARM_ExecuteNever);
-    if (seL4_ARM_Page_Map(build + 1, vspace, at, write ? seL4_ReadWrite : seL4_CanRead, attributes))
+    seL4_Word attributes = seL4_ARM_Default_VMAttributes | (flags & PF_X ? 0 : seL4_ARM_ExecuteNever);
+    if (seL4_ARM_Page_Map(build + 1, vspace, at, flags & PF_W ? seL4_ReadWrite : seL4_CanRead, attributes))
         return PLATFORM_ENOMEM;
     return store(c, build + 1);
+}
+
+/* The segment's part of a page, at most a page; the rest of it stays zero. */
+static size_t page_content(const Elf64_Phdr *segment, seL4_Word offset)
+{
+    size_t left = offset < segment->p_filesz ? segment->p_filesz - offset : 0;
+    return left < PAGE_BYTES ? left : PAGE_BYTES;
+}
+
+static int add_image(struct component *c, seL4_CPtr vspace, const struct platform_spawn *spawn)
+{
+    int error = 0;
+    const Elf64_Phdr *segment = segments(spawn);
+    for (unsigned i = 0; i < segment_count(spawn); i++, segment++)
+        for (seL4_Word at = 0; segment->p_type == PT_LOAD && at < segment->p_memsz && !error; at += PAGE_BYTES)
+            error = add_page(c, vspace, segment->p_vaddr + at, segment->p_flags, spawn->elf + segment->p_offset + at,
+                             page_content(segment, at));
+    return error;
 }
 
 static int add_pages(struct component *c, seL4_CPtr vspace, seL4_Word from, seL4_Word end)
 {
     int error = 0;
     for (; from < end && !error; from += PAGE_BYTES)
-        error = add_page(c, vspace, from, true, false, NULL);
+        error = add_page(c, vspace, from, PF_W, NULL, 0);
     return error;
 }
 
@@ -148,11 +148,8 @@ static int add_space(struct component *c, uint32_t id, seL4_CPtr vspace, const s
         error = add_table(c, vspace, COMPONENT_IMAGE);
     for (seL4_Word at = COMPONENT_IMAGE; at < COMPONENT_ARENA + arena && !error; at += LARGE_BYTES)
         error = add_table(c, vspace, at);
-    for (seL4_Word at = COMPONENT_IMAGE; at < COMPONENT_IMAGE_END && !error; at += PAGE_BYTES) {
-        bool write, execute;
-        if (page_rights(spawn, at, &write, &execute))
-            error = add_page(c, vspace, at, write, execute, spawn);
-    }
+    if (!error)
+        error = add_image(c, vspace, spawn);
     if (!error)
         error = add_pages(c, vspace, COMPONENT_STACK_TOP - COMPONENT_STACK_BYTES, COMPONENT_STACK_TOP);
     if (!error)
@@ -186,33 +183,39 @@ static int start(struct component *c, uint32_t id, seL4_CPtr vspace, const struc
     return seL4_TCB_WriteRegisters(tcb, true, 0, sizeof registers / sizeof(seL4_Word), &registers) ? PLATFORM_EINVAL : 0;
 }
 
-/* An AArch64 ELF whose segments lie where components have their image, inside the file. */
+/* An AArch64 ELF whose segments lie inside the file and, page by page in order, where components have their image. */
 static bool elf_fits(const struct platform_spawn *spawn)
 {
     const Elf64_Ehdr *elf = (const void *)spawn->elf;
     if (spawn->elf_size < sizeof *elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) || elf->e_ident[EI_CLASS] != ELFCLASS64 ||
-        elf->e_machine != EM_AARCH64 || elf->e_type != ET_EXEC || elf->e_phentsize != sizeof(Elf64_Phdr) || elf->e_phnum > SEGMENTS_MAX ||
+        elf->e_machine != EM_AARCH64 || elf->e_type != ET_EXEC || elf->e_phentsize != sizeof(Elf64_Phdr) ||
         elf->e_phoff > spawn->elf_size || elf->e_phoff % 8 || elf->e_phnum * sizeof(Elf64_Phdr) > spawn->elf_size - elf->e_phoff)
         return false;
-    const Elf64_Phdr *segment = (const void *)(spawn->elf + elf->e_phoff);
-    for (unsigned i = 0; i < elf->e_phnum; i++, segment++)
-        if (segment->p_type == PT_LOAD && segment->p_memsz &&
-            (segment->p_vaddr < COMPONENT_IMAGE || segment->p_vaddr > COMPONENT_IMAGE_END || segment->p_filesz > segment->p_memsz ||
-             segment->p_memsz > COMPONENT_IMAGE_END - segment->p_vaddr || segment->p_offset > spawn->elf_size ||
-             segment->p_filesz > spawn->elf_size - segment->p_offset || (segment->p_flags & (PF_W | PF_X)) == (PF_W | PF_X)))
+    const Elf64_Phdr *segment = segments(spawn);
+    seL4_Word end = COMPONENT_IMAGE;
+    for (unsigned i = 0; i < segment_count(spawn); i++, segment++) {
+        if (segment->p_type != PT_LOAD || !segment->p_memsz)
+            continue;
+        if (segment->p_vaddr < end || segment->p_vaddr % PAGE_BYTES || segment->p_vaddr > COMPONENT_IMAGE_END ||
+            segment->p_filesz > segment->p_memsz || segment->p_memsz > COMPONENT_IMAGE_END - segment->p_vaddr ||
+            segment->p_offset > spawn->elf_size || segment->p_filesz > spawn->elf_size - segment->p_offset ||
+            (segment->p_flags & (PF_W | PF_X)) == (PF_W | PF_X))
             return false;
-    return true;
+        end = segment->p_vaddr + segment->p_memsz;
+    }
+    return end > COMPONENT_IMAGE;
 }
 
 /* Pages a component takes, so that one untyped of the right size can be found. */
 static unsigned count_pages(const struct platform_spawn *spawn, seL4_Word arena)
 {
-    unsigned pages = 0;
-    bool write, execute;
-    for (seL4_Word at = COMPONENT_IMAGE; at < COMPONENT_IMAGE_END; at += PAGE_BYTES)
-        pages += page_rights(spawn, at, &write, &execute);
-    pages += (unsigned)((COMPONENT_STACK_BYTES + arena) / PAGE_BYTES) + FRAME_PAGES + 1;
-    return pages + 3 + (unsigned)((COMPONENT_ARENA + arena - COMPONENT_IMAGE + LARGE_BYTES - 1) / LARGE_BYTES);
+    seL4_Word bytes = COMPONENT_STACK_BYTES + PLATFORM_FRAME_BYTES + arena;
+    const Elf64_Phdr *segment = segments(spawn);
+    for (unsigned i = 0; i < segment_count(spawn); i++, segment++)
+        if (segment->p_type == PT_LOAD)
+            bytes += (segment->p_memsz + PAGE_MASK) & ~PAGE_MASK;
+    unsigned tables = 3 + (unsigned)((COMPONENT_ARENA + arena - COMPONENT_IMAGE + LARGE_BYTES - 1) / LARGE_BYTES);
+    return (unsigned)(bytes / PAGE_BYTES) + tables + 1; /* and the IPC buffer */
 }
 
 int platform_component_spawn(const struct platform_spawn *spawn)
@@ -270,6 +273,32 @@ static bool has_called(struct component *c)
     return !seL4_CNode_SaveCaller(seL4_CapInitThreadCNode, c->slots + SLOT_REPLY, ROOT_DEPTH);
 }
 
+/* The fault in the message registers as the words of an event: kind, instruction, address, detail, access. */
+static void describe_fault(seL4_Word label, uint64_t words[5])
+{
+    const struct {
+        uint8_t kind, ip, address, detail;
+    } layouts[] = {
+        [seL4_Fault_CapFault] = {PLATFORM_FAULT_CAP, seL4_CapFault_IP, seL4_CapFault_Addr, seL4_CapFault_Addr},
+        [seL4_Fault_UnknownSyscall] = {PLATFORM_FAULT_SYSCALL, seL4_UnknownSyscall_FaultIP, seL4_UnknownSyscall_FaultIP,
+                                       seL4_UnknownSyscall_Syscall},
+        [seL4_Fault_UserException] = {PLATFORM_FAULT_EXCEPTION, seL4_UserException_FaultIP, seL4_UserException_FaultIP,
+                                      seL4_UserException_Number},
+        [seL4_Fault_VMFault] = {PLATFORM_FAULT_VM, seL4_VMFault_IP, seL4_VMFault_Addr, seL4_VMFault_FSR},
+    };
+    memset(words, 0, 5 * sizeof *words);
+    words[0] = PLATFORM_FAULT_OTHER;
+    words[3] = label;
+    if (label >= sizeof layouts / sizeof *layouts || !layouts[label].kind)
+        return;
+    words[0] = layouts[label].kind;
+    words[1] = seL4_GetMR(layouts[label].ip);
+    words[2] = seL4_GetMR(layouts[label].address);
+    words[3] = seL4_GetMR(layouts[label].detail);
+    if (label == seL4_Fault_VMFault)
+        words[4] = seL4_GetMR(seL4_VMFault_PrefetchFault) ? 1 : words[3] & (1u << 6) ? 2 : 0; /* ISS.WnR */
+}
+
 void component_message(seL4_Word badge, seL4_MessageInfo_t info)
 {
     uint32_t id = badge & (PLATFORM_COMPONENTS - 1);
@@ -278,30 +307,7 @@ void component_message(seL4_Word badge, seL4_MessageInfo_t info)
     if (!c->live)
         return;
     if (label != seL4_Fault_NullFault && label < COMPONENT_LABEL_FIRST) {
-        uint64_t *f = c->fault;
-        memset(f, 0, sizeof c->fault);
-        f[0] = PLATFORM_FAULT_OTHER;
-        f[3] = label;
-        if (label == seL4_Fault_VMFault) {
-            bool fetch = seL4_GetMR(seL4_VMFault_PrefetchFault), write = seL4_GetMR(seL4_VMFault_FSR) & (1u << 6); /* ISS.WnR */
-            f[0] = PLATFORM_FAULT_VM;
-            f[1] = seL4_GetMR(seL4_VMFault_IP);
-            f[2] = seL4_GetMR(seL4_VMFault_Addr);
-            f[3] = seL4_GetMR(seL4_VMFault_FSR);
-            f[4] = fetch ? 1 : write ? 2 : 0;
-        } else if (label == seL4_Fault_CapFault) {
-            f[0] = PLATFORM_FAULT_CAP;
-            f[1] = seL4_GetMR(seL4_CapFault_IP);
-            f[2] = seL4_GetMR(seL4_CapFault_Addr);
-        } else if (label == seL4_Fault_UnknownSyscall) {
-            f[0] = PLATFORM_FAULT_SYSCALL;
-            f[1] = seL4_GetMR(seL4_UnknownSyscall_FaultIP);
-            f[3] = seL4_GetMR(seL4_UnknownSyscall_Syscall);
-        } else if (label == seL4_Fault_UserException) {
-            f[0] = PLATFORM_FAULT_EXCEPTION;
-            f[1] = seL4_GetMR(seL4_UserException_FaultIP);
-            f[3] = seL4_GetMR(seL4_UserException_Number);
-        }
+        describe_fault(label, c->fault);
         c->fault_waits = true;
         c->info.state = PLATFORM_FAULTED;
         return;
