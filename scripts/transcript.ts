@@ -1,39 +1,56 @@
 /**
  * Makes the transcripts in the documentation: runs the commands that a block shows on a real hive and puts the
- * hive's own answers into it. A block stands between `<!-- transcript TRANSPORT -->` and `<!-- /transcript -->`;
- * its lines that begin with the shell's prompt are the commands.
+ * hive's own answers into it. A block stands between `<!-- transcript HIVE -->` and `<!-- /transcript -->`; its
+ * lines that begin with a prompt are the commands. HIVE is a transport of `cohsh`, or `start-sim` or `start-qemu`
+ * for what `npm start` shows.
  */
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { Command } from "commander";
+import { promisify } from "node:util";
 import { SHELL_PROMPT } from "../cohsh/repl.ts";
 import { Shell } from "../cohsh/shell.ts";
 import { TRANSPORTS, type TransportName } from "../cohsh/transport.ts";
 import { makeTransport } from "../cohsh/transports/make.ts";
+import { PROMPT } from "../cohsh/transports/serial-lines.ts";
 import { writeIfChanged } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
 
 const BLOCK = /<!-- transcript (\S+) -->\n```console\n([^]*?)```\n<!-- \/transcript -->/g;
 const OPEN_MS = 300_000;
+/** The last line that every boot prints. */
+const BOOTED = "pong: PONG 1";
+/** Back to the margin, and the line erased (ECMA-48 §8.3.41 EL). */
+const ERASED = "\r\x1b[K";
 const ANSWER_MS = 10_000;
 
+const STARTED = ["start-sim", "start-qemu"] as const;
+const HIVES = [...TRANSPORTS, ...STARTED] as const;
+export type HiveName = (typeof HIVES)[number];
+
 export interface Transcript {
-  readonly transport: TransportName;
+  readonly hive: HiveName;
   readonly text: string;
 }
 
-/** The transcripts in a Markdown text, in order. @throws Error if one names no transport. */
+/** The transcripts in a Markdown text, in order. @throws Error if one names no hive. */
 export function transcriptsIn(markdown: string): Transcript[] {
-  return [...markdown.matchAll(BLOCK)].map(([, name = "", text = ""]) => ({ transport: transportOf(name), text }));
+  return [...markdown.matchAll(BLOCK)].map(([, name = "", text = ""]) => ({ hive: hiveOf(name), text }));
 }
 
-function transportOf(name: string): TransportName {
-  const transport = TRANSPORTS.find((known) => known === name);
-  if (transport === undefined) throw new Error(`a transcript names "${name}", which is no transport`);
-  return transport;
+function hiveOf(name: string): HiveName {
+  const hive = HIVES.find((known) => known === name);
+  if (hive === undefined) throw new Error(`a transcript names "${name}", which is none of ${HIVES.join(", ")}`);
+  return hive;
 }
 
 /** Run a transcript's commands anew. @returns what the block shall hold. */
-export async function record({ transport, text }: Transcript): Promise<string> {
+export function record({ hive, text }: Transcript): Promise<string> {
+  if (hive === "start-sim" || hive === "start-qemu") return recordConsole(hive.slice("start-".length), text);
+  return recordShell(hive, text);
+}
+
+async function recordShell(transport: TransportName, text: string): Promise<string> {
   const lines: string[] = [];
   const way = await makeTransport({ transport, sel4: undefined, net: undefined });
   const shell = new Shell(way, { timeoutMs: ANSWER_MS, follow: false, print: (line) => lines.push(line) });
@@ -49,6 +66,28 @@ export async function record({ transport, text }: Transcript): Promise<string> {
   return `${lines.join("\n")}\n`;
 }
 
+/** What `npm start` shows on a terminal when somebody types the commands after the boot. */
+async function recordConsole(target: string, text: string): Promise<string> {
+  const commands = text.split("\n").filter((shown) => shown.startsWith(PROMPT));
+  const words = ["--target", target, "--expect", BOOTED, ...(target === "qemu" ? ["--port", "none"] : [])];
+  for (const command of commands) words.push("--send", command.slice(PROMPT.length));
+  const running = promisify(execFile)(
+    process.execPath,
+    ["--import", "tsx", inRepository("scripts", "start.ts"), ...words],
+    { cwd: inRepository(), timeout: OPEN_MS },
+  );
+  running.child.stdin?.end();
+  const { stdout } = await running;
+  return asShown(stdout);
+}
+
+/** Serial output as it stands on a terminal's screen: what was erased is gone, and the last prompt waits for nothing. */
+export function asShown(output: string): string {
+  const lines = output.split(/\r?\n/).map((line) => line.split(ERASED).at(-1) ?? "");
+  if (lines.at(-1)?.trimEnd() === PROMPT.trimEnd()) lines.pop();
+  return `${lines.join("\n").trimEnd()}\n`;
+}
+
 /** A transcript without what differs from one run, machine or revision to the next: times, sizes in use, hashes. */
 export function comparable(text: string): string {
   return text
@@ -59,15 +98,15 @@ export function comparable(text: string): string {
     .replace(/\b[0-9a-f]{16}\b/g, "<hash>");
 }
 
-/** The text with each of its transcripts on one of these transports made anew. */
-async function refresh(markdown: string, transports: readonly TransportName[]): Promise<string> {
+/** The text with each of its transcripts on one of these hives made anew. */
+async function refresh(markdown: string, hives: readonly HiveName[]): Promise<string> {
   let result = "";
   let from = 0;
   for (const match of markdown.matchAll(BLOCK)) {
     const [whole, name = "", text = ""] = match;
-    const transport = transportOf(name);
-    if (!transports.includes(transport)) continue;
-    const fresh = await record({ transport, text });
+    const hive = hiveOf(name);
+    if (!hives.includes(hive)) continue;
+    const fresh = await record({ hive, text });
     // A run that differs only in its times is not worth a change.
     const kept = comparable(fresh) === comparable(text) ? text : fresh;
     result += markdown.slice(from, match.index) + whole.replace(text, () => kept);
@@ -85,11 +124,11 @@ export function documents(): string[] {
 async function main(): Promise<void> {
   const program = new Command("transcript")
     .description("Makes the transcripts in README.md and docs/ anew.")
-    .argument("[transport...]", `only those on these transports (${TRANSPORTS.join(", ")})`)
+    .argument("[hive...]", `only those on these hives (${HIVES.join(", ")})`)
     .parse();
-  const transports = program.args.length === 0 ? TRANSPORTS : program.args.map(transportOf);
+  const hives = program.args.length === 0 ? HIVES : program.args.map(hiveOf);
   for (const file of documents()) {
-    if (writeIfChanged(file, await refresh(readFileSync(file, "utf8"), transports))) console.log(file);
+    if (writeIfChanged(file, await refresh(readFileSync(file, "utf8"), hives))) console.log(file);
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { existsSync, readFileSync } from "node:fs";
-import { comparable, documents, record, transcriptsIn } from "../../scripts/transcript.ts";
+import { asShown, comparable, documents, record, transcriptsIn } from "../../scripts/transcript.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 
 const BLOCK = (transport: string, text: string): string =>
@@ -11,21 +11,29 @@ describe("transcripts", function () {
 
   it("are found in a page, in order", () => {
     expect(transcriptsIn(BLOCK("mock", "cohsh> ping\n") + BLOCK("sim", "cohsh> bi\n"))).to.deep.equal([
-      { transport: "mock", text: "cohsh> ping\n" },
-      { transport: "sim", text: "cohsh> bi\n" },
+      { hive: "mock", text: "cohsh> ping\n" },
+      { hive: "sim", text: "cohsh> bi\n" },
     ]);
     expect(transcriptsIn("```console\ncohsh> ping\n```\n")).to.deep.equal([]);
   });
 
-  it("must name a transport", () => {
-    expect(() => transcriptsIn(BLOCK("telnet", ""))).to.throw('a transcript names "telnet", which is no transport');
+  it("must name a hive", () => {
+    expect(() => transcriptsIn(BLOCK("telnet", ""))).to.throw(
+      'a transcript names "telnet", which is none of mock, sim, qemu',
+    );
   });
 
   it("keep the commands and replace the answers", async () => {
-    const text = await record({ transport: "mock", text: "cohsh> ping\nwrong answer\ncohsh> tail /x\n" });
+    const text = await record({ hive: "mock", text: "cohsh> ping\nwrong answer\ncohsh> tail /x\n" });
     expect(text).to.equal(
       "cohsh> ping\nOK PING reply=pong\nPONG\ncohsh> tail /x\nERR TAIL reason=policy detail=unauthenticated\n",
     );
+  });
+
+  it("show a serial line as it stands on a screen", () => {
+    expect(
+      asShown("cohesix> \r\x1b[K[ 0.1] a: b\r\ncohesix> pi\r\x1b[K[ 0.2] c\r\ncohesix> ping\r\nPONG\r\ncohesix> "),
+    ).to.equal("[ 0.1] a: b\n[ 0.2] c\ncohesix> ping\nPONG\n");
   });
 
   it("are compared without times and hashes, and with everything else", () => {
@@ -36,7 +44,7 @@ describe("transcripts", function () {
   });
 
   for (const file of documents().filter((name) => existsSync(name))) {
-    const mocked = transcriptsIn(readFileSync(file, "utf8")).filter(({ transport }) => transport === "mock");
+    const mocked = transcriptsIn(readFileSync(file, "utf8")).filter(({ hive }) => hive === "mock");
     mocked.forEach((transcript, index) => {
       it(`in ${file.slice(inRepository().length + 1)}, mock ${index + 1}, is what the command makes today`, async () => {
         expect(comparable(await record(transcript))).to.equal(comparable(transcript.text));
