@@ -2,89 +2,148 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-JSClassID bindings_uint8_class, bindings_float64_class;
+enum { GROUPS = 3, GROUP_SHIFT = 8 };
 
-JSValue throw_error(JSContext *context, const char *format, ...)
+static const struct {
+    const struct host_function *functions;
+    const int *count;
+} groups[GROUPS] = {
+    {bindings_machine, &bindings_machine_count},
+    {bindings_components, &bindings_components_count},
+    {bindings_bytes, &bindings_bytes_count},
+};
+
+static const struct {
+    char kind;
+    int64_t low, high;
+} bounds[] = {
+    {'n', 0, (1ll << 53) - 1},
+    {'w', 0, UINT32_MAX},
+    {'c', 0, PLATFORM_COMPONENTS - 1},
+    {'b', PLATFORM_IRQ_FIRST, PLATFORM_IRQ_LAST},
+    {'q', 0, 1019},
+    {'d', 1, 4 << 20},
+    {'k', 0, 2},
+};
+
+/* Classes of typed arrays, looked up once per runtime. */
+static JSClassID uint8_class, float64_class;
+
+JSValue throw_error(JSContext *context, const struct host_function *self, const char *format, ...)
 {
     struct object error = object_begin(context, JS_NewError(context));
     char message[200];
+    int length = snprintf(message, sizeof(message), "%s: ", self->name);
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(message, sizeof(message), format, arguments);
+    vsnprintf(message + length, sizeof(message) - (size_t)length, format, arguments);
     va_end(arguments);
     object_text(&error, "message", message);
     return JS_IsException(object_end(&error)) ? JS_EXCEPTION : JS_Throw(context, error.value);
 }
 
-bool argument_integer(JSContext *context, const char *function, const char *name, JSValueConst value, int64_t low,
-                      int64_t high, int64_t *result)
+JSValue throw_range(JSContext *context, const struct host_function *self, const char *what, int64_t low, int64_t high)
+{
+    return JS_ThrowRangeError(context, "%s: %s must be an integer from %lld to %lld", self->name, what, (long long)low,
+                              (long long)high);
+}
+
+bool take_integer(JSContext *context, const struct host_function *self, const char *what, JSValueConst value, int64_t low,
+                  int64_t high, int64_t *number)
 {
     if (JS_VALUE_GET_TAG(value) == JS_TAG_INT) {
-        *result = JS_VALUE_GET_INT(value);
-        if (*result >= low && *result <= high) return true;
+        *number = JS_VALUE_GET_INT(value);
+        if (*number >= low && *number <= high) return true;
     } else if (JS_TAG_IS_FLOAT64(JS_VALUE_GET_TAG(value))) {
-        double number = JS_VALUE_GET_FLOAT64(value);
-        /* Also false for NaN. The bounds are safe integers, so the comparison is exact. */
-        if (number >= (double)low && number <= (double)high) {
-            *result = (int64_t)number;
-            if ((double)*result == number) return true;
-        }
+        double real = JS_VALUE_GET_FLOAT64(value);
+        /* Also false for NaN. The bounds are below 2^53, so the comparison is exact. */
+        if (real >= (double)low && real <= (double)high && (double)(*number = (int64_t)real) == real) return true;
     } else {
-        JS_ThrowTypeError(context, "%s: %s must be a number", function, name);
+        JS_ThrowTypeError(context, "%s: %s must be a number", self->name, what);
         return false;
     }
-    JS_ThrowRangeError(context, "%s: %s must be an integer from %lld to %lld", function, name, (long long)low,
-                       (long long)high);
+    throw_range(context, self, what, low, high);
     return false;
 }
 
-bool argument_array(JSContext *context, const char *function, JSValueConst value, JSClassID class, uint8_t **bytes,
-                    size_t *size)
+static bool take_array(JSContext *context, const struct host_function *self, JSClassID class, struct argument *taken)
 {
-    const char *kind = class == bindings_uint8_class ? "Uint8Array" : "Float64Array";
+    const char *kind = class == uint8_class ? "Uint8Array" : "Float64Array";
     size_t offset, buffer_size;
     JSValue buffer;
 
-    if (JS_GetClassID(value) != class) {
-        JS_ThrowTypeError(context, "%s: expected a %s", function, kind);
+    if (JS_GetClassID(taken->value) != class) {
+        JS_ThrowTypeError(context, "%s: expected a %s", self->name, kind);
         return false;
     }
-    buffer = JS_GetTypedArrayBuffer(context, value, &offset, size, NULL);
+    buffer = JS_GetTypedArrayBuffer(context, taken->value, &offset, &taken->size, NULL);
     if (JS_IsException(buffer)) {
         JS_FreeValue(context, JS_GetException(context));
-        JS_ThrowTypeError(context, "%s: the buffer of the %s is detached", function, kind);
+        JS_ThrowTypeError(context, "%s: the buffer of the %s is detached", self->name, kind);
         return false;
     }
-    *bytes = JS_GetArrayBuffer(context, &buffer_size, buffer) + offset;
+    taken->bytes = JS_GetArrayBuffer(context, &buffer_size, buffer) + offset;
     JS_FreeValue(context, buffer); /* the array holds it on */
     return true;
 }
 
-uint8_t *argument_range(JSContext *context, const char *function, JSValueConst array, JSValueConst start,
-                        JSValueConst length, size_t *size)
+/* Checks one argument, which for a range begins three values. */
+static bool take(JSContext *context, const struct host_function *self, char kind, int position, JSValueConst *values,
+                 struct argument *taken)
 {
-    int64_t first, count;
-    uint8_t *bytes;
-    size_t limit;
+    static const char *const names[ARGUMENTS] = {"argument 1", "argument 2", "argument 3",
+                                                 "argument 4", "argument 5", "argument 6"};
+    int64_t start, length;
+    unsigned i = 0;
 
-    if (!argument_array(context, function, array, bindings_uint8_class, &bytes, &limit) ||
-        !argument_integer(context, function, "start", start, 0, (int64_t)limit, &first) ||
-        !argument_integer(context, function, "length", length, 0, (int64_t)limit - first, &count)) {
-        return NULL;
+    taken->value = values[position];
+    switch (kind) {
+    case 'v':
+        return true;
+    case 's':
+        if (JS_IsString(taken->value)) {
+            taken->bytes = (uint8_t *)JS_ToCStringLen(context, &taken->size, taken->value);
+            return taken->bytes != NULL;
+        }
+        JS_ThrowTypeError(context, "%s: expected a string", self->name);
+        return false;
+    case 'u':
+        return take_array(context, self, uint8_class, taken);
+    case 'f':
+        return take_array(context, self, float64_class, taken);
+    case 'r':
+        if (!take_array(context, self, uint8_class, taken) ||
+            !take_integer(context, self, "start", values[position + 1], 0, (int64_t)taken->size, &start) ||
+            !take_integer(context, self, "length", values[position + 2], 0, (int64_t)taken->size - start, &length)) {
+            return false;
+        }
+        taken->bytes += start;
+        taken->size = (size_t)length;
+        return true;
+    default:
+        while (bounds[i].kind != kind) i++;
+        return take_integer(context, self, names[position], taken->value, bounds[i].low, bounds[i].high, &taken->number);
     }
-    *size = (size_t)count;
-    return bytes + first;
 }
 
-const char *argument_text(JSContext *context, const char *function, JSValueConst value, size_t *length)
+static JSValue call(JSContext *context, JSValueConst this, int count, JSValueConst *values, int index)
 {
-    if (!JS_IsString(value)) {
-        JS_ThrowTypeError(context, "%s: expected a string", function);
-        return NULL;
+    const struct host_function *self = &groups[index >> GROUP_SHIFT].functions[index & ((1 << GROUP_SHIFT) - 1)];
+    struct argument taken[ARGUMENTS];
+    JSValue result = JS_EXCEPTION;
+    int done = 0;
+
+    for (int at = 0; self->kinds[done] && take(context, self, self->kinds[done], at, values, &taken[done]); done++) {
+        at += self->kinds[done] == 'r' ? 3 : 1;
     }
-    return JS_ToCStringLen(context, length, value);
+    if (!self->kinds[done]) result = self->call(context, self, taken);
+    while (done--) {
+        if (self->kinds[done] == 's') JS_FreeCString(context, (const char *)taken[done].bytes);
+    }
+    return result;
 }
 
 struct object object_begin(JSContext *context, JSValue empty)
@@ -114,12 +173,10 @@ void object_text(struct object *object, const char *name, const char *text)
 
 void array_set(struct object *array, uint32_t index, JSValue value)
 {
-    if (array->failed || JS_IsException(value)) {
-        JS_FreeValue(array->context, value);
-        array->failed = true;
-    } else {
-        array->failed = JS_DefinePropertyValueUint32(array->context, array->value, index, value, JS_PROP_C_W_E) < 0;
-    }
+    char name[12];
+
+    snprintf(name, sizeof(name), "%u", (unsigned)index);
+    object_set(array, name, value);
 }
 
 JSValue object_end(struct object *object)
@@ -129,38 +186,39 @@ JSValue object_end(struct object *object)
     return JS_EXCEPTION;
 }
 
-/* The class of a typed array kind, taken from one of them. */
-static bool class_of(JSContext *context, JSTypedArrayEnum kind, JSClassID *class)
+/* The class of a typed array kind, taken from one of them; 0 if there is no memory for it. */
+static JSClassID class_of(JSContext *context, JSTypedArrayEnum kind)
 {
     /* The constructor reads three arguments without looking at their number. */
     JSValue arguments[3] = {JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED};
     JSValue array = JS_NewTypedArray(context, 3, arguments, kind);
+    JSClassID class = JS_GetClassID(array);
 
-    if (JS_IsException(array)) return false;
-    *class = JS_GetClassID(array);
     JS_FreeValue(context, array);
-    return true;
+    return class;
 }
 
 int bindings_install(JSContext *context)
 {
-    struct object host = object_begin(context, JS_NewObject(context));
-    JSValue global;
-    int result;
+    struct object host = object_begin(context, JS_NewObject(context)), global;
 
     bindings_components_reset();
-    if (!class_of(context, JS_TYPED_ARRAY_UINT8, &bindings_uint8_class) ||
-        !class_of(context, JS_TYPED_ARRAY_FLOAT64, &bindings_float64_class)) {
-        return -1;
-    }
+    uint8_class = class_of(context, JS_TYPED_ARRAY_UINT8);
+    float64_class = class_of(context, JS_TYPED_ARRAY_FLOAT64);
     object_text(&host, "engine", "sel4");
     object_number(&host, "abi", 1);
-    if (JS_IsException(object_end(&host))) return -1;
-    JS_SetPropertyFunctionList(context, host.value, bindings_machine, bindings_machine_count);
-    JS_SetPropertyFunctionList(context, host.value, bindings_components, bindings_components_count);
-    JS_SetPropertyFunctionList(context, host.value, bindings_bytes, bindings_bytes_count);
-    global = JS_GetGlobalObject(context);
-    result = JS_DefinePropertyValueStr(context, global, "host", host.value, JS_PROP_ENUMERABLE);
-    JS_FreeValue(context, global);
-    return result < 0 ? -1 : 0;
+    for (int group = 0; group < GROUPS; group++) {
+        for (int i = 0; i < *groups[group].count; i++) {
+            const struct host_function *function = &groups[group].functions[i];
+            /* QuickJS pads the values to the length stated here. */
+            int length = (int)strlen(function->kinds) + (strchr(function->kinds, 'r') ? 2 : 0);
+            object_set(&host, function->name,
+                       JS_NewCFunctionMagic(context, call, function->name, length, JS_CFUNC_generic_magic,
+                                            group << GROUP_SHIFT | i));
+        }
+    }
+    global = object_begin(context, JS_GetGlobalObject(context));
+    object_set(&global, "host", object_end(&host));
+    JS_FreeValue(context, global.value);
+    return global.failed || !uint8_class || !float64_class ? -1 : 0;
 }

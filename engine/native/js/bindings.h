@@ -1,39 +1,46 @@
 /*
- * What the files of host functions share: checked arguments, result objects, and the tables of functions.
- * A check that fails throws with the function's name first, and its caller returns JS_EXCEPTION.
+ * How host functions are declared: a table row has name, kinds of the arguments and C function. The arguments
+ * are checked before the function runs, so what it is given is right; every error starts with the name.
  */
 #pragma once
 #include "engine.h"
 
-#define SAFE_INTEGER 9007199254740991
+enum { ARGUMENTS = 6 };
 
-extern const JSCFunctionListEntry bindings_machine[], bindings_components[], bindings_bytes[];
+/*
+ * Kinds: n integer below 2^53, w u32, c component id, b interrupt bit, q GIC interrupt, d size of DMA memory,
+ * k kind of barrier, s string, u Uint8Array, f Float64Array, v any value, r three values: Uint8Array, start
+ * and length inside it.
+ */
+struct argument {
+    JSValueConst value;
+    int64_t number;
+    uint8_t *bytes; /* of a string (UTF-8, NUL-terminated), an array or a range */
+    size_t size;
+};
+
+struct host_function {
+    const char *name, *kinds;
+    JSValue (*call)(JSContext *context, const struct host_function *self, const struct argument *given);
+    int parameter; /* what tells functions apart that share their C function */
+};
+
+#define HOST_FUNCTION(id) \
+    static JSValue id(JSContext *context, const struct host_function *self, const struct argument *given)
+
+extern const struct host_function bindings_machine[], bindings_components[], bindings_bytes[];
 extern const int bindings_machine_count, bindings_components_count, bindings_bytes_count;
 
 /* Forget everything that belonged to the last runtime. */
 void bindings_components_reset(void);
-/* Classes of typed arrays, looked up once per runtime. */
-extern JSClassID bindings_uint8_class, bindings_float64_class;
 
-/* Every host function has the same form; most need neither `this` nor the number of arguments, which QuickJS pads. */
-#define HOST_FUNCTION(name) static JSValue name(JSContext *context, JSValueConst this, int count, JSValueConst *values)
-#define HOST_FUNCTION_OF(name, parameter) \
-    static JSValue name(JSContext *context, JSValueConst this, int count, JSValueConst *values, int parameter)
-
-/* Throws an `Error`: something is used up or missing. */
-__attribute__((format(printf, 2, 3))) JSValue throw_error(JSContext *context, const char *format, ...);
-
-/* An integer in [low, high]. */
-bool argument_integer(JSContext *context, const char *function, const char *name, JSValueConst value, int64_t low,
-                      int64_t high, int64_t *result);
-/* A typed array of that class; its bytes. */
-bool argument_array(JSContext *context, const char *function, JSValueConst value, JSClassID class, uint8_t **bytes,
-                    size_t *size);
-/* A Uint8Array and a range inside it. Returns the range's first byte, NULL after throwing. */
-uint8_t *argument_range(JSContext *context, const char *function, JSValueConst array, JSValueConst start,
-                        JSValueConst length, size_t *size);
-/* A string; to be freed with JS_FreeCString(). */
-const char *argument_text(JSContext *context, const char *function, JSValueConst value, size_t *length);
+/* Throw with the function's name first. An `Error`: something is used up or missing. */
+__attribute__((format(printf, 3, 4))) JSValue throw_error(JSContext *context, const struct host_function *self,
+                                                          const char *format, ...);
+JSValue throw_range(JSContext *context, const struct host_function *self, const char *what, int64_t low, int64_t high);
+/* Whether the value is an integer in [low, high]; throws if not. */
+bool take_integer(JSContext *context, const struct host_function *self, const char *what, JSValueConst value, int64_t low,
+                  int64_t high, int64_t *number);
 
 /* A result object under construction: the first failure is kept, and object_end() reports it. */
 struct object {

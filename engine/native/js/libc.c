@@ -1,5 +1,5 @@
 /*
- * What picolibc and QuickJS expect of a system below them: standard streams on the debug console, an end,
+ * What picolibc and QuickJS expect of a system below them: output on the debug console, an abrupt end,
  * a clock that counts from the machine's start, and UTC as local time. No allocator: the heap is heap.c.
  */
 #include <stdint.h>
@@ -24,19 +24,9 @@ static int put(char character, FILE *stream)
 }
 
 static FILE console = FDEV_SETUP_STREAM(put, NULL, NULL, _FDEV_SETUP_WRITE);
-static FILE nothing = FDEV_SETUP_STREAM(NULL, NULL, NULL, 0);
 
-FILE *const stdin = &nothing;
 FILE *const stdout = &console;
 FILE *const stderr = &console;
-
-_Noreturn void _exit(int status)
-{
-    char reason[40];
-
-    snprintf(reason, sizeof(reason), "exit with status %d", status);
-    platform_halt(reason);
-}
 
 _Noreturn void abort(void)
 {
