@@ -4,7 +4,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
 import { withLock } from "./lib/lock.ts";
 import { manifestPath, readManifest } from "./lib/manifest.ts";
@@ -12,10 +12,9 @@ import {
   buildBytecodeCompiler,
   buildTarget,
   configureNative,
-  nativeDir,
   requireQuickjs,
+  type RootProgram,
   runTool,
-  stagedRootfs,
 } from "./lib/native.ts";
 import { sizeText, writeIfChanged } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
@@ -32,6 +31,7 @@ interface ImageOptions {
   readonly bundle: string;
   readonly manifest: string;
   readonly out: string;
+  readonly root: RootProgram;
   readonly net: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
@@ -65,7 +65,7 @@ async function buildImage(options: ImageOptions, prefix: string): Promise<void> 
   });
   const bytecode = join(out, "vm", "main.qbc");
   compileBytecode(buildBytecodeCompiler(verbose), join(out, "vm", "main.js"), bytecode, verbose);
-  configureNative(prefix, verbose);
+  const board = configureNative(prefix, options.root, verbose);
   const rootfs = writeRootfs({
     buildInfo: bundle.buildInfo,
     heapBytes: manifest.heapBytes,
@@ -73,15 +73,15 @@ async function buildImage(options: ImageOptions, prefix: string): Promise<void> 
     lines: bundle.lines,
     bytecode: readFileSync(bytecode),
     manifest: manifest.text,
-    components: { "pong.elf": readFileSync(buildTarget("pong.elf", verbose)) },
+    components: { "pong.elf": readFileSync(buildTarget(board, "pong.elf", verbose)) },
   });
-  writeIfChanged(stagedRootfs, rootfs);
-  const image = buildTarget("hive.elf", verbose);
+  writeIfChanged(board.rootfs, rootfs);
+  const image = buildTarget(board, "hive.elf", verbose);
   mkdirSync(out, { recursive: true });
   writeIfChanged(join(out, "rootfs.cpio"), rootfs);
   writeIfChanged(join(out, "hive.elf"), readFileSync(image));
   // Next to another image its root server, for loaders other than ours.
-  if (out !== inRepository("out")) copyFileSync(join(nativeDir, "rootserver.elf"), join(out, "rootserver.elf"));
+  if (out !== inRepository("out")) copyFileSync(join(board.out, "rootserver.elf"), join(out, "rootserver.elf"));
   for (const [name, limit] of Object.entries(limits)) {
     const size = statSync(join(out, name)).size;
     if (size >= limit) console.error(`image: warning: ${name} has ${sizeText(size)}, not less than ${sizeText(limit)}`);
@@ -96,6 +96,14 @@ async function main(): Promise<void> {
     .option("--bundle <file>", "another TypeScript entry for the VM", inRepository("services", "main.ts"))
     .option("--manifest <file>", "another manifest", manifestPath)
     .option("--out <dir>", "where the image goes", inRepository("out"))
+    .addOption(
+      new Option(
+        "--root <program>",
+        "what the root server runs: the engine, or echo, the yardstick in C for the network",
+      )
+        .choices(["engine", "echo"])
+        .default("engine"),
+    )
     .option("--no-net", "leave the network stack out of the VM bundle")
     .option("--quiet", "print nothing but mistakes and warnings")
     .option("--verbose", "show what the compilers say")

@@ -9,9 +9,19 @@ import { writeIfChanged } from "./output.ts";
 import { inRepository, pin } from "./repository.ts";
 
 export const quickjsDir = inRepository("out", "quickjs");
-export const nativeDir = inRepository("out", "native");
-/** The archive that the next root server is linked with. */
-export const stagedRootfs = join(nativeDir, "rootfs.cpio");
+const nativeDir = inRepository("out", "native");
+
+/** What the root server runs: the hive's engine, or a bare C loop that answers pings. */
+export type RootProgram = "engine" | "echo";
+
+/** One configuration of the board's project. */
+export interface Board {
+  readonly build: string;
+  /** Where its programs land. */
+  readonly out: string;
+  /** The archive that the next root server is linked with. */
+  readonly rootfs: string;
+}
 
 function setupScript(): string {
   return process.platform === "darwin" ? "toolchain/setup_macos_arm64.sh" : "toolchain/setup_debian.sh";
@@ -67,22 +77,26 @@ export function buildBytecodeCompiler(show: boolean): string {
 }
 
 /** Configures the board's project for a kernel; `buildTarget` then makes parts of it. */
-export function configureNative(prefix: string, show: boolean): void {
+export function configureNative(prefix: string, root: RootProgram, show: boolean): Board {
+  const out = root === "engine" ? nativeDir : join(nativeDir, root);
+  const board: Board = { build: join(out, "board"), out, rootfs: join(out, "rootfs.cpio") };
   configure(
     "engine/native",
-    join(nativeDir, "board"),
+    board.build,
     [
       `-DCMAKE_TOOLCHAIN_FILE=${inRepository("engine/native/toolchain-aarch64.cmake")}`,
       `-DSEL4_PREFIX=${prefix}`,
       `-DQUICKJS_DIR=${quickjsDir}`,
-      `-DROOTFS=${stagedRootfs}`,
-      `-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${nativeDir}`,
+      `-DROOTFS=${board.rootfs}`,
+      `-DROOT_PROGRAM=${root}`,
+      `-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${out}`,
     ],
     show,
   );
+  return board;
 }
 
-export function buildTarget(target: string, show: boolean): string {
-  runTool("cmake", ["--build", join(nativeDir, "board"), "--target", target], show);
-  return join(nativeDir, target);
+export function buildTarget(board: Board, target: string, show: boolean): string {
+  runTool("cmake", ["--build", board.build, "--target", target], show);
+  return join(board.out, target);
 }

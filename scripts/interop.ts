@@ -1,0 +1,237 @@
+/**
+ * `npm run test:interop`: the hive on seL4 against implementations that are not ours, over a tap device in a network
+ * namespace of its own. Here the host kernel's ARP and ICMP; the same pings go to a bare C echo in the same root
+ * task, so that the cost of the interpreter is a number.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { Command, InvalidArgumentError } from "commander";
+import { Checks, ensure, Skipped } from "./lib/checks.ts";
+import { HiveProcess } from "./lib/hive-process.ts";
+import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
+import { inRepository } from "./lib/repository.ts";
+import { median, percentile } from "./lib/statistics.ts";
+
+const hiveAddress = "10.0.2.15";
+const bootMs = 60_000;
+const pingIntervalSeconds = 0.002;
+/** 1500 bytes of IP packet less the headers of IPv4 and ICMP. */
+const largestPayload = 1472;
+
+interface InteropOptions {
+  readonly sel4?: string;
+  readonly count: number;
+}
+
+/** Why these checks cannot run here; `undefined` if they can. */
+function missing(prefix: string): string | undefined {
+  if (process.platform !== "linux") return "network namespaces and tap devices need Linux";
+  if (process.getuid?.() !== 0) return "making a network namespace needs root";
+  if (!existsSync("/dev/net/tun")) return "there is no tun device (/dev/net/tun)";
+  for (const command of ["ip", "ping", process.env["QEMU"] ?? "qemu-system-aarch64"]) {
+    if (spawnSync(command, ["-V"]).error !== undefined) return `there is no ${command} on this machine`;
+  }
+  return checkKernel(prefix).mistakes[0];
+}
+
+function ip(...words: string[]): string {
+  const result = spawnSync("ip", words, { encoding: "utf8" });
+  if (result.status !== 0) throw new Error(`ip ${words.join(" ")}: ${result.stderr.trim()}`);
+  return result.stdout;
+}
+
+interface PingResult {
+  readonly sent: number;
+  readonly received: number;
+  /** Round trips in milliseconds. */
+  readonly times: readonly number[];
+}
+
+class Namespace {
+  readonly name = `cohesix-${process.pid}`;
+  readonly around = ["ip", "netns", "exec", this.name];
+
+  constructor() {
+    ip("netns", "add", this.name);
+    ip("-n", this.name, "link", "set", "lo", "up");
+  }
+
+  ping(count: number, ...words: string[]): Promise<PingResult> {
+    const [command = "", ...args] = [
+      ...this.around,
+      "ping",
+      "-n",
+      "-c",
+      String(count),
+      "-W",
+      "2",
+      ...words,
+      hiveAddress,
+    ];
+    return new Promise((settle, fail) => {
+      const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+      let text = "";
+      child.stdout.on("data", (bytes: Buffer) => (text += bytes.toString("latin1")));
+      child.stderr.on("data", (bytes: Buffer) => (text += bytes.toString("latin1")));
+      child.once("error", fail);
+      child.once("close", () => {
+        const sum = /(\d+) packets transmitted, (\d+) received/.exec(text);
+        if (sum === null) fail(new Error(`ping said: ${text.slice(-300)}`));
+        else if (/DUP!|wrong data|checksum/i.test(text)) fail(new Error(`ping complained: ${text.slice(0, 300)}`));
+        else {
+          const times = [...text.matchAll(/time=([\d.]+) ms/g)].map((match) => Number(match[1]));
+          settle({ sent: Number(sum[1]), received: Number(sum[2]), times });
+        }
+      });
+    });
+  }
+
+  neighbour(): string {
+    return ip("-n", this.name, "neigh", "show", hiveAddress).trim();
+  }
+
+  forget(): void {
+    ip("-n", this.name, "neigh", "flush", "all");
+  }
+
+  remove(): void {
+    ip("netns", "delete", this.name);
+  }
+}
+
+function lossless({ sent, received, times }: PingResult, count: number): string {
+  ensure(sent === count && received === count, `${received} of ${sent} pings answered, ${count} wanted`);
+  const figure = (value: number): string => `${value.toFixed(3)} ms`;
+  const shares = `p50 ${figure(median(times))}, p99 ${figure(percentile(times, 0.99))}, longest ${figure(Math.max(...times))}`;
+  return `${received} of ${sent} answered, ${shares}`;
+}
+
+async function hiveChecks(checks: Checks, namespace: Namespace, words: string[], count: number): Promise<void> {
+  const hive = new HiveProcess([...words, "--net", "tap"], namespace.around);
+  try {
+    await hive.expect(/PONG 1\r?\n/, bootMs);
+    await checks.run("the host kernel resolves the hive's address by ARP", async () => {
+      namespace.forget();
+      const { received } = await namespace.ping(1);
+      ensure(received === 1, "no answer to the first ping");
+      const entry = namespace.neighbour();
+      ensure(/lladdr 52:54:00:12:34:56/.test(entry), `the neighbour table says: ${entry}`);
+      return entry;
+    });
+    for (const size of [0, 1, 55, 56, 1000, largestPayload]) {
+      await checks.run(`echo of ${size} bytes comes back unchanged`, async () => {
+        const { received } = await namespace.ping(20, "-i", "0.01", "-s", String(size), "-p", "a55a00ff17");
+        ensure(received === 20, `${received} of 20 answered`);
+        return "";
+      });
+    }
+    await checks.run("an address that is not the hive's stays unanswered", () => {
+      const other = spawnSync("ip", [
+        "netns",
+        "exec",
+        namespace.name,
+        "ping",
+        "-n",
+        "-c",
+        "2",
+        "-W",
+        "1",
+        "-i",
+        "0.2",
+        "10.0.2.77",
+      ]);
+      ensure(other.status === 1, "somebody answered for 10.0.2.77");
+      return "";
+    });
+    await checks.run(`${count} pings to TypeScript on seL4, none lost`, async () =>
+      lossless(await namespace.ping(count, "-i", String(pingIntervalSeconds)), count),
+    );
+    await checks.run("a flood of pings leaves the console alive", async () => {
+      const { sent, received } = await namespace.ping(5_000, "-f", "-q");
+      hive.type("\rping\r");
+      await hive.expect(/OK PING reply=pong/, 10_000);
+      return `${received} of ${sent} answered`;
+    });
+    await checks.run("the hive ends cleanly through QEMU's monitor", async () => {
+      const status = await hive.end();
+      ensure(status === 0, `exit status ${status}: ${hive.messages}`);
+      return "";
+    });
+  } finally {
+    await hive.end();
+  }
+}
+
+async function echoCheck(checks: Checks, namespace: Namespace, prefix: string, count: number): Promise<void> {
+  const out = inRepository("out", "echo");
+  const image = spawnSync(
+    process.execPath,
+    [
+      "--import",
+      "tsx",
+      inRepository("scripts", "image.ts"),
+      "--sel4",
+      prefix,
+      "--root",
+      "echo",
+      "--out",
+      out,
+      "--quiet",
+    ],
+    { encoding: "utf8" },
+  );
+  if (image.status !== 0) throw new Error(image.stderr);
+  const hive = new HiveProcess(["--image", `${out}/hive.elf`, "--net", "tap"], namespace.around);
+  try {
+    await hive.expect(/echo/i, bootMs);
+    await checks.run(`${count} pings to a bare C echo in the same root task, none lost`, async () => {
+      await namespace.ping(1);
+      return lossless(await namespace.ping(count, "-i", String(pingIntervalSeconds)), count);
+    });
+  } finally {
+    await hive.end();
+  }
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number from 1 on.");
+  return value;
+}
+
+async function main(): Promise<number> {
+  const program = new Command("interop")
+    .description("Checks a hive on seL4 against the host kernel's network.")
+    .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
+    .option("--count <n>", "pings of the long runs", positive, 10_000)
+    .parse();
+  const { sel4, count } = program.opts<InteropOptions>();
+  const prefix = kernelPrefix(sel4);
+  const checks = new Checks();
+  const why = missing(prefix);
+  if (why !== undefined) {
+    await checks.run("ARP and ICMP over tap from the host kernel", () => {
+      throw new Skipped(why);
+    });
+    return checks.finish();
+  }
+  const namespace = new Namespace();
+  try {
+    await hiveChecks(checks, namespace, ["--sel4", prefix], count);
+    await echoCheck(checks, namespace, prefix, count);
+  } catch (error) {
+    await checks.run("the hive boots with a tap device", () => {
+      throw error;
+    });
+  } finally {
+    namespace.remove();
+  }
+  return checks.finish();
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`interop: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
