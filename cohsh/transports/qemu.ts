@@ -5,6 +5,7 @@
  */
 
 import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import type { Transport, TransportSink } from "../transport.ts";
@@ -34,6 +35,7 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 /** QEMU's multiplexed serial line takes Ctrl-A x as the request to end. */
 const QUIT_KEYS = "\x01x";
 const PATIENCE: Patience = { asked: 3000, terminated: 5000, killed: 2000 };
+const SENTENCE = /^(?:qemu-run|image|bootstrap|\w*Error\b.*): /;
 /** What is kept of the script's own messages, to say why it failed. */
 const MESSAGE_LIMIT = 4096;
 
@@ -80,11 +82,11 @@ export class QemuTransport implements Transport {
     child.stderr.on("data", (bytes: Buffer) => {
       this.#messages = (this.#messages + bytes.toString("utf8")).slice(-MESSAGE_LIMIT);
     });
-    const failed = new Promise<string>((resolve) => {
-      child.on("error", (error) => resolve(`QEMU could not be started: ${error.message}`));
+    const failed = new Promise<string>((settle) => {
+      child.on("error", (error) => settle(`QEMU could not be started: ${error.message}`));
       child.on("close", (status, by) => {
         serial.end();
-        resolve(this.#reason(status, by));
+        settle(this.#reason(status, by));
       });
     });
     this.#exited = failed.then(() => undefined);
@@ -139,17 +141,18 @@ export class QemuTransport implements Transport {
   #start(): Child {
     const { sel4, net, script = inRepository("scripts", "qemu-run.sh") } = this.#options;
     const words = ["--port", "none"];
-    if (sel4 !== undefined) words.push("--sel4", sel4);
+    if (sel4 !== undefined) words.push("--sel4", resolve(sel4));
     if (net !== undefined) words.push("--net", net);
     // A process group of its own: the terminal's Ctrl-C is the shell's, and the group can be ended whole.
     const spawned = [...(canLeash() ? ["setpriv", "--pdeathsig", "TERM", "--"] : []), script, ...words];
     const [program = script, ...args] = spawned;
-    return spawn(program, args, { detached: true, stdio: ["pipe", "pipe", "pipe"] });
+    return spawn(program, args, { cwd: inRepository(), detached: true, stdio: ["pipe", "pipe", "pipe"] });
   }
 
   #reason(status: number | null, by: NodeJS.Signals | null): string {
     const messages = this.#messages.split("\n").filter((line) => line.trim() !== "");
-    const said = messages.at(-1)?.replace(/^qemu-run: /, "");
+    // A tool's own sentence before whatever an interpreter printed around it.
+    const said = (messages.findLast((line) => SENTENCE.test(line)) ?? messages.at(-1))?.replace(/^qemu-run: /, "");
     if (said !== undefined && status !== 0) return said;
     return by === null ? `QEMU ended with status ${status ?? "unknown"}` : `QEMU was ended by ${by}`;
   }

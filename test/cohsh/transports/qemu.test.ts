@@ -113,6 +113,22 @@ describe("transport qemu and what it started", function () {
     expect(transport.pid).to.equal(undefined);
   });
 
+  it("finds the sentence among what an interpreter printed around it", async () => {
+    const transport = make(
+      "#!/bin/sh\necho 'image: /x is no seL4 prefix' >&2\necho >&2\necho 'Node.js v20' >&2\nexit 2\n",
+    );
+    expect(await message(transport.open(sink, patient()))).to.equal("image: /x is no seL4 prefix");
+  });
+
+  it("starts the script in the project, with the kernel's prefix as the user meant it", async () => {
+    writeFileSync(script, '#!/bin/sh\necho "qemu-run: $PWD $*" >&2\nexit 2\n');
+    chmodSync(script, 0o755);
+    const transport = new QemuTransport({ script, patience, sel4: "relative/prefix", net: "none" });
+    expect(await message(transport.open(sink, patient()))).to.equal(
+      `${inRepository()} --port none --sel4 ${join(process.cwd(), "relative/prefix")} --net none`,
+    );
+  });
+
   it("says that the script cannot be started", async () => {
     const transport = new QemuTransport({ script: join(directory, "none"), patience });
     expect(await message(transport.open(sink, patient()))).to.match(/none/);
