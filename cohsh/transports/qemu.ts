@@ -152,7 +152,7 @@ export class QemuTransport implements Transport {
   #reason(status: number | null, by: NodeJS.Signals | null): string {
     const messages = this.#messages.split("\n").filter((line) => line.trim() !== "");
     // A tool's own sentence before whatever an interpreter printed around it.
-    const said = (messages.findLast((line) => SENTENCE.test(line)) ?? messages.at(-1))?.replace(/^qemu-run: /, "");
+    const said = (messages.filter((line) => SENTENCE.test(line)).at(-1) ?? messages.at(-1))?.replace(/^qemu-run: /, "");
     if (said !== undefined && status !== 0) return said;
     return by === null ? `QEMU ended with status ${status ?? "unknown"}` : `QEMU was ended by ${by}`;
   }
