@@ -264,7 +264,10 @@ function components(): void {
     return;
   }
   // PING 1 and PONG 1 come once per boot, however often the runtime is rebuilt.
-  if (host.bootInfo().restarts > 0) return;
+  if (host.bootInfo().restarts > 0) {
+    log.line("components", "pong had its turn in this boot");
+    return;
+  }
   supervisor.start("pong.elf", new PongProtocol(log), {
     priority: PONG_PRIORITY,
     arenaBytes: PONG_ARENA_BYTES,

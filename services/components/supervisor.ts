@@ -151,7 +151,7 @@ export class Supervisor {
       this.#end(live, `fault: ${cause} (${numbers}); ${hint}`, nowUs);
     } else if (event.kind === "violation") {
       this.violations++;
-      this.#end(live, `violation: sent label 0x${event.label.toString(16)}, which is no call in turn`, nowUs);
+      this.#end(live, "violation: sent a message that is no call, or one while its call was unanswered", nowUs);
     } else if (this.#floods(live, nowUs)) {
       this.floods++;
       this.#end(live, `flood: more than ${live.rules.callsPerSecond} calls in one second`, nowUs);

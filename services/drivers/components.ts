@@ -57,7 +57,7 @@ export class HostComponents implements Components {
       event.address = raw[4]!;
       event.detail = raw[5]!;
       event.access = ACCESSES[raw[6]!] ?? "read";
-    } else {
+    } else if (event.kind === "call") {
       event.label = raw[2]!;
       for (let i = 0; i < 4; i++) event.words[i] = raw[3 + i]!;
     }

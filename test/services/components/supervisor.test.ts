@@ -144,9 +144,9 @@ describe("component supervisor", () => {
   it("ends one that sends instead of calling", () => {
     const all = setup();
     const id = all.start();
-    all.components.push({ id, kind: "violation", label: 0x103, words: [0, 0, 0, 0] });
+    all.components.push({ id, kind: "violation" });
     all.serve();
-    expect(all.log.lines[0]).to.contain("violation: sent label 0x103");
+    expect(all.log.lines[0]).to.contain("violation: sent a message that is no call");
     expect(all.supervisor.violations).to.equal(1);
   });
 

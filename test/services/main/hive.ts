@@ -1,0 +1,91 @@
+/** The real bundle in a simulated machine in virtual time, with the devices and the manifest that a test asks for. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Machine, type MachineOptions } from "../../../engine/sim/machine.ts";
+import { makeRootfs } from "../../../engine/sim/rootfs.ts";
+import { Terminal } from "../../../engine/sim/terminal.ts";
+import { buildVmBundle, type VmBundle } from "../../../scripts/lib/vm-bundle.ts";
+
+export const PROMPT = "cohesix> ";
+
+const manifestFile = join(import.meta.dirname, "../../../rootfs/manifest.json");
+export const manifestText = readFileSync(manifestFile, "utf8");
+
+/** The repository's manifest with some of its sections' fields replaced. */
+export function manifestWith(changes: Readonly<Record<string, object>>): string {
+  const manifest = JSON.parse(manifestText) as Record<string, object>;
+  for (const [section, fields] of Object.entries(changes)) {
+    manifest[section] = Array.isArray(fields) ? fields : { ...manifest[section], ...fields };
+  }
+  return JSON.stringify(manifest);
+}
+
+/** Bundle `services/main.ts`. */
+export async function bundle(net = true): Promise<VmBundle> {
+  const out = mkdtempSync(join(tmpdir(), "cohesix-bundle-"));
+  try {
+    return await buildVmBundle({
+      entry: join(import.meta.dirname, "../../../services/main.ts"),
+      manifest: manifestFile,
+      out,
+      net,
+    });
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+}
+
+export interface HiveSetup {
+  readonly manifest?: string;
+  readonly net?: MachineOptions["net"] | "none";
+  readonly rng?: MachineOptions["rng"] | "none";
+  /** Boot files to replace. */
+  readonly files?: Readonly<Record<string, Uint8Array | string>>;
+}
+
+export class Hive {
+  readonly machine: Machine;
+  readonly terminal: Terminal;
+
+  constructor(built: VmBundle, setup: HiveSetup = {}) {
+    const { net = {}, rng = {} } = setup;
+    this.machine = new Machine({
+      clock: "virtual",
+      source: Buffer.from(built.js).toString("utf8"),
+      rootfs: makeRootfs({
+        "build.json": built.buildInfo,
+        "main.lines": built.lines,
+        "manifest.json": setup.manifest ?? manifestText,
+        ...setup.files,
+      }),
+      ...(net === "none" ? {} : { net }),
+      ...(rng === "none" ? {} : { rng }),
+      onLog: (text) => this.terminal.log(text),
+    });
+    this.terminal = new Terminal(this.machine);
+  }
+
+  /** Up to the prompt, and until pong has answered. */
+  async boot(): Promise<void> {
+    await this.terminal.expect("PONG 1");
+    await this.terminal.expect(PROMPT);
+  }
+
+  /** Type a line. @returns what is shown until the next prompt, rows without their ends; the first is the echo. */
+  async ask(line: string): Promise<string[]> {
+    this.terminal.type(`${line}\r`);
+    const shown = await this.terminal.expect(`\r\n${PROMPT}`);
+    return shown.split("\r\n").slice(0, -1);
+  }
+
+  /** Run until everything typed has been taken and answered, and the line is silent. */
+  async quiet(): Promise<void> {
+    const { serial } = this.machine;
+    let sent = -1;
+    while (serial.pending > 0 || serial.sent !== sent) {
+      sent = serial.sent;
+      await this.machine.runFor(200_000);
+    }
+  }
+}
