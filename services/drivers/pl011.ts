@@ -55,8 +55,8 @@ const FIFO_DEPTH = 16;
 export const RX_RING_BYTES = 8192;
 export const TX_RING_BYTES = 16384;
 /** The most that one call moves between device and ring. */
-export const RX_BUDGET = 512;
-export const TX_BUDGET = 512;
+export const RX_BUDGET = 128;
+export const TX_BUDGET = 256;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
