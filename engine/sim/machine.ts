@@ -39,7 +39,8 @@ const RAISED_COMPONENT = 2;
 const JOBS_PER_TURN = 64;
 const RESTARTS = 3;
 const RESTART_WINDOW_US = 60_000_000;
-/** Virtual time that a round of component steps takes: computing must not be free, or a busy one would stop the clock. */
+/** Virtual time that a turn and a round of component steps take: were computing free, a busy guest would stop the clock. */
+const TURN_US = 1;
 const COMPONENT_STEP_US = 10;
 /** Turns and steps between two looks at Node's own event loop. */
 const BURST = 256;
@@ -133,6 +134,7 @@ export class Machine {
       },
     };
 
+    this.phase("kernel");
     this.uart = new Pl011(this.serial, this.clock, this.schedule, (high) => {
       interrupts.set(PL011_IRQ, high);
     });
@@ -174,6 +176,8 @@ export class Machine {
       this.rng = new VirtioRng(rngSlot, rng.seed);
       rngSlot.plug(this.rng, { version: rng.version ?? 2, hooks: rng.hooks ?? {} });
     }
+    this.phase("platform");
+    this.phase("platform");
   }
 
   // ---- state ----
@@ -264,7 +268,7 @@ export class Machine {
   }
 
   private report(runtime: Runtime, value: number): void {
-    const { heapUsed, heapLimit, heapBlocks } = runtime;
+    const { heapUsed, heapPeak, heapLimit, heapBlocks } = runtime;
     const log = (text: string): void => {
       this.parts.log(text);
     };
@@ -273,7 +277,7 @@ export class Machine {
     log(`engine: uncaught: ${describeValue({ machine: this.parts, runtime }, value)}\n`);
     if (!outOfMemory) return;
     log(
-      `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use\n`,
+      `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use, ${String(heapPeak)} at most\n`,
     );
     for (const { kind, count, bytes } of runtime.usageByKind()) {
       log(
@@ -333,6 +337,7 @@ export class Machine {
     const raised = this.raised(now);
     if (raised !== 0 || this.again) {
       this.runTurn(runtime, raised, now);
+      this.clock.advanceTo(now + TURN_US);
     } else if (this.parts.components.runnable) {
       this.parts.components.step();
       this.clock.advanceTo(now + COMPONENT_STEP_US);

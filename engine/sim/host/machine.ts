@@ -170,7 +170,6 @@ export function machineFunctions(context: HostContext): Record<string, HostFunct
       });
     },
     memory: () => {
-      runtime.samplePeak();
       const { heapUsed, heapPeak, heapLimit, heapBlocks } = runtime;
       const { gcRuns, gcLongestUs, jobsDeferred } = counters;
       return numbers({

@@ -1,7 +1,7 @@
 /**
  * QuickJS built with Emscripten counts eight bytes for every block whatever its size, so its memory limit limits nothing.
  * This puts three functions around its allocator, in the module's binary before it is compiled, that add and subtract
- * each block's true size (dlmalloc keeps it in the word before the block); limit, counters and collection then hold.
+ * each block's true size (dlmalloc keeps it in the word before the block); limit, counters, peak and collection then hold.
  */
 
 const SECTION_FUNCTION = 3;
@@ -108,6 +108,10 @@ const ZERO = [0x41, 0];
 /** JSMallocState.malloc_size, the second word. */
 const LOAD_SIZE = [0x28, 2, 4];
 const STORE_SIZE = [0x36, 2, 4];
+/** JSMallocState.opaque, the fourth word: QuickJS's own allocator leaves it alone, so the peak is kept there. */
+const LOAD_PEAK = [0x28, 2, 12];
+const STORE_PEAK = [0x36, 2, 12];
+const GREATER = [0x4b];
 /** Size of the block that a local points to: the word before it without dlmalloc's three flag bits. */
 const block = (local: number): number[] => [...get(local), 0x41, 4, ...SUBTRACT, 0x28, 2, 0, 0x41, 0x78, 0x71];
 /** `state->malloc_size = state->malloc_size <operation> <amount>` */
@@ -119,6 +123,9 @@ const change = (amount: number[], operation: number[]): number[] => [
   ...operation,
   ...STORE_SIZE,
 ];
+const both = [...get(0), ...LOAD_SIZE, ...get(0), ...LOAD_PEAK];
+/** `state->opaque = max(state->malloc_size, state->opaque)` */
+const PEAK = [...get(0), ...both, ...both, ...GREATER, ...SELECT, ...STORE_PEAK];
 const locals = (count: number): number[] => (count === 0 ? [0] : [1, count, 0x7f]);
 
 /** `void *(JSMallocState *, size_t)`; local 2 is the block. */
@@ -131,6 +138,7 @@ function mallocWrapper(original: number): number[] {
     ...tee(2),
     ...IF,
     ...change(block(2), ADD),
+    ...PEAK,
     ...END,
     ...get(2),
     ...END,
@@ -152,7 +160,7 @@ function reallocWrapper(original: number): number[] {
   const without = [...block(1), ...set(3), ...change(get(3), SUBTRACT)];
   const unchanged = [...get(3), ...ZERO, ...get(2), ...SELECT];
   const after = [...get(4), ...IF_I32, ...block(4), ...ELSE, ...unchanged, ...END];
-  return [...locals(2), ...first, ...without, ...through, ...set(4), ...change(after, ADD), ...get(4), ...END];
+  return [...locals(2), ...first, ...without, ...through, ...set(4), ...change(after, ADD), ...PEAK, ...get(4), ...END];
 }
 
 /** @returns the module with an allocator that counts. @throws Error if the module is built in another way. */

@@ -27,6 +27,8 @@ export function isFloatTag(tag: number): boolean {
 export const RUNTIME_MALLOC_COUNT = 16;
 export const RUNTIME_MALLOC_SIZE = 20;
 export const RUNTIME_MALLOC_LIMIT = 24;
+/** The allocator's free word, where `accounting.ts` keeps the most there ever was in use. */
+export const RUNTIME_MALLOC_PEAK = 28;
 export const RUNTIME_GC_THRESHOLD = 108;
 const GC_THRESHOLD_INITIAL = 256 * 1024;
 

@@ -65,8 +65,6 @@ export interface RuntimeOptions {
 export class Runtime {
   readonly instance: Instance;
   readonly heapLimit: number;
-  /** Largest heap that a turn, a collection or a poll of the guest saw. */
-  heapPeak = 0;
   private readonly ffi: Ffi;
   private readonly rt: number;
   private readonly ctx: number;
@@ -87,10 +85,7 @@ export class Runtime {
     const instance = await newInstance(options.heapBytes + options.extraBytes, {
       callFunction: (_asyncify, _ctx, _self, argc, argv, id) =>
         (made.runtime?.dispatch(id, argv, argc) ?? 0) as ReturnType<typeof unused>,
-      shouldInterrupt: () => {
-        made.runtime?.samplePeak();
-        return options.interrupt() ? 1 : 0;
-      },
+      shouldInterrupt: () => (options.interrupt() ? 1 : 0),
       freeHostRef: () => undefined,
       loadModuleSource: unused,
       normalizeModule: unused,
@@ -473,9 +468,8 @@ export class Runtime {
     return this.instance.u32[(this.rt + layout.RUNTIME_MALLOC_COUNT) >> 2] ?? 0;
   }
 
-  samplePeak(): void {
-    const used = this.heapUsed;
-    if (used > this.heapPeak) this.heapPeak = used;
+  get heapPeak(): number {
+    return this.instance.u32[(this.rt + layout.RUNTIME_MALLOC_PEAK) >> 2] ?? 0;
   }
 
   /** Collections come by themselves only near the limit: over three quarters of it, and then a thirty-second apart. */
@@ -489,13 +483,11 @@ export class Runtime {
 
   /** After a turn: a collection in it has moved the threshold. */
   settle(): void {
-    this.samplePeak();
     this.setThreshold(this.gentleThreshold());
   }
 
   /** Collect cycles. QuickJS collects when an object is made over the threshold; the threshold is put to nothing for that. */
   collect(): void {
-    this.samplePeak();
     this.setThreshold(0);
     this.release(this.ffi.QTS_NewObject(this.ctx));
     this.setThreshold(this.gentleThreshold());
