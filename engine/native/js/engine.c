@@ -118,14 +118,18 @@ static void set_threshold(void)
     JS_SetGCThreshold(engine.runtime, collect_at + (heap_usage(engine.heap)->limit - collect_at) / 2);
 }
 
+/*
+ * Who held what. Only after the exception has left all frames: at the refusal itself an object may be half
+ * built, and walking it would crash. What only those frames held is named by the exception's stack.
+ */
 static void report_memory(void)
 {
     const struct heap_usage *usage = heap_usage(engine.heap);
     JSMemoryUsage kinds;
     char line[160];
 
-    snprintf(line, sizeof(line), "engine: out of memory: %zu requests refused; %zu of %zu bytes in %zu blocks in use\n",
-             usage->refused, usage->used, usage->limit, usage->blocks);
+    snprintf(line, sizeof(line), "engine: out of memory: %zu requests refused; now %zu of %zu bytes in %zu blocks, at most %zu bytes\n",
+             usage->refused, usage->used, usage->limit, usage->blocks, usage->peak);
     print(line);
     JS_ComputeMemoryUsage(engine.runtime, &kinds);
     JS_DumpMemoryUsage(stdout, &kinds, engine.runtime);
@@ -350,6 +354,7 @@ int engine_main(void)
     heap_size = configured_heap();
     memory = platform_heap(heap_size);
     if (!memory) engine_halt("engine.conf: there is no memory for a heap of %zu bytes", heap_size);
+    phase("heap");
     for (;;) {
         uint64_t *oldest = &restarted[engine.restarts % RESTARTS], now;
 

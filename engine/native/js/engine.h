@@ -12,7 +12,7 @@
 #include "quickjs.h"
 #include "rootfs.h"
 
-enum { ENGINE_PHASES = 3, ENGINE_TEXT = 8192 };
+enum { ENGINE_PHASES = 4, ENGINE_TEXT = 8192 };
 
 struct engine {
     struct heap *heap;

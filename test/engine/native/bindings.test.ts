@@ -125,7 +125,7 @@ describe("the native engine's host functions", () => {
       print(JSON.stringify(host.memory()));`);
     const parsed = JSON.parse(info ?? "") as { phases: { name: string; us: number }[] };
     expect(parsed).to.deep.include({ kernel: "host", platform: "posix", ramBytes: 2 ** 30, restarts: 0 });
-    expect(parsed.phases.map((phase) => phase.name)).to.deep.equal(["kernel", "files", "runtime", "bundle"]);
+    expect(parsed.phases.map((phase) => phase.name)).to.deep.equal(["kernel", "files", "heap", "runtime", "bundle"]);
     expect(parsed.phases.map((phase) => phase.us)).to.deep.equal(parsed.phases.map((p) => p.us).sort((a, b) => a - b));
     expect(JSON.parse(devices ?? "")).to.deep.equal([
       { name: "uart@10000000", compatible: "test,uart", base: 2 ** 28, size: 4096, irq: 33, trigger: "level" },

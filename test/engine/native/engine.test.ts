@@ -235,13 +235,13 @@ export function turn() {
   fall();
 }`);
       expect(lines).to.deep.equal([
-        "restarts 0 dma 4096 phases 4",
+        "restarts 0 dma 4096 phases 5",
         "engine: uncaught: TypeError: broken",
         "    at fall (src/second.ts:101)",
         "    at turn (src/second.ts:107)",
         "engine: the runtime is rebuilt",
         "reset",
-        "restarts 1 dma 4096 phases 4",
+        "restarts 1 dma 4096 phases 5",
         "halt: second life",
       ]);
     });
@@ -281,7 +281,8 @@ export function turn() {
 }`);
       expect(lines[0]).to.match(/^engine: uncaught: (null \(out of memory\)|InternalError: out of memory)$/);
       const report = lines.find((line) => line.startsWith("engine: out of memory:"));
-      const [, used, limit] = /refused; (\d+) of (\d+) bytes in \d+ blocks in use/.exec(report ?? "") ?? [];
+      const [, used, limit] =
+        /refused; now (\d+) of (\d+) bytes in \d+ blocks, at most \d+ bytes/.exec(report ?? "") ?? [];
       expect(Number(used) / Number(limit)).to.be.greaterThan(0.5);
       expect(
         lines.find((line) => /^ +\d{4,} +\d+ Map$/.test(line)),
