@@ -177,7 +177,6 @@ export class Machine {
       rngSlot.plug(this.rng, { version: rng.version ?? 2, hooks: rng.hooks ?? {} });
     }
     this.phase("platform");
-    this.phase("platform");
   }
 
   // ---- state ----
@@ -226,6 +225,9 @@ export class Machine {
       heapBytes: options.heapBytes ?? 16 * MEBIBYTE,
       extraBytes: parts.dma.reserve + fileBytes + options.source.length * 4,
       interrupt: () => false,
+      onHeap: () => {
+        this.phase("heap");
+      },
     });
     parts.dma.adopt(runtime.instance.u8, runtime.instance.malloc(parts.dma.reserve));
     const context = { machine: parts, runtime };
@@ -248,6 +250,7 @@ export class Machine {
     this.phase("bundle");
   }
 
+  /** When a part of the boot ended; a rebuild changes nothing, the phases are those of the boot. */
   private phase(name: string): void {
     const { phases } = this.parts;
     if (phases.every((phase) => phase.name !== name)) phases.push({ name, us: this.clock.nowUs() });

@@ -58,6 +58,8 @@ export interface RuntimeOptions {
   readonly heapBytes: number;
   /** Memory beside it: DMA, boot files, the source while it is compiled. */
   readonly extraBytes: number;
+  /** Called when the memory is there and QuickJS is not yet. */
+  readonly onHeap?: () => void;
   /** Called now and then while the guest runs; true ends it. */
   readonly interrupt: () => boolean;
 }
@@ -90,6 +92,7 @@ export class Runtime {
       loadModuleSource: unused,
       normalizeModule: unused,
     });
+    options.onHeap?.();
     made.runtime = new Runtime(instance, options);
     return made.runtime;
   }

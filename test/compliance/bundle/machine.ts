@@ -112,7 +112,7 @@ export const machineTests: readonly Test[] = [
     equal(kernel.startsWith(host.engine === "sim" ? "simulator" : "seL4"), true, `kernel ${kernel}`);
     equal(platform, "qemu-arm-virt", "platform");
     equal(ramBytes, 1024 * 1024 * 1024, "ramBytes");
-    equal(phases.map(({ name }) => name).join(" "), "kernel platform files runtime bundle", "phases");
+    equal(phases.map(({ name }) => name).join(" "), "kernel platform files heap runtime bundle", "phases");
     let last = 0;
     for (const { name, us } of phases) {
       integer(us, `phase ${name}`);
@@ -166,7 +166,8 @@ export const machineTests: readonly Test[] = [
     const list: number[] = [];
     for (let i = 0; i < 50_000; i++) list.push(i);
     const grown = host.memory().heapUsed - before;
-    between(grown, 50_000 * 8, 50_000 * 16, "growth for 50,000 elements");
+    // A value takes 8 or 16 bytes; an array grows by half.
+    between(grown, 50_000 * 8, 50_000 * 24, "growth for 50,000 elements");
     list.length = 0;
   }),
   test("gc collects cycles, takes its time and is counted", () => {
