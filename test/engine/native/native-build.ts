@@ -10,6 +10,7 @@ import { writeCpio } from "../../../scripts/lib/cpio.ts";
 import type { CpioFile } from "../../../scripts/lib/cpio.ts";
 import { crc32 } from "../../../scripts/lib/crc32.ts";
 import { encodeLineTable } from "../../../scripts/lib/line-table.ts";
+import { withLock } from "../../../scripts/lib/lock.ts";
 import { inRepository } from "../../../scripts/lib/repository.ts";
 
 const build = inRepository("out", "native-test");
@@ -30,17 +31,25 @@ export function missingForNativeBuild(): string | undefined {
   return undefined;
 }
 
+function tool(...args: string[]): void {
+  const { status, stdout, stderr } = spawnSync("cmake", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`cmake ${args.join(" ")} failed:\n${stdout}${stderr}`);
+}
+
 /** A mocha hook: builds, or skips the suite with the reason as its last word. */
-export function buildOrSkip(this: Mocha.Context): void {
+export async function buildOrSkip(this: Mocha.Context): Promise<void> {
   this.timeout(300_000);
   const missing = missingForNativeBuild();
   if (missing !== undefined) {
     console.log(`    skipped: ${missing}`);
     this.skip();
   }
-  const source = inRepository("test", "engine", "native");
-  execFileSync("cmake", ["-G", "Ninja", "-S", source, "-B", build, `-DQUICKJS_DIR=${quickjs}`], { stdio: "pipe" });
-  execFileSync("cmake", ["--build", build], { stdio: "pipe" });
+  await withLock(`${build}.lock`, 300_000, async () => {
+    const source = inRepository("test", "engine", "native");
+    tool("-G", "Ninja", "-S", source, "-B", build, `-DQUICKJS_DIR=${quickjs}`);
+    tool("--build", build);
+    return Promise.resolve();
+  });
 }
 
 /** A folder of its own for each use; `dispose` removes it. */
