@@ -38,7 +38,7 @@ export const layers = [
   { name: "core", files: /^services\//, may: ["ports", "core"], node: false, host: false },
   {
     name: "VM test bundle",
-    files: /^test\/(?:compliance|bench)\/bundle\//,
+    files: /^test\/(?:compliance|bench|integration)\/bundle\//,
     may: ["VM test bundle", "ports", "drivers", "core", "composition"],
     mayTypes: ["bindings"],
     node: false,

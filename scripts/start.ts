@@ -2,12 +2,12 @@
  * `npm start`: a hive with its serial console on the terminal, on seL4 in QEMU if this machine can, else in the
  * simulator, and it says which and why. Unattended options work the same for both.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn } from "node:child_process";
 import { Command, Option } from "commander";
 import { loadHive } from "../engine/sim/hive.ts";
-import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
+import { kernelPrefix } from "./lib/kernel-config.ts";
 import { manifestPath } from "./lib/manifest.ts";
+import { qemuMissing } from "./lib/qemu-available.ts";
 import { inRepository } from "./lib/repository.ts";
 import { expectStep, type Step } from "./lib/serial-script.ts";
 import { runUnattended, type SerialEnd } from "./lib/unattended.ts";
@@ -19,16 +19,6 @@ interface StartOptions {
   readonly target?: "sim" | "qemu";
   readonly sel4?: string;
   readonly exitAfter?: number;
-}
-
-/** Why the hive cannot boot in QEMU here; `undefined` if it can. */
-function qemuMissing(prefix: string): string | undefined {
-  const qemu = process.env["QEMU"] ?? "qemu-system-aarch64";
-  if (spawnSync(qemu, ["--version"]).error !== undefined) return `there is no ${qemu} on this machine`;
-  const [mistake] = checkKernel(prefix).mistakes;
-  if (mistake !== undefined) return mistake.replace(/\.$/, "");
-  if (!existsSync(inRepository("out", "hive.elf"))) return "the image could not be built (npm run image says why)";
-  return undefined;
 }
 
 function startQemu(prefix: string, words: readonly string[]): Promise<number> {
