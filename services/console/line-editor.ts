@@ -68,6 +68,8 @@ export class LineEditor {
   readonly #bytes: Bytes;
   readonly #echo: Echo;
   readonly #prompt: Uint8Array;
+  /** What {@link draw} shows. */
+  readonly #row: Uint8Array;
   #bad = 0;
   #overflow = false;
   #afterCr = false;
@@ -84,6 +86,7 @@ export class LineEditor {
     this.line = new Uint8Array(limit);
     this.#echo = echo;
     this.#prompt = prompt;
+    this.#row = new Uint8Array(3 * limit);
   }
 
   /** Begin a new line. Call it once the last one was taken. */
@@ -99,8 +102,20 @@ export class LineEditor {
   /** Show prompt and line on a fresh row. */
   draw(): void {
     this.#echo.append(this.#prompt, 0, this.#prompt.length);
-    const shown = this.length - this.#partial;
-    for (let i = 0; i < shown; i++) this.#show(i, 1);
+    const end = this.length - this.#partial;
+    const row = this.#row;
+    let length = 0;
+    for (let i = 0; i < end; i++) {
+      const byte = this.line[i]!;
+      if (byte === BAD) {
+        row[length++] = REPLACEMENT[0]!;
+        row[length++] = REPLACEMENT[1]!;
+        row[length++] = REPLACEMENT[2]!;
+      } else {
+        row[length++] = byte;
+      }
+    }
+    this.#echo.append(row, 0, length);
   }
 
   /** Clear the row that shows prompt and line, for somebody else's output. */

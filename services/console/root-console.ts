@@ -30,8 +30,9 @@ const INPUT_BYTES = 2048;
 const OUTPUT_BYTES = 32768;
 /** Longest answer; a verb that would write more is cut, and that is counted. */
 const ANSWER_BYTES = 16384;
-/** What a line that is executed or shown costs of the stage's budget, in bytes of input. */
+/** What a line that is executed or shown costs of the stage's budget, in bytes of input; and bytes of output that cost one. */
 const LINE_COST = 64;
+const OUTPUT_PER_INPUT = 4;
 /** Lines of the log that are shown in one turn before input has its share. */
 const LOG_LINES = 4;
 
@@ -123,29 +124,35 @@ export class RootConsole {
   }
 
   #dispatch(budget: number): number {
+    const output = this.#output;
+    const before = output.length;
     let cost = this.#reader.waiting && this.#hasRoom() ? this.#showLog(LOG_LINES) * LINE_COST : 0;
     if (!this.#open) return cost;
-    while (cost < budget && this.#input.length > 0) {
+    // Output counts too: a byte that redraws a long line, or a verb with a long answer, is work for the line.
+    while (this.#input.length > 0 && cost + (output.length - before) / OUTPUT_PER_INPUT < budget) {
       if (!this.#hasRoom()) {
         this.#outputFull++;
         break;
       }
-      const { buffer, head, run } = this.#input;
-      const plain = this.#editor.pushPlain(buffer, head, Math.min(run, budget - cost));
-      if (plain > 0) {
-        this.#input.skip(plain);
-        cost += plain;
-        continue;
-      }
-      const edit = this.#editor.push(this.#input.take());
-      cost++;
-      if (edit === Edit.NONE) continue;
-      cost += LINE_COST;
-      this.#finish(edit);
-      this.#editor.reset();
-      this.#editor.draw();
+      cost += this.#takeInput(budget - cost);
     }
-    return cost;
+    return Math.ceil(cost + (output.length - before) / OUTPUT_PER_INPUT);
+  }
+
+  /** Take a run of plain characters, or one byte. @returns what it cost. */
+  #takeInput(budget: number): number {
+    const { buffer, head, run } = this.#input;
+    const plain = this.#editor.pushPlain(buffer, head, Math.min(run, budget));
+    if (plain > 0) {
+      this.#input.skip(plain);
+      return plain;
+    }
+    const edit = this.#editor.push(this.#input.take());
+    if (edit === Edit.NONE) return 1;
+    this.#finish(edit);
+    this.#editor.reset();
+    this.#editor.draw();
+    return 1 + LINE_COST;
   }
 
   #hasRoom(): boolean {

@@ -36,8 +36,8 @@ export const SCHEDULE: readonly Stage[] = [
   { name: "ipc", unit: "events", budget: 16, intake: true },
   { name: "serial-rx", unit: "bytes", budget: 256, intake: true },
   { name: "net-rx", unit: "frames", budget: 16, intake: true },
-  // A byte of input costs 1, a line that is executed or printed 64 more.
-  { name: "dispatch", unit: "bytes", budget: 256, intake: false },
+  // A byte of input costs 1, a line that is executed or shown 64 more, and four bytes of output 1.
+  { name: "dispatch", unit: "bytes", budget: 320, intake: false },
   { name: "jobs", unit: "steps", budget: 8, intake: false },
   { name: "net-tx", unit: "frames", budget: 32, intake: false },
   { name: "serial-tx", unit: "bytes", budget: 512, intake: false },

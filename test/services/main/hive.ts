@@ -9,6 +9,7 @@ import { buildVmBundle, type VmBundle } from "../../../scripts/lib/vm-bundle.ts"
 
 export const PROMPT = "cohesix> ";
 
+const mainFile = join(import.meta.dirname, "../../../services/main.ts");
 const manifestFile = join(import.meta.dirname, "../../../rootfs/manifest.json");
 export const manifestText = readFileSync(manifestFile, "utf8");
 
@@ -21,12 +22,12 @@ export function manifestWith(changes: Readonly<Record<string, object>>): string 
   return JSON.stringify(manifest);
 }
 
-/** Bundle `services/main.ts`. */
-export async function bundle(net = true): Promise<VmBundle> {
+/** Bundle `services/main.ts`, or another entry. */
+export async function bundle(net = true, entry = mainFile): Promise<VmBundle> {
   const out = mkdtempSync(join(tmpdir(), "cohesix-bundle-"));
   try {
     return await buildVmBundle({
-      entry: join(import.meta.dirname, "../../../services/main.ts"),
+      entry,
       manifest: manifestFile,
       out,
       net,
