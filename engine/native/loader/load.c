@@ -49,15 +49,15 @@ static const Elf64_Phdr *segment(const uint8_t *image, unsigned index)
     return index < header->e_phnum ? &table[index] : NULL;
 }
 
-/* Copies the loadable segments to their addresses minus offset; returns the end of memory they take. */
-static uint64_t place(const uint8_t *image, uint64_t (*address)(const Elf64_Phdr *), uint64_t offset)
+/* Copies the loadable segments to their addresses plus offset; returns the end of memory they take. */
+static uint64_t place(const uint8_t *image, uint64_t offset)
 {
     uint64_t end = 0;
     const Elf64_Phdr *s;
     for (unsigned i = 0; (s = segment(image, i)); i++) {
         if (s->p_type != PT_LOAD)
             continue;
-        uint64_t at = address(s) + offset;
+        uint64_t at = s->p_paddr + offset;
         move(at, image + s->p_offset, s->p_filesz);
         clear(at + s->p_filesz, at + s->p_memsz);
         if (at + s->p_memsz > end)
@@ -66,23 +66,13 @@ static uint64_t place(const uint8_t *image, uint64_t (*address)(const Elf64_Phdr
     return end;
 }
 
-static uint64_t physical(const Elf64_Phdr *s)
-{
-    return s->p_paddr;
-}
-
-static uint64_t virtual(const Elf64_Phdr *s)
-{
-    return s->p_vaddr;
-}
-
 static uint64_t first_page(const uint8_t *image)
 {
     uint64_t first = UINT64_MAX;
     const Elf64_Phdr *s;
     for (unsigned i = 0; (s = segment(image, i)); i++)
-        if (s->p_type == PT_LOAD && s->p_vaddr < first)
-            first = s->p_vaddr;
+        if (s->p_type == PT_LOAD && s->p_paddr < first)
+            first = s->p_paddr;
     return first & ~(PAGE - 1);
 }
 
@@ -104,8 +94,7 @@ struct entry *load(void)
         move(parked, fdt, fdt_size);
         ((volatile uint32_t *)parked)[1] = __builtin_bswap32((uint32_t)fdt_size);
     }
-    uint64_t kernel_end = place(loader_kernel, physical, 0);
-    uint64_t virtual_start = first_page(loader_root);
+    uint64_t kernel_end = place(loader_kernel, 0);
     /* The kernel wants the tree between itself and the root server. */
     if (fdt_size) {
         entry.fdt = align_up(kernel_end, PAGE);
@@ -113,9 +102,8 @@ struct entry *load(void)
         move(entry.fdt, (const void *)parked, fdt_size);
     }
     entry.root_start = align_up(entry.fdt + entry.fdt_size > kernel_end ? entry.fdt + entry.fdt_size : kernel_end, MIB2);
-    uint64_t root_end = place(loader_root, virtual, entry.root_start - virtual_start);
-    entry.root_end = align_up(root_end, PAGE);
-    entry.root_offset = entry.root_start - virtual_start;
+    entry.root_offset = entry.root_start - first_page(loader_root); /* linked with equal addresses of both kinds */
+    entry.root_end = align_up(place(loader_root, entry.root_offset), PAGE);
     entry.root_entry = ((const Elf64_Ehdr *)loader_root)->e_entry;
     entry.kernel_entry = ((const Elf64_Ehdr *)loader_kernel)->e_entry;
 

@@ -14,8 +14,9 @@ enum { CSPACE_BITS = 1, FRAME_PAGES = PLATFORM_FRAME_BYTES / 4096, BUILD_SLOTS =
 struct component {
     seL4_CPtr slots, untyped;
     struct platform_component info;
-    bool live, call_waits, fault_waits, violation_waits, suspended;
-    uint64_t call[5], fault[5];
+    bool live, suspended;
+    unsigned waiting; /* a bit for each kind of event */
+    uint64_t events[PLATFORM_EVENT_VIOLATION + 1][5];
     /* while it is built */
     unsigned stored, storage_bits;
 };
@@ -307,8 +308,8 @@ void component_message(seL4_Word badge, seL4_MessageInfo_t info)
     if (!c->live)
         return;
     if (label != seL4_Fault_NullFault && label < COMPONENT_LABEL_FIRST) {
-        describe_fault(label, c->fault);
-        c->fault_waits = true;
+        describe_fault(label, c->events[PLATFORM_EVENT_FAULT]);
+        c->waiting |= 1u << PLATFORM_EVENT_FAULT;
         c->info.state = PLATFORM_FAULTED;
         return;
     }
@@ -317,53 +318,36 @@ void component_message(seL4_Word badge, seL4_MessageInfo_t info)
         words[i + 1] = (uint32_t)seL4_GetMR(i);
     if (label < COMPONENT_LABEL_FIRST || c->info.state != PLATFORM_RUNNING || !has_called(c)) {
         c->info.refused++;
-        c->violation_waits = true;
+        c->waiting |= 1u << PLATFORM_EVENT_VIOLATION;
         return;
     }
-    memcpy(c->call, words, sizeof words);
+    memcpy(c->events[PLATFORM_EVENT_CALL], words, sizeof words);
+    c->waiting |= 1u << PLATFORM_EVENT_CALL;
     c->info.state = PLATFORM_CALLING;
     c->info.calls++;
-    c->call_waits = true;
-}
-
-static int fill_events(struct component *c, uint32_t id, struct platform_event *event)
-{
-    event->id = id;
-    memset(event->words, 0, sizeof event->words);
-    if (c->call_waits) {
-        c->call_waits = false;
-        event->kind = PLATFORM_EVENT_CALL;
-        memcpy(event->words, c->call, sizeof c->call);
-    } else if (c->fault_waits) {
-        c->fault_waits = false;
-        event->kind = PLATFORM_EVENT_FAULT;
-        memcpy(event->words, c->fault, sizeof c->fault);
-    } else if (c->violation_waits) {
-        c->violation_waits = false;
-        event->kind = PLATFORM_EVENT_VIOLATION;
-    } else {
-        return 0;
-    }
-    return 1;
 }
 
 bool component_waiting(void)
 {
-    for (unsigned i = 0; i < PLATFORM_COMPONENTS; i++)
-        if (components[i].live && (components[i].call_waits || components[i].fault_waits || components[i].violation_waits))
-            return true;
-    return false;
+    unsigned waiting = 0;
+    for (unsigned id = 0; id < PLATFORM_COMPONENTS; id++)
+        waiting |= components[id].waiting;
+    return waiting;
 }
 
 /* Round-robin over the components, so that a busy one cannot keep the others' events waiting. */
 bool platform_component_event(struct platform_event *event)
 {
     for (unsigned i = 0; i < PLATFORM_COMPONENTS; i++) {
-        uint32_t id = (next_event + i) % PLATFORM_COMPONENTS;
-        if (components[id].live && fill_events(&components[id], id, event)) {
-            next_event = id + 1;
-            return true;
-        }
+        struct component *c = &components[(next_event + i) % PLATFORM_COMPONENTS];
+        if (!c->waiting)
+            continue;
+        event->id = (uint32_t)(c - components);
+        event->kind = (uint32_t)__builtin_ctz(c->waiting); /* a call, then a fault, then a violation */
+        memcpy(event->words, c->events[event->kind], sizeof event->words);
+        c->waiting &= c->waiting - 1;
+        next_event = event->id + 1;
+        return true;
     }
     return false;
 }
@@ -378,7 +362,7 @@ int platform_component_reply(uint32_t id, uint32_t label, const uint32_t words[4
     struct component *c = find(id);
     if (!c)
         return PLATFORM_ENOENT;
-    if (c->info.state != PLATFORM_CALLING || c->call_waits)
+    if (c->info.state != PLATFORM_CALLING || c->waiting & 1u << PLATFORM_EVENT_CALL)
         return PLATFORM_EBUSY;
     c->info.state = PLATFORM_RUNNING;
     for (unsigned i = 0; i < 4; i++)
@@ -423,6 +407,7 @@ int platform_component_destroy(uint32_t id)
     seL4_CNode_Revoke(seL4_CapInitThreadCNode, c->untyped, ROOT_DEPTH);
     untyped_give(c->untyped);
     c->live = false;
+    c->waiting = 0;
     return 0;
 }
 

@@ -14,21 +14,13 @@
 #define HEAP_BASE (WINDOW + 0x1000000)
 #define HEAP_MAX 0x20000000ul
 
-enum { MMIO_PAGES = 512, MMIO_FRAMES = 64, MMIO_WINDOWS = 64 };
+enum { MMIO_PAGES = 512 };
 
 extern char __text_end[], __rodata_end[], __stack_guard[];
 
-static struct {
-    uint64_t page;
-    seL4_CPtr frame;
-} mmio_frames[MMIO_FRAMES];
-static unsigned mmio_frame_count, mmio_pages;
-
-static struct {
-    uint64_t base, end;
-    uint8_t *mapped;
-} mmio_windows[MMIO_WINDOWS];
-static unsigned mmio_window_count;
+/* Physical pages of registers, in the order in which they are mapped from MMIO_BASE on. */
+static uint64_t mmio_pages[MMIO_PAGES];
+static unsigned mmio_count;
 
 static uint64_t dma_address, dma_used;
 
@@ -112,55 +104,36 @@ void *platform_heap(size_t size)
     return mapped && mapped >= size ? (void *)HEAP_BASE : NULL;
 }
 
-static int mmio_frame(uint64_t page, seL4_CPtr *frame)
+static int map_registers(uint64_t page)
 {
-    for (unsigned i = 0; i < mmio_frame_count; i++)
-        if (mmio_frames[i].page == page) {
-            *frame = mmio_frames[i].frame;
-            return 0;
-        }
-    if (mmio_frame_count == MMIO_FRAMES)
+    seL4_CPtr frame;
+    int error = device_frame(page, &frame);
+    if (error)
+        return error;
+    seL4_ARM_VMAttributes device = seL4_ARM_ExecuteNever; /* neither cacheable nor parity: Device memory */
+    if (seL4_ARM_Page_Map(frame, seL4_CapInitThreadVSpace, MMIO_BASE + mmio_count * PAGE_BYTES, seL4_ReadWrite, device))
         return PLATFORM_ENOMEM;
-    int error = device_frame(page, frame);
-    if (!error) {
-        mmio_frames[mmio_frame_count].page = page;
-        mmio_frames[mmio_frame_count++].frame = *frame;
-    }
-    return error;
+    mmio_pages[mmio_count++] = page;
+    return 0;
 }
 
+/* A page is mapped once; a range that begins within what is mapped already must lie in it whole. */
 int platform_mmio_map(uint64_t base, uint64_t size, volatile uint8_t **registers)
 {
-    if (!size || base + size < base || size > MMIO_PAGES * PAGE_BYTES)
+    uint64_t page = base & ~PAGE_MASK, end = (base + size + PAGE_MASK) & ~PAGE_MASK;
+    unsigned at = 0;
+    if (!size || end <= base)
         return PLATFORM_EINVAL;
-    for (unsigned i = 0; i < mmio_window_count; i++)
-        if (mmio_windows[i].base <= base && base + size <= mmio_windows[i].end) {
-            *registers = mmio_windows[i].mapped + (base - mmio_windows[i].base);
-            return 0;
-        }
-    uint64_t first = base & ~PAGE_MASK, end = (base + size + PAGE_MASK) & ~PAGE_MASK;
-    unsigned pages = (unsigned)((end - first) / PAGE_BYTES);
-    if (mmio_window_count == MMIO_WINDOWS || mmio_pages + pages > MMIO_PAGES)
-        return PLATFORM_ENOMEM;
-    uint8_t *at = (uint8_t *)MMIO_BASE + mmio_pages * PAGE_BYTES;
-    for (unsigned i = 0; i < pages; i++) {
-        seL4_CPtr frame, copy;
-        int error = mmio_frame(first + i * PAGE_BYTES, &frame);
+    while (at < mmio_count && mmio_pages[at] != page)
+        at++;
+    *registers = (uint8_t *)MMIO_BASE + at * PAGE_BYTES + (base - page);
+    for (; page < end; page += PAGE_BYTES, at++) {
+        if (at == MMIO_PAGES)
+            return PLATFORM_ENOMEM;
+        int error = at < mmio_count ? (mmio_pages[at] == page ? 0 : PLATFORM_EBUSY) : map_registers(page);
         if (error)
             return error;
-        /* A frame capability maps once: each window has its own copy. */
-        copy = slots_take(1);
-        if (!copy || seL4_CNode_Copy(seL4_CapInitThreadCNode, copy, ROOT_DEPTH, seL4_CapInitThreadCNode, frame, ROOT_DEPTH, seL4_AllRights))
-            return PLATFORM_ENOMEM;
-        seL4_ARM_VMAttributes device = seL4_ARM_ExecuteNever; /* neither cacheable nor parity: Device memory */
-        if (seL4_ARM_Page_Map(copy, seL4_CapInitThreadVSpace, (seL4_Word)at + i * PAGE_BYTES, seL4_ReadWrite, device))
-            return PLATFORM_ENOMEM;
     }
-    mmio_pages += pages;
-    mmio_windows[mmio_window_count].base = first;
-    mmio_windows[mmio_window_count].end = end;
-    mmio_windows[mmio_window_count++].mapped = at;
-    *registers = at + (base - first);
     return 0;
 }
 
