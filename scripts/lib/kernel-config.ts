@@ -26,8 +26,8 @@ interface Requirement {
 }
 
 const mebibyte = 1024 * 1024;
-export const memoryStart = 0x4000_0000;
-export const memoryBytes = 1024 * mebibyte;
+const memoryStart = 0x4000_0000;
+const memoryBytes = 1024 * mebibyte;
 /** seL4's own default, and what CONFIG_TIMER_TICK_MS costs while nothing happens. */
 const cheapTickMs = 20;
 const elfMachineAarch64 = 183;
@@ -230,4 +230,9 @@ export function checkKernel(prefix: string): KernelReport {
 export function kernelPrefix(given: string | undefined): string {
   const fromEnvironment = process.env["SEL4_PREFIX"];
   return given ?? (fromEnvironment === undefined || fromEnvironment === "" ? "/opt/sel4" : fromEnvironment);
+}
+
+/** What is asked of a kernel, as `OPTION=value`: the rows of docs/KERNEL.md. */
+export function kernelOptions(): string[] {
+  return [...requirements.map(({ option, wanted }) => `${option}=${wanted}`), `QEMU_MEMORY=${memoryBytes / mebibyte}`];
 }
