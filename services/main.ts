@@ -22,6 +22,7 @@ import type { NetCounters } from "./net/counters.ts";
 import { Interface } from "./net/interface.ts";
 import type { Bytes } from "./ports/index.ts";
 import { DONE } from "./pump/jobs.ts";
+import { isOutOfMemory } from "./pump/out-of-memory.ts";
 import { Pump } from "./pump/pump.ts";
 import type { StageName } from "./pump/schedule.ts";
 
@@ -53,7 +54,7 @@ function imageFile<T>(name: string, read: (text: string) => T): T {
   try {
     return read(host.utf8Decode(new Uint8Array(file), 0, file.byteLength));
   } catch (error) {
-    if (error === null) throw error;
+    if (isOutOfMemory(error)) throw error;
     return host.halt(`image: ${error instanceof Error ? error.message : host.describe(error)}`);
   }
 }

@@ -7,16 +7,16 @@
 /** Why something was refused. */
 export type Reason = "busy" | "quota" | "cut" | "policy";
 
-/** The verbs that a line may begin with, with the word that acknowledges them and what `HELP` says. */
+/** The verbs that a line may begin with, with the word that acknowledges them, whether lines and `END` follow, and what `HELP` says. */
 export const VERBS = {
-  HELP: { word: "HELP", help: "this list" },
-  PING: { word: "PING", help: "answer PONG" },
-  BI: { word: "BOOTINFO", help: "kernel, machine, image, boot phases, devices" },
-  CAPS: { word: "CAPS", help: "capabilities and untyped memory" },
-  MEM: { word: "MEM", help: "heap, DMA memory, log ring" },
-  PS: { word: "PS", help: "stages, jobs and components with their counters" },
-  NETSTATS: { word: "NETSTATS", help: "counters of the network" },
-  QUIT: { word: "QUIT", help: "how to leave this console" },
+  HELP: { word: "HELP", stream: true, help: "this list" },
+  PING: { word: "PING", stream: false, help: "answer PONG" },
+  BI: { word: "BOOTINFO", stream: true, help: "kernel, machine, image, boot phases, devices" },
+  CAPS: { word: "CAPS", stream: true, help: "capabilities and untyped memory" },
+  MEM: { word: "MEM", stream: true, help: "heap, DMA memory, log ring" },
+  PS: { word: "PS", stream: true, help: "stages, jobs and components with their counters" },
+  NETSTATS: { word: "NETSTATS", stream: true, help: "counters of the network" },
+  QUIT: { word: "QUIT", stream: false, help: "how to leave this console" },
 } as const;
 
 export type Verb = keyof typeof VERBS;

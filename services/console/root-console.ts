@@ -5,6 +5,7 @@
  */
 import { type BootLog, LogReader } from "../log/boot-log.ts";
 import type { Bytes, SerialPort } from "../ports/index.ts";
+import { isOutOfMemory } from "../pump/out-of-memory.ts";
 import type { Source } from "../pump/pump.ts";
 import { ByteRing } from "./byte-ring.ts";
 import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG, type Verb, VERBS } from "./grammar.ts";
@@ -167,7 +168,7 @@ export class RootConsole {
     const parsed = edit === Edit.INVALID ? INVALID_CHARACTER : edit === Edit.TOO_LONG ? TOO_LONG : parse(this.#text());
     if (parsed.kind === "refused") {
       this.refusedLines++;
-      this.#answer.begin(parsed.word);
+      this.#answer.begin(parsed.word, false);
       this.#answer.err(parsed.refusal);
       return;
     }
@@ -180,11 +181,11 @@ export class RootConsole {
   }
 
   #execute({ verb }: Extract<Parsed, { kind: "command" }>): void {
-    this.#answer.begin(VERBS[verb].word);
+    this.#answer.begin(VERBS[verb].word, VERBS[verb].stream);
     try {
       this.#options.verbs[verb](this.#answer);
     } catch (error) {
-      if (error === null) throw error;
+      if (isOutOfMemory(error)) throw error;
       this.#answer.fail();
       this.#options.failed(verb, error);
     }
@@ -213,16 +214,16 @@ class AnswerWriter implements Answer {
   readonly #output: ByteRing;
   #word = "";
   #acknowledged = false;
-  #streaming = false;
+  #stream = false;
 
   constructor(output: ByteRing) {
     this.#output = output;
   }
 
-  begin(word: string): void {
+  begin(word: string, stream: boolean): void {
     this.#word = word;
+    this.#stream = stream;
     this.#acknowledged = false;
-    this.#streaming = false;
   }
 
   ok(detail?: string): void {
@@ -234,7 +235,6 @@ class AnswerWriter implements Answer {
   }
 
   line(text: string): void {
-    this.#streaming = true;
     this.#output.text(`${text}\r\n`);
   }
 
@@ -242,10 +242,10 @@ class AnswerWriter implements Answer {
     this.#output.text("END\r\n");
   }
 
-  /** The verb threw: answer if it had not, end its stream if it had begun one. */
+  /** The verb threw: answer if it had not, end the stream that its OK promised. */
   fail(): void {
     if (!this.#acknowledged) this.err({ reason: "busy", detail: "busy" });
-    else if (this.#streaming) this.end();
+    else if (this.#stream) this.end();
   }
 
   #acknowledge(text: string): void {

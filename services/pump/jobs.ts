@@ -3,6 +3,7 @@
  * stepped once before any is stepped again; one that throws is reported and restarted or stopped by its rule,
  * and no other job notices.
  */
+import { isOutOfMemory } from "./out-of-memory.ts";
 import { Strikes } from "./strikes.ts";
 
 /** What a step returns instead of a time when the job has ended. */
@@ -159,7 +160,7 @@ export class Jobs {
       else entry.wakeUs = Math.min(entry.wakeUs, next);
     } catch (error) {
       // Out of memory is the runtime's end, not this job's.
-      if (error === null) throw error;
+      if (isOutOfMemory(error)) throw error;
       this.#fail(entry, error, nowUs);
     }
     const took = this.#options.now() - started;

@@ -1,12 +1,13 @@
 /**
  * The pump: one `turn` serves every source in the order and within the budgets of `schedule.ts`, and tells the
  * engine when to come again. Sources and jobs that throw are reported and tried again at most three times a minute;
- * the others go on. Running out of memory (a thrown `null`) alone leaves the pump, for the engine to deal with.
+ * the others go on. Running out of memory alone leaves the pump, for the engine to deal with.
  */
 import type { Clock, Log } from "../ports/index.ts";
 import { Collection, type Heap } from "./collection.ts";
 import { Histogram } from "./histogram.ts";
 import { type Job, Jobs, type JobSpec } from "./jobs.ts";
+import { isOutOfMemory } from "./out-of-memory.ts";
 import { SCHEDULE, type StageName, stageIndex } from "./schedule.ts";
 import { Strikes } from "./strikes.ts";
 import { Tick } from "./tick.ts";
@@ -166,7 +167,7 @@ export class Pump {
       }
       return result;
     } catch (error) {
-      if (error === null) throw error;
+      if (isOutOfMemory(error)) throw error;
       this.report(`init ${name} failed`, error);
       return undefined;
     }
@@ -228,7 +229,7 @@ export class Pump {
       this.#done[stage] = this.#done[stage]! + done;
       return done;
     } catch (error) {
-      if (error === null) throw error;
+      if (isOutOfMemory(error)) throw error;
       this.#failed[stage] = this.#failed[stage]! + 1;
       entry.stopped = !entry.strikes.strike(nowUs);
       this.report(`source ${entry.name} ${entry.stopped ? "stopped" : "failed"}`, error);

@@ -206,11 +206,20 @@ describe("root console", () => {
           answer.line("one");
           throw new Error("halfway");
         },
+        PS: (answer) => {
+          answer.ok();
+          throw new Error("before the first line");
+        },
       },
     });
     expect(terminal(session.type("mem\r")).slice(1)).to.deep.equal(["ERR MEM reason=busy detail=busy", PROMPT]);
     expect(terminal(session.type("caps\r")).slice(1)).to.deep.equal(["OK CAPS", "one", "END", PROMPT]);
-    expect(session.failures).to.deep.equal(["MEM: Error: out of luck", "CAPS: Error: halfway"]);
+    expect(terminal(session.type("ps\r")).slice(1)).to.deep.equal(["OK PS", "END", PROMPT]);
+    expect(session.failures).to.deep.equal([
+      "MEM: Error: out of luck",
+      "CAPS: Error: halfway",
+      "PS: Error: before the first line",
+    ]);
     expect(session.type("ping\r")).to.contain("PONG");
   });
 

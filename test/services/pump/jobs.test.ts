@@ -3,7 +3,6 @@ import { DONE, Jobs } from "../../../services/pump/jobs.ts";
 import { ManualClock } from "../support/ports.ts";
 
 /** What QuickJS throws then. */
-const outOfMemory: unknown = null;
 
 interface Failure {
   name: string;
@@ -109,24 +108,29 @@ describe("pump jobs", () => {
     expect(failures.map(({ outcome }) => outcome)).to.deep.equal(new Array(20).fill("restarted"));
   });
 
-  it("leave running out of memory to the engine", () => {
-    const { jobs, failures } = setup();
-    jobs.add({
-      name: "hungry",
-      restarts: 5,
-      start: () => () => {
-        throw outOfMemory;
-      },
+  for (const [form, outOfMemory] of [
+    ["null", null],
+    ["QuickJS's InternalError", Object.assign(new Error("out of memory"), { name: "InternalError" })],
+  ] as [string, unknown][]) {
+    it(`leave running out of memory, thrown as ${form}, to the engine`, () => {
+      const { jobs, failures } = setup();
+      jobs.add({
+        name: "hungry",
+        restarts: 5,
+        start: () => () => {
+          throw outOfMemory;
+        },
+      });
+      let thrown: unknown = "nothing";
+      try {
+        jobs.serve(8, 0);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).to.equal(outOfMemory);
+      expect(failures).to.deep.equal([]);
     });
-    let thrown: unknown = "nothing";
-    try {
-      jobs.serve(8, 0);
-    } catch (error) {
-      thrown = error;
-    }
-    expect(thrown).to.equal(null);
-    expect(failures).to.deep.equal([]);
-  });
+  }
 
   it("are refused and counted when the table is full; an ended one makes room", () => {
     const { jobs } = setup(2);
