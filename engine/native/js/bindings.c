@@ -6,14 +6,7 @@
 
 enum { GROUPS = 3, GROUP_SHIFT = 8 };
 
-static const struct {
-    const struct host_function *functions;
-    const int *count;
-} groups[GROUPS] = {
-    {bindings_machine, &bindings_machine_count},
-    {bindings_components, &bindings_components_count},
-    {bindings_bytes, &bindings_bytes_count},
-};
+static const struct host_function *const groups[GROUPS] = {bindings_machine, bindings_components, bindings_bytes};
 
 static const struct {
     char kind;
@@ -131,7 +124,7 @@ static bool take(JSContext *context, const struct host_function *self, char kind
 
 static JSValue call(JSContext *context, JSValueConst this, int count, JSValueConst *values, int index)
 {
-    const struct host_function *self = &groups[index >> GROUP_SHIFT].functions[index & ((1 << GROUP_SHIFT) - 1)];
+    const struct host_function *self = &groups[index >> GROUP_SHIFT][index & ((1 << GROUP_SHIFT) - 1)];
     struct argument taken[ARGUMENTS];
     JSValue result = JS_EXCEPTION;
     int done = 0;
@@ -208,8 +201,8 @@ int bindings_install(JSContext *context)
     object_text(&host, "engine", "sel4");
     object_number(&host, "abi", 1);
     for (int group = 0; group < GROUPS; group++) {
-        for (int i = 0; i < *groups[group].count; i++) {
-            const struct host_function *function = &groups[group].functions[i];
+        for (int i = 0; groups[group][i].name; i++) {
+            const struct host_function *function = &groups[group][i];
             /* QuickJS pads the values to the length stated here. */
             int length = (int)strlen(function->kinds) + (strchr(function->kinds, 'r') ? 2 : 0);
             object_set(&host, function->name,

@@ -28,8 +28,8 @@ struct host_function {
 #define HOST_FUNCTION(id) \
     static JSValue id(JSContext *context, const struct host_function *self, const struct argument *given)
 
+/* Each ends with a row without name. */
 extern const struct host_function bindings_machine[], bindings_components[], bindings_bytes[];
-extern const int bindings_machine_count, bindings_components_count, bindings_bytes_count;
 
 /* Forget everything that belonged to the last runtime. */
 void bindings_components_reset(void);

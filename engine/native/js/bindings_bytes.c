@@ -81,5 +81,5 @@ const struct host_function bindings_bytes[] = {
     {"utf8Encode", "sun", utf8_encode, 0},
     {"utf8Decode", "r", utf8_decode, 0},
     {"utf8Validate", "r", utf8_validate, 0},
+    {0},
 };
-const int bindings_bytes_count = sizeof(bindings_bytes) / sizeof(bindings_bytes[0]);

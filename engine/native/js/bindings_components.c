@@ -168,5 +168,5 @@ const struct host_function bindings_components[] = {
     {"componentDestroy", "c", control, DESTROY},
     {"componentFrame", "c", frame, 0},
     {"componentInfo", "c", info, 0},
+    {0},
 };
-const int bindings_components_count = sizeof(bindings_components) / sizeof(bindings_components[0]);

@@ -276,5 +276,5 @@ const struct host_function bindings_machine[] = {
     {"caps", "", caps, 0},
     {"memory", "", memory, 0},
     {"gc", "", gc, 0},
+    {0},
 };
-const int bindings_machine_count = sizeof(bindings_machine) / sizeof(bindings_machine[0]);

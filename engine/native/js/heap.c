@@ -42,11 +42,6 @@ static struct block *block_of(const void *memory)
     return (struct block *)((uint8_t *)memory - HEADER);
 }
 
-static void *payload(struct block *block)
-{
-    return (uint8_t *)block + HEADER;
-}
-
 static unsigned highest_bit(size_t value)
 {
     return 63u - (unsigned)__builtin_clzll(value);
@@ -172,7 +167,7 @@ void *heap_allocate(struct heap *heap, size_t size)
     take_out(heap, block);
     account(heap, occupy(heap, block, block_size(block), needed), 0);
     heap->usage.blocks++;
-    return payload(block);
+    return block_at(block, HEADER);
 }
 
 void heap_free(struct heap *heap, void *memory)
@@ -206,13 +201,9 @@ void *heap_resize(struct heap *heap, void *memory, size_t size)
     size_t old = block_size(block), needed = block_size_for(heap, size), have = old;
     void *moved;
 
-    if (!needed) {
-        heap->usage.refused++;
-        return NULL;
-    }
     after = block_at(block, old);
     if (after->head & FREE) have += block_size(after);
-    if (needed <= have) {
+    if (needed && needed <= have) {
         if (have != old) take_out(heap, after);
         account(heap, occupy(heap, block, have, needed), old);
         return memory;

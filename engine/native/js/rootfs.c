@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "crc32.h"
@@ -18,20 +19,14 @@ static struct entry entries[ROOTFS_FILES];
 static unsigned entry_count;
 static char problem[200];
 
+/* Eight digits and nothing else: strtoul() alone would also take blanks, a sign or "0x". */
 static bool hex(const uint8_t *digits, uint32_t *value)
 {
-    *value = 0;
-    for (int i = 0; i < 8; i++) {
-        uint8_t c = digits[i], lower = c | 0x20;
-        if (c >= '0' && c <= '9') {
-            *value = *value << 4 | (uint32_t)(c - '0');
-        } else if (lower >= 'a' && lower <= 'f') {
-            *value = *value << 4 | (uint32_t)(lower - 'a' + 10);
-        } else {
-            return false;
-        }
-    }
-    return true;
+    char text[9] = "";
+
+    memcpy(text, digits, 8);
+    *value = (uint32_t)strtoul(text, NULL, 16);
+    return strspn(text, "0123456789abcdefABCDEF") == 8;
 }
 
 static const char *say(const char *what, const char *name)

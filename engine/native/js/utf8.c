@@ -1,5 +1,6 @@
 #include "utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -59,15 +60,10 @@ size_t utf8_repair(const uint8_t *bytes, size_t size, uint8_t *into)
 
     while (at < size) {
         int length = sequence(bytes + at, size - at);
-        if (length > 0) {
-            memcpy(into + out, bytes + at, (size_t)length);
-            out += (size_t)length;
-        } else {
-            memcpy(into + out, "\xef\xbf\xbd", 3);
-            out += 3;
-            length = -length;
-        }
-        at += (size_t)length;
+        size_t written = length > 0 ? (size_t)length : 3;
+        memcpy(into + out, length > 0 ? (const void *)(bytes + at) : "\xef\xbf\xbd", written);
+        out += written;
+        at += (size_t)abs(length);
     }
     return out;
 }
