@@ -21,6 +21,7 @@ usage: scripts/qemu-run.sh [option...]
   --pcap FILE           write all frames to FILE
   --no-rng              leave out the entropy device
   --log FILE            write everything the serial line prints to FILE as well
+  --print-command       print QEMU's command, one word a line, and start nothing
   --exit-after SECONDS  end after so many seconds
   --expect REGEX        exit 0 as soon as the serial output has matched, 1 at the deadline (60 s unless --exit-after says)
   --send TEXT           type TEXT and Enter
@@ -46,6 +47,7 @@ rng=yes
 log=
 session=()
 deadline=
+print_command=no
 
 value() {
     [ $# -ge 2 ] || refuse "$1 needs a value (--help lists the options)"
@@ -78,6 +80,11 @@ while [ $# -gt 0 ]; do
         [[ $deadline =~ ^[0-9]+(\.[0-9]+)?$ ]] || refuse "--exit-after $deadline: a number of seconds"
         ;;
     --expect | --send) session+=("$1" "$(value "$@")") ;;
+    --print-command)
+        print_command=yes
+        shift
+        continue
+        ;;
     --no-rng)
         rng=no
         shift
@@ -161,8 +168,7 @@ if [ "$net" = tap ] && [ -z "$tap" ]; then
 fi
 
 machine=(-machine virt,gic-version=3 -cpu cortex-a57 -smp 1 -m 1024 -global virtio-mmio.force-legacy=false
-    -nodefaults -no-user-config -display none -no-reboot -kernel "$image"
-    -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" -mon chardev=monitor,mode=control)
+    -nodefaults -no-user-config -display none -no-reboot -kernel "$image")
 logfile=
 [ -z "$log" ] || logfile=",logfile=$log,logappend=off"
 case $net in
@@ -184,11 +190,16 @@ if command -v setpriv >/dev/null 2>&1 && setpriv --help 2>&1 | grep -q pdeathsig
     leash=(setpriv --pdeathsig KILL --)
 fi
 
+attended=(-chardev "stdio,id=serial,mux=on,signal=off$logfile" -serial chardev:serial -mon chardev=serial,mode=readline)
+if [ "$print_command" = yes ]; then
+    printf '%s\n' "$qemu" "${machine[@]}" "${attended[@]}"
+    exit 0
+fi
+
 status=0
 if [ ${#session[@]} = 0 ] && [ -z "$deadline" ]; then
     [ ! -t 0 ] || echo "qemu-run: Ctrl-A x ends QEMU" >&2
-    "${leash[@]}" "$qemu" "${machine[@]}" -chardev "stdio,id=serial,mux=on,signal=off$logfile" \
-        -serial chardev:serial -mon chardev=serial,mode=readline <&0 &
+    ${leash[@]+"${leash[@]}"} "$qemu" "${machine[@]}" "${attended[@]}" <&0 &
     qemu_pid=$!
     wait "$qemu_pid" || status=$?
     qemu_pid=
@@ -196,11 +207,12 @@ if [ ${#session[@]} = 0 ] && [ -z "$deadline" ]; then
     exit "$status"
 fi
 
-"${leash[@]}" "$qemu" "${machine[@]}" -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$logfile" \
+${leash[@]+"${leash[@]}"} "$qemu" "${machine[@]}" -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" \
+    -mon chardev=monitor,mode=control -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$logfile" \
     -serial chardev:serial </dev/null 2> >(grep -v --line-buffered 'info: QEMU waiting for connection' >&2) >&2 &
 qemu_pid=$!
 node --import tsx "$repository/scripts/serial-session.ts" --serial "$work/serial" --monitor "$work/monitor" \
-    --pid "$qemu_pid" ${deadline:+--deadline "$deadline"} "${session[@]}" <&0 &
+    --pid "$qemu_pid" ${deadline:+--deadline "$deadline"} ${session[@]+"${session[@]}"} <&0 &
 session_pid=$!
 wait "$session_pid" || status=$?
 # The session says so itself if the monitor did not end QEMU; finish() then kills it.

@@ -68,4 +68,24 @@ describe("a hive on seL4 in QEMU", function () {
       expect(await hive.end(), hive.messages).to.equal(0);
     }
   });
+
+  it("holds its heap to within 1 % from 1,000 to 6,000 console lines, and loses none", async () => {
+    const hive = new HiveProcess(["--net", "none"]);
+    const heapAfter = async (lines: number): Promise<number> => {
+      hive.type("ping\r".repeat(lines));
+      for (let line = 0; line < lines; line++) await hive.expect(/\nPONG\r?\n/, 60_000);
+      hive.type("mem\r");
+      return Number(/heap used=(\d+)/.exec(await hive.expect(/OK MEM[^]*END\r?\n/, 10_000))?.[1]);
+    };
+    try {
+      await hive.expect(/PONG 1\r?\n/, 30_000);
+      const early = await heapAfter(1000);
+      const late = await heapAfter(5000);
+      expect(early).to.be.greaterThan(100_000);
+      expect(Math.abs(late - early) / early, `${early} bytes, then ${late}`).to.be.lessThan(0.01);
+      expect(hive.output.match(/\nPONG\r?\n/g)).to.have.length(6000);
+    } finally {
+      expect(await hive.end(), hive.messages).to.equal(0);
+    }
+  });
 });

@@ -1,0 +1,263 @@
+/**
+ * `npm run bench`: what a hive costs, in the simulator and on seL4 in QEMU. A table for people, JSON for programs
+ * (`out/bench.json`); with `--check` the figures that the project promises are held.
+ */
+import { execFileSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { cpus } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { Command, Option } from "commander";
+import { type BenchHive, QemuBenchHive, SimBenchHive } from "./lib/bench-hive.ts";
+import { kernelPrefix } from "./lib/kernel-config.ts";
+import { manifestPath } from "./lib/manifest.ts";
+import { writeIfChanged } from "./lib/output.ts";
+import { qemuMissing } from "./lib/qemu-available.ts";
+import { inRepository, revision } from "./lib/repository.ts";
+import { median } from "./lib/statistics.ts";
+import { buildVmBundle } from "./lib/vm-bundle.ts";
+
+type Target = "sim" | "qemu";
+
+interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** What the project promises: less than this. */
+  readonly limit?: number;
+}
+
+interface BenchOptions {
+  readonly target: Target | "all";
+  readonly sel4?: string;
+  readonly boots: number;
+  readonly idle: number;
+  readonly json?: boolean;
+  readonly check?: boolean;
+}
+
+const patienceMs = 60_000;
+const pasteBytes = 64 * 1024;
+const benchOut = inRepository("out", "bench");
+
+/** Runs another of the scripts here. @throws Error if it fails. */
+function tool(script: string, ...words: string[]): void {
+  const program = inRepository("scripts", script);
+  execFileSync(process.execPath, ["--import", "tsx", program, "--quiet", ...words], { stdio: "inherit" });
+}
+
+function start(target: Target): BenchHive {
+  return target === "sim"
+    ? new SimBenchHive(inRepository("out"))
+    : new QemuBenchHive(inRepository("out", "hive.elf"), "user");
+}
+
+async function ask(hive: BenchHive, verb: string): Promise<string> {
+  hive.type(`${verb}\r`);
+  return (await hive.expect(/\nEND\r?\n/, patienceMs)).text;
+}
+
+function field(text: string, pattern: RegExp): number {
+  return Number(pattern.exec(text)?.[1]);
+}
+
+/** Start to banner, to prompt and to the first answer of a component, and the boot's own phases: medians. */
+async function boots(target: Target, count: number): Promise<Figure[]> {
+  const samples = new Map<string, number[]>();
+  const add = (name: string, value: number): void => {
+    const values = samples.get(name) ?? [];
+    values.push(value);
+    samples.set(name, values);
+  };
+  for (let boot = 0; boot < count; boot++) {
+    const hive = start(target);
+    try {
+      add("start to banner", (await hive.expect(/Cohesix \d/, patienceMs)).ms);
+      add("start to prompt", (await hive.expect(/cohesix> /, patienceMs)).ms);
+      add("start to PONG 1", (await hive.expect(/PONG 1\r?\n/, patienceMs)).ms);
+      const info = await ask(hive, "bi");
+      for (const [, kind = "", name = "", ms] of info.matchAll(/^(phase|up) (\S+) ([\d.]+) ms$/gm)) {
+        add(`${kind === "up" ? "subsystem up" : "phase"}: ${name}`, Number(ms));
+      }
+    } finally {
+      await hive.end();
+    }
+  }
+  return [...samples].map(([name, values]) => ({
+    name,
+    value: median(values),
+    unit: "ms",
+    ...(target === "qemu" && name === "start to prompt" ? { limit: 500 } : {}),
+  }));
+}
+
+/** Idle processor, heap and collection; then 64 KiB pasted and how late the tick got. */
+async function running(target: Target, idleSeconds: number): Promise<Figure[]> {
+  const hive = start(target);
+  try {
+    await hive.expect(/PONG 1\r?\n/, patienceMs);
+    await delay(1000);
+    const before = hive.cpuSeconds();
+    const since = performance.now();
+    await delay(idleSeconds * 1000);
+    const share = ((hive.cpuSeconds() - before) * 1000 * 100) / (performance.now() - since);
+    const idle: Figure = { name: `idle processor over ${idleSeconds} s`, value: share, unit: "% of a core" };
+    const fresh = await ask(hive, "mem");
+
+    const lines = Math.ceil(pasteBytes / "ping\r".length);
+    const pasted = performance.now();
+    hive.type("ping\r".repeat(lines));
+    for (let line = 0; line < lines; line++) await hive.expect(/\nPONG\r?\n/, patienceMs);
+    const seconds = (performance.now() - pasted) / 1000;
+    const load = await ask(hive, "ps");
+    const full = await ask(hive, "mem");
+    return [
+      target === "qemu" ? { ...idle, limit: 3 } : idle,
+      { name: "heap after boot", value: field(fresh, /^heap used=(\d+)/m), unit: "bytes" },
+      { name: `heap after ${lines} commands`, value: field(full, /^heap used=(\d+)/m), unit: "bytes" },
+      { name: "heap, the most there was", value: field(full, /\bpeak=(\d+)/), unit: "bytes" },
+      { name: "longest collection pause", value: field(full, /^gc .*longest_us=(\d+)/m), unit: "us" },
+      { name: "commands a second, 64 KiB pasted", value: lines / seconds, unit: "/s" },
+      {
+        name: "tick late, p99 while pasting",
+        value: field(load, /^tick .*\blate p50_us=\d+ p99_us=(\d+)/m),
+        unit: "us",
+        ...(target === "qemu" ? { limit: 10_000 } : {}),
+      },
+    ];
+  } finally {
+    await hive.end();
+  }
+}
+
+function sizes(target: Target): Figure[] {
+  const size = (path: string): number => statSync(inRepository("out", path)).size;
+  const bundle: Figure = { name: "bundle main.js", value: size("vm/main.js"), unit: "bytes" };
+  if (target === "sim") return [bundle];
+  return [
+    bundle,
+    { name: "bytecode main.qbc", value: size("vm/main.qbc"), unit: "bytes" },
+    { name: "rootfs.cpio", value: size("rootfs.cpio"), unit: "bytes", limit: 1024 * 1024 },
+    { name: "boot image hive.elf", value: size("hive.elf"), unit: "bytes", limit: 2 * 1024 * 1024 },
+  ];
+}
+
+/** The micro-benchmarks of test/bench/bundle. */
+async function micro(target: Target, prefix: string): Promise<Figure[]> {
+  const entry = inRepository("test", "bench", "bundle", "main.ts");
+  let hive: BenchHive;
+  if (target === "sim") {
+    await buildVmBundle({ entry, manifest: manifestPath, out: `${benchOut}/vm`, net: true });
+    hive = new SimBenchHive(benchOut);
+  } else {
+    tool("image.ts", "--sel4", prefix, "--bundle", entry, "--out", benchOut);
+    hive = new QemuBenchHive(`${benchOut}/hive.elf`, "none");
+  }
+  try {
+    const { text } = await hive.expect(/halted: the benchmarks are done/, patienceMs);
+    return [...text.matchAll(/^bench (\S+) (\d+) (\d+)$/gm)].map(([, name = "", count, us]) =>
+      name.startsWith("pause-")
+        ? { name, value: Number(us) / Number(count), unit: "us" }
+        : { name, value: (Number(count) * 1e6) / Number(us), unit: "/s" },
+    );
+  } finally {
+    await hive.end();
+  }
+}
+
+function shown({ value, unit }: Figure): string {
+  const digits = unit === "ms" || unit.startsWith("%") ? 1 : 0;
+  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** Rows are figures, columns are targets. */
+function table(results: ReadonlyMap<Target, readonly Figure[]>): string {
+  const targets = [...results.keys()];
+  const names = [...new Set([...results.values()].flat().map(({ name }) => name))];
+  const rows = names.map((name) => {
+    const figures = targets.map((target) => results.get(target)?.find((figure) => figure.name === name));
+    const unit = figures.find((figure) => figure !== undefined)?.unit ?? "";
+    const limit = figures.find((figure) => figure?.limit !== undefined)?.limit;
+    return [
+      name,
+      ...figures.map((figure) => (figure === undefined ? "" : shown(figure))),
+      unit,
+      limit === undefined ? "" : `< ${limit.toLocaleString("en-US")}`,
+    ];
+  });
+  const all = [["", ...targets, "unit", "promised"], ...rows];
+  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  const last = widths.length - 2;
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => {
+          const width = widths[column] ?? 0;
+          return column === 0 || column >= last ? cell.padEnd(width) : cell.padStart(width);
+        })
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+async function main(): Promise<number> {
+  const program = new Command("bench")
+    .description("Measures a hive: boot by phase, idle processor, sizes, heap, collection, micro-benchmarks.")
+    .addOption(new Option("--target <target>", "where").choices(["sim", "qemu", "all"]).default("all"))
+    .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
+    .option("--boots <n>", "boots to take the median of", Number, 5)
+    .option("--idle <seconds>", "how long to watch an idle hive", Number, 20)
+    .option("--json", "print the JSON, not the table")
+    .option("--check", "exit 1 if a promised figure is missed")
+    .parse();
+  const options = program.opts<BenchOptions>();
+  if (!(options.boots >= 1) || !(options.idle > 0)) throw new Error("--boots and --idle take numbers above 0");
+  const prefix = kernelPrefix(options.sel4);
+  const targets: Target[] = options.target === "all" ? ["sim", "qemu"] : [options.target];
+  const results = new Map<Target, Figure[]>();
+  tool("build.ts");
+  for (const target of targets) {
+    if (target === "qemu") {
+      const missing = qemuMissing(prefix);
+      if (missing !== undefined) {
+        console.error(`bench: SKIPPED qemu: ${missing}`);
+        if (options.target === "qemu") return 1;
+        continue;
+      }
+      tool("image.ts", "--sel4", prefix);
+    }
+    const figures = await boots(target, options.boots);
+    figures.push(...(await running(target, options.idle)), ...sizes(target), ...(await micro(target, prefix)));
+    results.set(target, figures);
+  }
+  const json = `${JSON.stringify(
+    {
+      revision: revision(),
+      date: new Date().toISOString(),
+      machine: { processors: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.versions.node },
+      targets: Object.fromEntries(results),
+    },
+    null,
+    2,
+  )}\n`;
+  writeIfChanged(inRepository("out", "bench.json"), json);
+  console.log(options.json === true ? json : table(results));
+  let missed = 0;
+  for (const [target, figures] of results) {
+    for (const figure of figures) {
+      if (figure.limit === undefined || figure.value < figure.limit) continue;
+      missed++;
+      console.error(
+        `bench: ${target}: ${figure.name} is ${shown(figure)} ${figure.unit}, promised is less than ${figure.limit}`,
+      );
+    }
+  }
+  return options.check === true && missed > 0 ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,169 @@
+/**
+ * One hive to measure, on seL4 in QEMU or in the simulator, behind one face: what it printed and when, what its
+ * host process used of a processor, and its end.
+ */
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import { createHive } from "../../engine/sim/hive.ts";
+import { manifestPath } from "./manifest.ts";
+import { inRepository } from "./repository.ts";
+
+export interface BenchHive {
+  type(text: string): void;
+  /**
+   * Wait for output that was not waited for before.
+   * @returns the text up to and with it, and the milliseconds since the start at which it had come.
+   */
+  expect(pattern: RegExp, patienceMs: number): Promise<{ text: string; ms: number }>;
+  /** Processor seconds that the host process has used so far. */
+  cpuSeconds(): number;
+  end(): Promise<void>;
+}
+
+/** What both kinds share: output with the time at which each piece came. */
+class Screen {
+  #text = "";
+  #looked = 0;
+  #changed: (() => void) | undefined;
+  readonly #pieces: { end: number; ms: number }[] = [];
+  readonly #start = performance.now();
+  #gone: string | undefined;
+
+  print(text: string): void {
+    this.#text += text;
+    this.#pieces.push({ end: this.#text.length, ms: performance.now() - this.#start });
+    this.#changed?.();
+  }
+
+  gone(reason: string): void {
+    this.#gone = reason;
+    this.#changed?.();
+  }
+
+  async expect(pattern: RegExp, patienceMs: number): Promise<{ text: string; ms: number }> {
+    const deadline = performance.now() + patienceMs;
+    for (;;) {
+      const rest = this.#text.slice(this.#looked);
+      const found = pattern.exec(rest);
+      if (found !== null) {
+        const end = this.#looked + found.index + found[0].length;
+        const text = this.#text.slice(this.#looked, end);
+        this.#looked = end;
+        const piece = this.#pieces.find((candidate) => candidate.end >= end);
+        return { text: text.replaceAll("\r", ""), ms: piece?.ms ?? NaN };
+      }
+      const left = deadline - performance.now();
+      if (this.#gone !== undefined || left <= 0) {
+        const why = this.#gone ?? `not within ${patienceMs} ms`;
+        throw new Error(`${pattern.source}: ${why}; the output ends: ${rest.slice(-300)}`);
+      }
+      await new Promise<void>((settle) => {
+        const timer = setTimeout(settle, left);
+        this.#changed = () => {
+          clearTimeout(timer);
+          settle();
+        };
+      });
+      this.#changed = undefined;
+    }
+  }
+}
+
+/** Clock ticks a second in /proc/PID/stat (proc(5), sysconf(_SC_CLK_TCK)). */
+function clockTicks(): number {
+  return Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+}
+
+/** A hive in QEMU, without the script around it, so that the time is QEMU's own. */
+export class QemuBenchHive implements BenchHive {
+  readonly #screen = new Screen();
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #exited: Promise<void>;
+
+  constructor(image: string, net: "none" | "user") {
+    const [command = "", ...args] = execFileSync(
+      inRepository("scripts", "qemu-run.sh"),
+      ["--image", image, "--net", net, "--port", "none", "--print-command"],
+      { encoding: "utf8" },
+    )
+      .trimEnd()
+      .split("\n");
+    this.#screen = new Screen();
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = child;
+    const kill = (): void => void child.kill("SIGKILL");
+    process.once("exit", kill);
+    child.stdin.on("error", () => undefined);
+    child.stdout.on("data", (bytes: Buffer) => this.#screen.print(bytes.toString("utf8")));
+    child.stderr.resume();
+    this.#exited = new Promise((settle) => {
+      child.once("close", () => {
+        process.off("exit", kill);
+        this.#screen.gone("QEMU is gone");
+        settle();
+      });
+      child.once("error", (error) => this.#screen.gone(error.message));
+    });
+  }
+
+  type(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
+  expect(pattern: RegExp, patienceMs: number): Promise<{ text: string; ms: number }> {
+    return this.#screen.expect(pattern, patienceMs);
+  }
+
+  cpuSeconds(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid ?? 0}/stat`, "latin1");
+    // Fields after the command's closing parenthesis; utime and stime are fields 14 and 15 (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / clockTicks();
+  }
+
+  async end(): Promise<void> {
+    this.type("\x01x");
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 3000);
+    await this.#exited;
+    clearTimeout(timer);
+  }
+}
+
+/** A hive in the simulator, in this process and in real time. */
+export class SimBenchHive implements BenchHive {
+  readonly #screen = new Screen();
+  readonly #machine;
+
+  constructor(outDir: string) {
+    const machine = createHive({
+      outDir,
+      manifest: { file: manifestPath },
+      clock: "real",
+      onLog: (text) => this.#screen.print(text),
+    });
+    this.#machine = machine;
+    machine.serial.onOutput = () => this.#screen.print(Buffer.from(machine.serial.read()).toString("utf8"));
+    machine.start().then(
+      () => this.#screen.gone("the machine has ended"),
+      (error: unknown) => this.#screen.gone(String(error)),
+    );
+  }
+
+  type(text: string): void {
+    this.#machine.serial.write(Buffer.from(text, "utf8"));
+  }
+
+  expect(pattern: RegExp, patienceMs: number): Promise<{ text: string; ms: number }> {
+    return this.#screen.expect(pattern, patienceMs);
+  }
+
+  cpuSeconds(): number {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  }
+
+  async end(): Promise<void> {
+    await this.#machine.stop();
+  }
+}
