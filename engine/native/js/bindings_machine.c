@@ -193,11 +193,10 @@ HOST_FUNCTION(boot_info)
 {
     struct object info = object_begin(context, JS_NewObject(context));
     struct object phases = object_begin(context, JS_NewArray(context));
-    const struct platform_phase *before;
-    unsigned count = platform_phases(&before);
+    const struct platform_phase *phase;
+    unsigned count = platform_phases(&phase);
 
-    for (unsigned i = 0; i < count + engine.phase_count; i++) {
-        const struct platform_phase *phase = i < count ? &before[i] : &engine.phases[i - count];
+    for (unsigned i = 0; i < count; i++, phase++) {
         struct object entry = object_begin(context, JS_NewObject(context));
         object_text(&entry, "name", phase->name);
         object_number(&entry, "us", phase->us);

@@ -55,16 +55,6 @@ static struct rootfs_file required_file(const char *name)
     return file;
 }
 
-static void phase(const char *name)
-{
-    struct platform_phase *next;
-
-    if (engine.phase_count == ENGINE_PHASES) return; /* a restart: the phases are those of the boot */
-    next = &engine.phases[engine.phase_count++];
-    snprintf(next->name, sizeof(next->name), "%s", name);
-    next->us = platform_now_us();
-}
-
 /* ---- memory ---- */
 
 static void *js_allocate(JSMallocState *state, size_t size)
@@ -309,12 +299,12 @@ static void run(void)
     JSValue turn;
 
     if (!start_runtime()) engine_halt("engine.conf: a heap of %zu bytes is too small for QuickJS", heap_usage(engine.heap)->limit);
-    phase("runtime");
+    platform_phase("runtime");
     if (!load_bundle(&turn)) {
         failed(refused);
         return;
     }
-    phase("bundle");
+    platform_phase("bundle");
     do {
         refused = heap_usage(engine.heap)->refused;
     } while (run_turn(turn, &deadline));
@@ -350,11 +340,11 @@ int engine_main(void)
     lines = required_file("main.lines");
     if (!lines_open(lines.data, lines.size)) engine_halt("main.lines: not a line table");
     bundle();
-    phase("files");
+    platform_phase("files");
     heap_size = configured_heap();
     memory = platform_heap(heap_size);
     if (!memory) engine_halt("engine.conf: there is no memory for a heap of %zu bytes", heap_size);
-    phase("heap");
+    platform_phase("heap");
     for (;;) {
         uint64_t *oldest = &restarted[engine.restarts % RESTARTS], now;
 

@@ -12,14 +12,12 @@
 #include "quickjs.h"
 #include "rootfs.h"
 
-enum { ENGINE_PHASES = 4, ENGINE_TEXT = 8192 };
+enum { ENGINE_TEXT = 8192 };
 
 struct engine {
     struct heap *heap;
     JSRuntime *runtime;
     JSContext *context;
-    struct platform_phase phases[ENGINE_PHASES];
-    unsigned phase_count;
     uint32_t restarts;
     uint64_t gc_runs, gc_longest_us, jobs_deferred;
 };

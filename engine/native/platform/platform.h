@@ -60,7 +60,8 @@ struct platform_component {
 const char *platform_kernel_name(void);
 const char *platform_name(void);
 uint64_t platform_ram_bytes(void);
-/* Phases that ended before the engine started; the engine adds its own after them. */
+/* A phase of the boot has ended. Those of the first boot are kept, in their order; later ones are not. */
+void platform_phase(const char *name);
 unsigned platform_phases(const struct platform_phase **phases);
 const struct platform_device *platform_devices(unsigned *count);
 void platform_caps(struct platform_caps *caps);

@@ -40,12 +40,20 @@ const char *platform_kernel_name(void) { return "host"; }
 const char *platform_name(void) { return "posix"; }
 uint64_t platform_ram_bytes(void) { return 1ull << 30; }
 
-unsigned platform_phases(const struct platform_phase **phases)
-{
-    static const struct platform_phase phase = {"kernel", 1};
+static struct platform_phase phases[5] = {{"kernel", 1}};
+static unsigned phase_count = 1;
 
-    *phases = &phase;
-    return 1;
+void platform_phase(const char *name)
+{
+    if (phase_count == sizeof(phases) / sizeof(phases[0])) return;
+    snprintf(phases[phase_count].name, sizeof(phases[0].name), "%s", name);
+    phases[phase_count++].us = platform_now_us();
+}
+
+unsigned platform_phases(const struct platform_phase **list)
+{
+    *list = phases;
+    return phase_count;
 }
 
 const struct platform_device *platform_devices(unsigned *count)

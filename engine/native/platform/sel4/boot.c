@@ -8,7 +8,7 @@
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
 
-enum { PL011_DR = 0x00, PL011_FR = 0x18, PL011_FR_TXFF = 1 << 5, PHASES_MAX = 4, FIFO_PATIENCE = 1 << 20 };
+enum { PL011_DR = 0x00, PL011_FR = 0x18, PL011_FR_TXFF = 1 << 5, PHASES_MAX = 6, FIFO_PATIENCE = 1 << 20 };
 
 extern char __tdata_start[], __tdata_end[], __tls_size[];
 extern const uint8_t rootfs_start[], rootfs_end[];
@@ -26,8 +26,10 @@ static unsigned phase_count;
 static volatile uint8_t *console;
 static uint8_t tls[1024] __attribute__((aligned(16)));
 
-static void phase(const char *name)
+void platform_phase(const char *name)
 {
+    if (phase_count == PHASES_MAX)
+        return; /* the engine has been restarted */
     strncpy(phases[phase_count].name, name, sizeof phases[0].name - 1);
     phases[phase_count++].us = platform_now_us();
 }
@@ -128,7 +130,7 @@ static bool find_devices(void)
 
 static _Noreturn void boot(void)
 {
-    phase("kernel");
+    platform_phase("kernel");
     objects_init();
     if (!find_devices() || !facts.timer_irq)
         platform_halt("no device tree, or none that names the timer");
@@ -136,7 +138,7 @@ static _Noreturn void boot(void)
         platform_halt("not enough memory or capabilities to start");
     if (facts.console && platform_mmio_map(facts.console, PAGE_BYTES, &console))
         console = NULL;
-    phase("platform");
+    platform_phase("platform");
     engine_main();
     platform_halt("the engine returned");
 }
