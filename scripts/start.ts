@@ -4,16 +4,15 @@
  */
 import { spawn } from "node:child_process";
 import { Command, Option } from "commander";
-import { loadHive } from "../engine/sim/hive.ts";
+import { createHive } from "../engine/sim/hive.ts";
+import type { Machine } from "../engine/sim/machine.ts";
+import { runHive } from "../engine/sim/start.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { manifestPath } from "./lib/manifest.ts";
 import { qemuMissing } from "./lib/qemu-available.ts";
 import { inRepository } from "./lib/repository.ts";
 import { expectStep, type Step } from "./lib/serial-script.ts";
 import { runUnattended, type SerialEnd } from "./lib/unattended.ts";
-
-const controlA = 0x01;
-const leaveKey = 0x78; // x, as in QEMU's multiplexed console
 
 interface StartOptions {
   readonly target?: "sim" | "qemu";
@@ -35,61 +34,23 @@ function startQemu(prefix: string, words: readonly string[]): Promise<number> {
   });
 }
 
-/** Somebody at the terminal: every key goes to the hive, Ctrl-A x leaves. */
-function runAttended(line: SerialEnd): Promise<number> {
-  const { stdin, stdout } = process;
-  return new Promise((settle) => {
-    const end = (status: number): void => {
-      if (stdin.isTTY) stdin.setRawMode(false);
-      stdin.destroy();
-      settle(status);
-    };
-    let escaped = false;
-    if (stdin.isTTY) {
-      console.error("start: Ctrl-A x ends the simulator");
-      stdin.setRawMode(true);
-    }
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => end(1));
-    line.onData = (bytes) => void stdout.write(bytes);
-    line.onGone = (reason) => {
-      console.error(`\n${reason}`);
-      end(1);
-    };
-    stdin.on("error", () => undefined);
-    stdin.on("data", (bytes: Buffer) => {
-      const typed: number[] = [];
-      for (const byte of bytes) {
-        if (escaped && byte === leaveKey) {
-          end(0);
-          return;
-        }
-        if (!escaped && byte === controlA) {
-          escaped = true;
-          continue;
-        }
-        escaped = false;
-        typed.push(byte);
-      }
-      line.write(Uint8Array.from(typed));
-    });
-  });
+function createMachine(onLog: (text: string) => void): Machine {
+  return createHive({ outDir: inRepository("out"), manifest: { file: manifestPath }, clock: "real", onLog });
 }
 
 async function startSimulator(steps: readonly Step[], exitAfter: number | undefined): Promise<number> {
+  if (steps.length === 0 && exitAfter === undefined) {
+    if (process.stdin.isTTY) console.error("start: Ctrl-A x ends the simulator");
+    return runHive(createMachine);
+  }
   const line: SerialEnd = { write: () => undefined, onData: () => undefined, onGone: () => undefined };
-  const { machine } = loadHive({
-    outDir: inRepository("out"),
-    manifest: { file: manifestPath },
-    clock: "real",
-    onLog: (text) => line.onData(Buffer.from(text, "utf8")),
-  });
+  const machine = createMachine((text) => line.onData(Buffer.from(text, "utf8")));
   line.write = (bytes) => {
     const taken = machine.serial.write(bytes);
     if (taken < bytes.length) console.error(`start: the serial line is full, ${bytes.length - taken} bytes were lost`);
   };
   machine.serial.onOutput = () => line.onData(machine.serial.read());
-  const unattended = steps.length > 0 || exitAfter !== undefined;
-  const ended = unattended ? runUnattended(line, steps, exitAfter) : runAttended(line);
+  const ended = runUnattended(line, steps, exitAfter);
   machine.start().then(
     () => line.onGone(`start: the machine halted: ${machine.haltReason ?? "it was stopped"}`),
     (error: unknown) => line.onGone(`start: the simulator failed: ${String(error)}`),

@@ -32,8 +32,8 @@ function heapOf(manifest: string): number {
 }
 
 /** @throws Error if the bundle was not built. */
-export function loadHive(options: HiveOptions): Hive {
-  const { outDir, manifest, files, onLog, ...machineOptions } = options;
+export function createHive(options: HiveOptions): Machine {
+  const { outDir, manifest, files, ...machineOptions } = options;
   const file = (name: string): Uint8Array => {
     const path = join(outDir, "vm", name);
     if (!existsSync(path)) throw new Error(`${path} is missing: npm run build makes it`);
@@ -41,7 +41,7 @@ export function loadHive(options: HiveOptions): Hive {
   };
   const text = "text" in manifest ? manifest.text : readFileSync(manifest.file, "utf8");
   const heapBytes = heapOf(text);
-  const machine = new Machine({
+  return new Machine({
     net: {},
     rng: {},
     ...machineOptions,
@@ -54,6 +54,14 @@ export function loadHive(options: HiveOptions): Hive {
       "manifest.json": text,
       ...files,
     }),
+  });
+}
+
+/** A hive with somebody at its serial line. @throws Error if the bundle was not built. */
+export function loadHive(options: HiveOptions): Hive {
+  const { onLog } = options;
+  const machine = createHive({
+    ...options,
     onLog: (line) => {
       terminal.log(line);
       onLog?.(line);

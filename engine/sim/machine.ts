@@ -43,7 +43,7 @@ const RESTART_WINDOW_US = 60_000_000;
 const TURN_US = 1;
 const COMPONENT_STEP_US = 10;
 /** Turns and steps between two looks at Node's own event loop. */
-const BURST = 256;
+const BURST = 16;
 const BURST_MS = 8;
 /** setTimeout's longest. */
 const SLEEP_MAX_MS = 2 ** 31 - 1;
@@ -364,7 +364,7 @@ export class Machine {
     let work = 0;
     let since = performance.now();
     for (;;) {
-      await this.boot();
+      if (!this.runtime) await this.boot();
       if (done()) return true;
       if (this.haltReason !== undefined) return false;
       const { components } = this.parts;
