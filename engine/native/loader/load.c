@@ -42,21 +42,11 @@ static void clear(uint64_t from, uint64_t end)
         *p = 0;
 }
 
-static const Elf64_Phdr *segment(const uint8_t *image, unsigned index)
-{
-    const Elf64_Ehdr *header = (const void *)image;
-    const Elf64_Phdr *table = (const void *)(image + header->e_phoff);
-    return index < header->e_phnum ? &table[index] : NULL;
-}
-
 /* Copies the loadable segments to their addresses plus offset; returns the end of memory they take. */
 static uint64_t place(const uint8_t *image, uint64_t offset)
 {
     uint64_t end = 0;
-    const Elf64_Phdr *s;
-    for (unsigned i = 0; (s = segment(image, i)); i++) {
-        if (s->p_type != PT_LOAD)
-            continue;
+    for (const Elf64_Phdr *s = elf_next_load(image, NULL); s; s = elf_next_load(image, s)) {
         uint64_t at = s->p_paddr + offset;
         move(at, image + s->p_offset, s->p_filesz);
         clear(at + s->p_filesz, at + s->p_memsz);
@@ -69,9 +59,8 @@ static uint64_t place(const uint8_t *image, uint64_t offset)
 static uint64_t first_page(const uint8_t *image)
 {
     uint64_t first = UINT64_MAX;
-    const Elf64_Phdr *s;
-    for (unsigned i = 0; (s = segment(image, i)); i++)
-        if (s->p_type == PT_LOAD && s->p_paddr < first)
+    for (const Elf64_Phdr *s = elf_next_load(image, NULL); s; s = elf_next_load(image, s))
+        if (s->p_paddr < first)
             first = s->p_paddr;
     return first & ~(PAGE - 1);
 }

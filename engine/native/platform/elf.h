@@ -1,5 +1,6 @@
 /* The parts of the ELF-64 format (System V ABI) that loading a static program needs. */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
@@ -18,3 +19,13 @@ typedef struct {
 
 #define ELFMAG "\177ELF"
 enum { SELFMAG = 4, EI_CLASS = 4, ELFCLASS64 = 2, ET_EXEC = 2, EM_AARCH64 = 183, PT_LOAD = 1, PF_X = 1, PF_W = 2 };
+
+/* The image's first segment to load, or the next after the given one; NULL if there is none. */
+static inline const Elf64_Phdr *elf_next_load(const uint8_t *image, const Elf64_Phdr *after)
+{
+    const Elf64_Ehdr *header = (const void *)image;
+    const Elf64_Phdr *first = (const void *)(image + header->e_phoff), *next = after ? after + 1 : first;
+    while (next < first + header->e_phnum && next->p_type != PT_LOAD)
+        next++;
+    return next < first + header->e_phnum ? next : NULL;
+}

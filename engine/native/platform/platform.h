@@ -100,7 +100,7 @@ struct platform_spawn {
     const uint8_t *elf;
     size_t elf_size;
     uint32_t priority;
-    uint64_t arena_bytes;
+    uint64_t arena_bytes; /* whole pages */
     uint32_t args[4];
 };
 /* Returns the id, 0 to PLATFORM_COMPONENTS - 1. */

@@ -76,14 +76,6 @@ const uint8_t *platform_rootfs(size_t *size)
     return rootfs_start;
 }
 
-void platform_caps(struct platform_caps *caps)
-{
-    memset(caps, 0, sizeof *caps);
-    objects_caps(caps);
-    caps->irq_handlers = interrupt_handlers();
-    caps->components = component_count();
-}
-
 void platform_console_write(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum { SLOT_UNTYPED, SLOT_TCB, SLOT_REPLY, SLOT_STORAGE, SLOTS }; /* per component, in the root CNode */
-enum { CSPACE_BITS = 1, FRAME_PAGES = PLATFORM_FRAME_BYTES / 4096, BUILD_SLOTS = 4 };
+enum { VSPACE, CSPACE, OBJECT, COPY, BUILD_SLOTS };                 /* of the one that is being built */
+enum { CSPACE_BITS = 1, FRAME_PAGES = PLATFORM_FRAME_BYTES / 4096 };
 
 struct component {
     seL4_CPtr slots, untyped;
@@ -39,190 +40,139 @@ unsigned component_count(void)
     return count;
 }
 
-/* ---- building ---- */
-
-static const Elf64_Phdr *segments(const struct platform_spawn *spawn)
-{
-    return (const void *)(spawn->elf + ((const Elf64_Ehdr *)spawn->elf)->e_phoff);
-}
-
-static unsigned segment_count(const struct platform_spawn *spawn)
-{
-    return ((const Elf64_Ehdr *)spawn->elf)->e_phnum;
-}
-
-/* A new object in a scratch slot. */
-static int make(struct component *c, seL4_Word type, seL4_Word size_bits, seL4_CPtr slot)
-{
-    return retype(c->untyped, type, size_bits, slot);
-}
+/* ---- building: each step returns 0, or something else if the kernel has refused it ---- */
 
 /* Puts a finished object's capability away; it is deleted with all the rest. */
 static int store(struct component *c, seL4_CPtr slot)
 {
-    return seL4_CNode_Move(c->slots + SLOT_STORAGE, c->stored++, (seL4_Uint8)c->storage_bits, seL4_CapInitThreadCNode, slot, ROOT_DEPTH)
-               ? PLATFORM_ENOMEM
-               : 0;
+    seL4_CPtr storage = c->slots + SLOT_STORAGE;
+    return seL4_CNode_Move(storage, c->stored++, (seL4_Uint8)c->storage_bits, seL4_CapInitThreadCNode, slot, ROOT_DEPTH);
 }
 
-static int add_table(struct component *c, seL4_CPtr vspace, seL4_Word at)
+static int add_table(struct component *c, seL4_Word at)
 {
-    if (make(c, seL4_ARM_PageTableObject, 0, build + 1) ||
-        seL4_ARM_PageTable_Map(build + 1, vspace, at, seL4_ARM_Default_VMAttributes))
+    return retype(c->untyped, seL4_ARM_PageTableObject, 0, build + OBJECT) ||
+           seL4_ARM_PageTable_Map(build + OBJECT, build + VSPACE, at, seL4_ARM_Default_VMAttributes) || store(c, build + OBJECT);
+}
+
+/* A page whose capability remains in the slot OBJECT. */
+static int new_page(struct component *c, seL4_Word at, unsigned flags)
+{
+    return retype(c->untyped, seL4_ARM_SmallPageObject, 0, build + OBJECT) ||
+           vspace_map(build + OBJECT, build + VSPACE, at, flags);
+}
+
+/* Maps that page here too, by a copy of its capability that remains in the slot COPY. */
+static int map_here(seL4_Word at)
+{
+    return seL4_CNode_Copy(seL4_CapInitThreadCNode, build + COPY, ROOT_DEPTH, seL4_CapInitThreadCNode, build + OBJECT, ROOT_DEPTH,
+                           seL4_AllRights) ||
+           vspace_map(build + COPY, seL4_CapInitThreadVSpace, at, PF_W);
+}
+
+/* The rest of that page stays zero. */
+static int fill(const uint8_t *content, size_t size)
+{
+    if (map_here(SCRATCH))
         return PLATFORM_ENOMEM;
-    return store(c, build + 1);
+    memcpy((void *)SCRATCH, content, size < PAGE_BYTES ? size : PAGE_BYTES);
+    return seL4_ARM_Page_Unify_Instruction(build + COPY, 0, PAGE_BYTES) ||
+           seL4_CNode_Delete(seL4_CapInitThreadCNode, build + COPY, ROOT_DEPTH);
 }
 
-/* Maps a page of the component here too; the copy of its capability is in build + 2 afterwards. */
-static int map_here(seL4_CPtr frame, void *at)
+static int add_image(struct component *c, const uint8_t *elf)
 {
-    if (seL4_CNode_Copy(seL4_CapInitThreadCNode, build + 2, ROOT_DEPTH, seL4_CapInitThreadCNode, frame, ROOT_DEPTH, seL4_AllRights))
-        return PLATFORM_ENOMEM;
-    return vspace_map(build + 2, at, true);
-}
-
-static int add_page(struct component *c, seL4_CPtr vspace, seL4_Word at, unsigned flags, const uint8_t *content, size_t size)
-{
-    if (make(c, seL4_ARM_SmallPageObject, 0, build + 1))
-        return PLATFORM_ENOMEM;
-    if (size) {
-        if (map_here(build + 1, vspace_scratch()))
-            return PLATFORM_ENOMEM;
-        memcpy(vspace_scratch(), content, size);
-        seL4_ARM_Page_Unify_Instruction(build + 2, 0, PAGE_BYTES);
-        seL4_CNode_Delete(seL4_CapInitThreadCNode, build + 2, ROOT_DEPTH);
-    }
-    seL4_Word attributes = seL4_ARM_Default_VMAttributes | (flags & PF_X ? 0 : seL4_ARM_ExecuteNever);
-    if (seL4_ARM_Page_Map(build + 1, vspace, at, flags & PF_W ? seL4_ReadWrite : seL4_CanRead, attributes))
-        return PLATFORM_ENOMEM;
-    return store(c, build + 1);
-}
-
-/* The segment's part of a page, at most a page; the rest of it stays zero. */
-static size_t page_content(const Elf64_Phdr *segment, seL4_Word offset)
-{
-    size_t left = offset < segment->p_filesz ? segment->p_filesz - offset : 0;
-    return left < PAGE_BYTES ? left : PAGE_BYTES;
-}
-
-static int add_image(struct component *c, seL4_CPtr vspace, const struct platform_spawn *spawn)
-{
-    int error = 0;
-    const Elf64_Phdr *segment = segments(spawn);
-    for (unsigned i = 0; i < segment_count(spawn); i++, segment++)
-        for (seL4_Word at = 0; segment->p_type == PT_LOAD && at < segment->p_memsz && !error; at += PAGE_BYTES)
-            error = add_page(c, vspace, segment->p_vaddr + at, segment->p_flags, spawn->elf + segment->p_offset + at,
-                             page_content(segment, at));
-    return error;
-}
-
-static int add_pages(struct component *c, seL4_CPtr vspace, seL4_Word from, seL4_Word end)
-{
-    int error = 0;
-    for (; from < end && !error; from += PAGE_BYTES)
-        error = add_page(c, vspace, from, PF_W, NULL, 0);
-    return error;
-}
-
-static int add_shared_frame(struct component *c, uint32_t id, seL4_CPtr vspace)
-{
-    for (unsigned i = 0; i < FRAME_PAGES; i++) {
-        uint8_t *here = (uint8_t *)vspace_component_frame(id) + i * PAGE_BYTES;
-        if (make(c, seL4_ARM_SmallPageObject, 0, build + 1) || map_here(build + 1, here) || store(c, build + 2) ||
-            seL4_ARM_Page_Map(build + 1, vspace, COMPONENT_FRAME + i * PAGE_BYTES, seL4_ReadWrite,
-                              seL4_ARM_Default_VMAttributes | seL4_ARM_ExecuteNever) ||
-            store(c, build + 1))
-            return PLATFORM_ENOMEM;
-    }
-    c->info.frame = vspace_component_frame(id);
+    for (const Elf64_Phdr *s = elf_next_load(elf, NULL); s; s = elf_next_load(elf, s))
+        for (seL4_Word at = 0; at < s->p_memsz; at += PAGE_BYTES)
+            if (new_page(c, s->p_vaddr + at, s->p_flags) ||
+                (at < s->p_filesz && fill(elf + s->p_offset + at, s->p_filesz - at)) || store(c, build + OBJECT))
+                return PLATFORM_ENOMEM;
     return 0;
 }
 
-static int add_space(struct component *c, uint32_t id, seL4_CPtr vspace, const struct platform_spawn *spawn, seL4_Word arena)
+static int add_pages(struct component *c, seL4_Word from, seL4_Word end)
 {
-    int error = make(c, seL4_ARM_VSpaceObject, 0, vspace);
-    if (error || seL4_ARM_ASIDPool_Assign(seL4_CapInitThreadASIDPool, vspace))
-        return PLATFORM_ENOMEM;
-    /* Two upper levels for the lowest gigabyte, then a table per 2 MiB. */
-    error = add_table(c, vspace, COMPONENT_IMAGE);
-    if (!error)
-        error = add_table(c, vspace, COMPONENT_IMAGE);
-    for (seL4_Word at = COMPONENT_IMAGE; at < COMPONENT_ARENA + arena && !error; at += LARGE_BYTES)
-        error = add_table(c, vspace, at);
-    if (!error)
-        error = add_image(c, vspace, spawn);
-    if (!error)
-        error = add_pages(c, vspace, COMPONENT_STACK_TOP - COMPONENT_STACK_BYTES, COMPONENT_STACK_TOP);
-    if (!error)
-        error = add_pages(c, vspace, COMPONENT_ARENA, COMPONENT_ARENA + arena);
-    return error ? error : add_shared_frame(c, id, vspace);
+    for (; from < end; from += PAGE_BYTES)
+        if (new_page(c, from, PF_W) || store(c, build + OBJECT))
+            return PLATFORM_ENOMEM;
+    return 0;
 }
 
-static int start(struct component *c, uint32_t id, seL4_CPtr vspace, const struct platform_spawn *spawn, seL4_Word arena)
+static int add_shared_frame(struct component *c, uint32_t id)
 {
-    seL4_CPtr tcb = c->slots + SLOT_TCB, cspace = build + 3;
-    if (make(c, seL4_ARM_SmallPageObject, 0, build + 1) ||
-        seL4_ARM_Page_Map(build + 1, vspace, COMPONENT_IPC_BUFFER, seL4_ReadWrite, seL4_ARM_Default_VMAttributes | seL4_ARM_ExecuteNever) ||
-        make(c, seL4_TCBObject, 0, tcb) || make(c, seL4_CapTableObject, CSPACE_BITS, cspace))
+    seL4_Word here = FRAMES_BASE + id * (seL4_Word)PLATFORM_FRAME_BYTES;
+    for (seL4_Word at = 0; at < PLATFORM_FRAME_BYTES; at += PAGE_BYTES)
+        if (new_page(c, COMPONENT_FRAME + at, PF_W) || map_here(here + at) || store(c, build + COPY) || store(c, build + OBJECT))
+            return PLATFORM_ENOMEM;
+    c->info.frame = (void *)here;
+    return 0;
+}
+
+static int add_space(struct component *c, uint32_t id, const struct platform_spawn *spawn)
+{
+    seL4_Word end = COMPONENT_ARENA + spawn->arena_bytes;
+    /* Two upper levels for the lowest gigabyte, then a table per 2 MiB. */
+    if (retype(c->untyped, seL4_ARM_VSpaceObject, 0, build + VSPACE) ||
+        seL4_ARM_ASIDPool_Assign(seL4_CapInitThreadASIDPool, build + VSPACE) || add_table(c, COMPONENT_IMAGE) ||
+        add_table(c, COMPONENT_IMAGE))
         return PLATFORM_ENOMEM;
+    for (seL4_Word at = COMPONENT_IMAGE; at < end; at += LARGE_BYTES)
+        if (add_table(c, at))
+            return PLATFORM_ENOMEM;
+    return add_image(c, spawn->elf) || add_pages(c, COMPONENT_STACK_TOP - COMPONENT_STACK_BYTES, COMPONENT_STACK_TOP) ||
+           add_pages(c, COMPONENT_ARENA, end) || add_shared_frame(c, id);
+}
+
+static int start(struct component *c, uint32_t id, const struct platform_spawn *spawn)
+{
+    seL4_CPtr tcb = c->slots + SLOT_TCB, cspace = build + CSPACE;
     seL4_CapRights_t rights = seL4_CapRights_new(true, false, false, true); /* send and be answered; not receive, not grant */
-    if (seL4_CNode_Mint(cspace, COMPONENT_ENDPOINT, CSPACE_BITS, seL4_CapInitThreadCNode, root_endpoint, ROOT_DEPTH, rights,
-                        BADGE_COMPONENT | id))
-        return PLATFORM_ENOMEM;
     seL4_Word guard = seL4_CNode_CapData_new(0, seL4_WordBits - CSPACE_BITS).words[0];
-    if (seL4_TCB_Configure(tcb, COMPONENT_ENDPOINT, cspace, guard, vspace, 0, COMPONENT_IPC_BUFFER, build + 1) ||
-        seL4_TCB_SetPriority(tcb, seL4_CapInitThreadTCB, spawn->priority))
-        return PLATFORM_EINVAL;
     seL4_UserContext registers = {
         .pc = ((const Elf64_Ehdr *)spawn->elf)->e_entry,
         .sp = COMPONENT_STACK_TOP,
         .x0 = spawn->args[0], .x1 = spawn->args[1], .x2 = spawn->args[2], .x3 = spawn->args[3],
-        .x4 = arena,
+        .x4 = spawn->arena_bytes,
     };
-    if (store(c, build + 1) || store(c, cspace) || store(c, vspace))
-        return PLATFORM_ENOMEM;
-    return seL4_TCB_WriteRegisters(tcb, true, 0, sizeof registers / sizeof(seL4_Word), &registers) ? PLATFORM_EINVAL : 0;
+    return new_page(c, COMPONENT_IPC_BUFFER, PF_W) || retype(c->untyped, seL4_TCBObject, 0, tcb) ||
+           retype(c->untyped, seL4_CapTableObject, CSPACE_BITS, cspace) ||
+           seL4_CNode_Mint(cspace, COMPONENT_ENDPOINT, CSPACE_BITS, seL4_CapInitThreadCNode, root_endpoint, ROOT_DEPTH, rights,
+                           BADGE_COMPONENT | id) ||
+           seL4_TCB_Configure(tcb, COMPONENT_ENDPOINT, cspace, guard, build + VSPACE, 0, COMPONENT_IPC_BUFFER, build + OBJECT) ||
+           seL4_TCB_SetPriority(tcb, seL4_CapInitThreadTCB, spawn->priority) || store(c, build + OBJECT) || store(c, cspace) ||
+           store(c, build + VSPACE) ||
+           seL4_TCB_WriteRegisters(tcb, true, 0, sizeof registers / sizeof(seL4_Word), &registers);
 }
 
-/* An AArch64 ELF whose segments lie inside the file and, page by page in order, where components have their image. */
-static bool elf_fits(const struct platform_spawn *spawn)
+/*
+ * Pages that the image takes if it is an AArch64 ELF whose segments lie inside the file and, page by page in
+ * order, where components have their image; 0 if it is not.
+ */
+static seL4_Word image_pages(const struct platform_spawn *spawn)
 {
     const Elf64_Ehdr *elf = (const void *)spawn->elf;
     if (spawn->elf_size < sizeof *elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) || elf->e_ident[EI_CLASS] != ELFCLASS64 ||
         elf->e_machine != EM_AARCH64 || elf->e_type != ET_EXEC || elf->e_phentsize != sizeof(Elf64_Phdr) ||
         elf->e_phoff > spawn->elf_size || elf->e_phoff % 8 || elf->e_phnum * sizeof(Elf64_Phdr) > spawn->elf_size - elf->e_phoff)
-        return false;
-    const Elf64_Phdr *segment = segments(spawn);
-    seL4_Word end = COMPONENT_IMAGE;
-    for (unsigned i = 0; i < segment_count(spawn); i++, segment++) {
-        if (segment->p_type != PT_LOAD || !segment->p_memsz)
+        return 0;
+    seL4_Word end = COMPONENT_IMAGE, pages = 0;
+    for (const Elf64_Phdr *s = elf_next_load(spawn->elf, NULL); s; s = elf_next_load(spawn->elf, s)) {
+        if (!s->p_memsz)
             continue;
-        if (segment->p_vaddr < end || segment->p_vaddr % PAGE_BYTES || segment->p_vaddr > COMPONENT_IMAGE_END ||
-            segment->p_filesz > segment->p_memsz || segment->p_memsz > COMPONENT_IMAGE_END - segment->p_vaddr ||
-            segment->p_offset > spawn->elf_size || segment->p_filesz > spawn->elf_size - segment->p_offset ||
-            (segment->p_flags & (PF_W | PF_X)) == (PF_W | PF_X))
-            return false;
-        end = segment->p_vaddr + segment->p_memsz;
+        if (s->p_vaddr < end || s->p_vaddr % PAGE_BYTES || s->p_vaddr > COMPONENT_IMAGE_END || s->p_filesz > s->p_memsz ||
+            s->p_memsz > COMPONENT_IMAGE_END - s->p_vaddr || s->p_offset > spawn->elf_size ||
+            s->p_filesz > spawn->elf_size - s->p_offset || (s->p_flags & (PF_W | PF_X)) == (PF_W | PF_X))
+            return 0;
+        end = s->p_vaddr + s->p_memsz;
+        pages += (s->p_memsz + PAGE_MASK) / PAGE_BYTES;
     }
-    return end > COMPONENT_IMAGE;
-}
-
-/* Pages a component takes, so that one untyped of the right size can be found. */
-static unsigned count_pages(const struct platform_spawn *spawn, seL4_Word arena)
-{
-    seL4_Word bytes = COMPONENT_STACK_BYTES + PLATFORM_FRAME_BYTES + arena;
-    const Elf64_Phdr *segment = segments(spawn);
-    for (unsigned i = 0; i < segment_count(spawn); i++, segment++)
-        if (segment->p_type == PT_LOAD)
-            bytes += (segment->p_memsz + PAGE_MASK) & ~PAGE_MASK;
-    unsigned tables = 3 + (unsigned)((COMPONENT_ARENA + arena - COMPONENT_IMAGE + LARGE_BYTES - 1) / LARGE_BYTES);
-    return (unsigned)(bytes / PAGE_BYTES) + tables + 1; /* and the IPC buffer */
+    return pages;
 }
 
 int platform_component_spawn(const struct platform_spawn *spawn)
 {
-    seL4_Word arena = (spawn->arena_bytes + PAGE_MASK) & ~PAGE_MASK;
-    if (!elf_fits(spawn) || arena > COMPONENT_ARENA_MAX || spawn->priority < 1 || spawn->priority > 200)
+    seL4_Word arena = spawn->arena_bytes, pages = image_pages(spawn);
+    if (!pages || arena % PAGE_BYTES || arena > COMPONENT_ARENA_MAX || spawn->priority < 1 || spawn->priority > 200)
         return PLATFORM_EINVAL;
     uint32_t id = 0;
     while (id < PLATFORM_COMPONENTS && components[id].live)
@@ -234,11 +184,14 @@ int platform_component_spawn(const struct platform_spawn *spawn)
     if (!slots)
         return PLATFORM_ENOMEM;
     *c = (struct component){.slots = slots};
-    unsigned pages = count_pages(spawn, arena), bits = seL4_PageBits;
-    while ((1u << c->storage_bits) < pages + FRAME_PAGES + 2)
+    /* The VSpace, two upper tables, one for each 2 MiB, and the IPC buffer. */
+    pages += (COMPONENT_STACK_BYTES + PLATFORM_FRAME_BYTES + arena) / PAGE_BYTES +
+             (COMPONENT_ARENA + arena - COMPONENT_IMAGE + LARGE_BYTES - 1) / LARGE_BYTES + 4;
+    while ((1ul << c->storage_bits) < pages + FRAME_PAGES + 2)
         c->storage_bits++;
     /* The storage CNode, every page, and one page that the TCB and the CSpace share. */
-    seL4_Word bytes = ((1ul << (c->storage_bits + seL4_SlotBits)) | PAGE_MASK) + 1 + (pages + 1ul) * PAGE_BYTES;
+    seL4_Word bytes = ((1ul << (c->storage_bits + seL4_SlotBits)) | PAGE_MASK) + 1 + (pages + 1) * PAGE_BYTES;
+    unsigned bits = seL4_PageBits;
     while ((1ul << bits) < bytes)
         bits++;
     c->untyped = untyped_take(bits);
@@ -246,14 +199,10 @@ int platform_component_spawn(const struct platform_spawn *spawn)
         return PLATFORM_ENOMEM;
     c->info.bytes = 1ul << bits;
     c->live = true;
-    int error = make(c, seL4_CapTableObject, c->storage_bits, slots + SLOT_STORAGE);
-    if (!error)
-        error = add_space(c, id, build, spawn, arena);
-    if (!error)
-        error = start(c, id, build, spawn, arena);
-    if (error) {
+    if (retype(c->untyped, seL4_CapTableObject, c->storage_bits, slots + SLOT_STORAGE) || add_space(c, id, spawn) ||
+        start(c, id, spawn)) {
         platform_component_destroy(id);
-        return error;
+        return PLATFORM_ENOMEM;
     }
     return (int)id;
 }

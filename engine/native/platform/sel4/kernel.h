@@ -8,6 +8,11 @@
 #define LARGE_BYTES 0x200000ul
 #define ROOT_DEPTH seL4_WordBits
 
+/* The root's window, its table for 4 KiB pages: the frames shared with components, then a page to work on. */
+#define WINDOW 0x1000000000ul
+#define FRAMES_BASE (WINDOW + LARGE_BYTES)
+#define SCRATCH (FRAMES_BASE + PLATFORM_COMPONENTS * PLATFORM_FRAME_BYTES)
+
 /* Badge of component id's endpoint; interrupt badges are the bits of platform_wait(). */
 #define BADGE_COMPONENT (1ul << 62)
 
@@ -18,7 +23,6 @@ extern seL4_CPtr root_endpoint;
 void objects_init(void);
 /* Reserves count neighbouring empty slots; 0 if there are none. */
 seL4_CPtr slots_take(unsigned count);
-unsigned slots_used(void);
 /* An untyped of exactly 2^bits bytes; 0 if there is none. untyped_give() takes back one whose objects are gone. */
 seL4_CPtr untyped_take(unsigned bits);
 void untyped_give(seL4_CPtr untyped);
@@ -26,15 +30,11 @@ void untyped_give(seL4_CPtr untyped);
 int retype(seL4_CPtr untyped, seL4_Word type, seL4_Word size_bits, seL4_CPtr slot);
 /* A fresh slot with the frame of a device's page, PLATFORM_EINVAL if no device is there. */
 int device_frame(uint64_t page, seL4_CPtr *frame);
-void objects_caps(struct platform_caps *caps);
 
 /* ---- vspace.c: the root's own address space ---- */
 int vspace_init(void);
-/* Where the frame that a component shares with the root is mapped here. */
-void *vspace_component_frame(uint32_t id);
-/* Map a 4 KiB frame at an address inside the root's window. */
-int vspace_map(seL4_CPtr frame, void *at, bool writable);
-void *vspace_scratch(void);
+/* Maps a frame, readable and as the segment flags PF_W and PF_X say. In the root there are tables for its window only. */
+int vspace_map(seL4_CPtr frame, seL4_CPtr vspace, seL4_Word at, unsigned flags);
 
 /* ---- interrupt.c ---- */
 int interrupt_init(uint32_t timer_irq);

@@ -37,11 +37,6 @@ seL4_CPtr slots_take(unsigned count)
     return first;
 }
 
-unsigned slots_used(void)
-{
-    return (unsigned)((1ul << bootinfo->initThreadCNodeSizeBits) - (bootinfo->empty.end - next_slot));
-}
-
 int retype(seL4_CPtr untyped, seL4_Word type, seL4_Word size_bits, seL4_CPtr slot)
 {
     return seL4_Untyped_Retype(untyped, type, size_bits, seL4_CapInitThreadCNode, 0, 0, slot, 1) ? PLATFORM_ENOMEM : 0;
@@ -104,10 +99,15 @@ int device_frame(uint64_t page, seL4_CPtr *frame)
     return PLATFORM_EINVAL;
 }
 
-void objects_caps(struct platform_caps *caps)
+void platform_caps(struct platform_caps *caps)
 {
-    caps->slots_total = 1u << bootinfo->initThreadCNodeSizeBits;
-    caps->slots_used = slots_used();
+    uint32_t slots = 1u << bootinfo->initThreadCNodeSizeBits;
+    *caps = (struct platform_caps){
+        .slots_total = slots,
+        .slots_used = slots - (uint32_t)(bootinfo->empty.end - next_slot),
+        .irq_handlers = interrupt_handlers(),
+        .components = component_count(),
+    };
     for (unsigned i = 0; i < untyped_count; i++) {
         const struct untyped *u = &untypeds[i];
         if (u->split)

@@ -4,11 +4,9 @@
  * The image itself is cut down to what each page needs: no page is both writable and executable.
  */
 #include "kernel.h"
+#include "../elf.h"
 
-#define WINDOW 0x1000000000ul
 #define MMIO_BASE WINDOW
-#define FRAMES_BASE (WINDOW + LARGE_BYTES)
-#define SCRATCH (FRAMES_BASE + PLATFORM_COMPONENTS * PLATFORM_FRAME_BYTES)
 #define DMA_BASE (WINDOW + 2 * LARGE_BYTES)
 #define DMA_BYTES (2 * LARGE_BYTES)
 #define HEAP_BASE (WINDOW + 0x1000000)
@@ -24,21 +22,11 @@ static unsigned mmio_count;
 
 static uint64_t dma_address, dma_used;
 
-int vspace_map(seL4_CPtr frame, void *at, bool writable)
+int vspace_map(seL4_CPtr frame, seL4_CPtr vspace, seL4_Word at, unsigned flags)
 {
-    seL4_CapRights_t rights = writable ? seL4_ReadWrite : seL4_CanRead;
-    seL4_ARM_VMAttributes attributes = seL4_ARM_Default_VMAttributes | seL4_ARM_ExecuteNever;
-    return seL4_ARM_Page_Map(frame, seL4_CapInitThreadVSpace, (seL4_Word)at, rights, attributes) ? PLATFORM_ENOMEM : 0;
-}
-
-void *vspace_component_frame(uint32_t id)
-{
-    return (void *)(FRAMES_BASE + id * (seL4_Word)PLATFORM_FRAME_BYTES);
-}
-
-void *vspace_scratch(void)
-{
-    return (void *)SCRATCH;
+    seL4_CapRights_t rights = flags & PF_W ? seL4_ReadWrite : seL4_CanRead;
+    seL4_ARM_VMAttributes attributes = seL4_ARM_Default_VMAttributes | (flags & PF_X ? 0 : seL4_ARM_ExecuteNever);
+    return seL4_ARM_Page_Map(frame, vspace, at, rights, attributes) ? PLATFORM_ENOMEM : 0;
 }
 
 static int map_table(uint64_t at)
@@ -60,7 +48,7 @@ static int map_large(seL4_Word at, size_t size, uint64_t *address)
         seL4_Untyped_Retype(untyped, seL4_ARM_LargePageObject, 0, seL4_CapInitThreadCNode, 0, 0, frames, count))
         return PLATFORM_ENOMEM;
     for (unsigned i = 0; i < count; i++)
-        if (vspace_map(frames + i, (void *)(at + i * LARGE_BYTES), true))
+        if (vspace_map(frames + i, seL4_CapInitThreadVSpace, at + i * LARGE_BYTES, PF_W))
             return PLATFORM_ENOMEM;
     if (address)
         *address = seL4_ARM_Page_GetAddress(frames).paddr;
@@ -71,17 +59,10 @@ static void protect_image(void)
 {
     seL4_Word start = 0x400000;
     for (seL4_CPtr frame = bootinfo->userImageFrames.start; frame < bootinfo->userImageFrames.end; frame++, start += PAGE_BYTES) {
-        seL4_Word attributes = seL4_ARM_Default_VMAttributes;
-        seL4_CapRights_t rights = seL4_CanRead;
-        if (start == (seL4_Word)__stack_guard) {
+        unsigned flags = (start < (seL4_Word)__text_end ? PF_X : 0) | (start >= (seL4_Word)__rodata_end ? PF_W : 0);
+        if (start == (seL4_Word)__stack_guard)
             seL4_ARM_Page_Unmap(frame);
-            continue;
-        }
-        if (start >= (seL4_Word)__text_end)
-            attributes |= seL4_ARM_ExecuteNever;
-        if (start >= (seL4_Word)__rodata_end)
-            rights = seL4_ReadWrite;
-        if (seL4_ARM_Page_Map(frame, seL4_CapInitThreadVSpace, start, rights, attributes))
+        else if (vspace_map(frame, seL4_CapInitThreadVSpace, start, flags))
             platform_halt("the kernel refuses to protect the root server's image");
     }
 }
