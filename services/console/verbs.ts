@@ -93,7 +93,7 @@ export function rootVerbs(facts: Facts): Readonly<Record<Verb, Handler>> {
       for (const line of lines) answer.line(line);
       answer.end();
     },
-    QUIT: (answer) => answer.ok("to leave QEMU's serial line press Ctrl-A, then x"),
+    QUIT: (answer) => answer.ok("to leave this console press Ctrl-A, then x"),
   };
 }
 
