@@ -22,7 +22,6 @@ const ICR = 0x44;
 const DMACR = 0x48;
 const ID_FIRST = 0xfe0;
 
-const FR_CTS = 1 << 0;
 const FR_BUSY = 1 << 3;
 const FR_RXFE = 1 << 4;
 const FR_TXFF = 1 << 5;
@@ -214,7 +213,7 @@ export class Pl011 implements MmioDevice {
   // ---- registers ----
 
   private flags(): number {
-    let flags = FR_CTS;
+    let flags = 0;
     if (this.txCount > 0) flags |= FR_BUSY;
     else flags |= FR_TXFE;
     if (this.txCount >= this.depth) flags |= FR_TXFF;
