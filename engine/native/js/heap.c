@@ -117,8 +117,7 @@ static size_t occupy(struct heap *heap, struct block *block, size_t have, size_t
     size_t flags = block->head & PREVIOUS_FREE;
 
     if (have - size >= SMALLEST) {
-        struct block *rest = block_at(block, size);
-        insert(heap, rest, have - size);
+        insert(heap, block_at(block, size), have - size);
     } else {
         size = have;
         block_at(block, size)->head &= ~(size_t)PREVIOUS_FREE;
@@ -145,13 +144,12 @@ struct heap *heap_create(void *memory, size_t size)
 {
     struct heap *heap = memory;
     size_t start = (sizeof(struct heap) + 7) & ~(size_t)7, end = size & ~(size_t)7;
-    struct block *first = block_at(memory, start);
 
     if (end < start + SMALLEST + HEADER || end > UINT32_MAX) return NULL;
     memset(heap, 0, sizeof(*heap));
     heap->usage.limit = end - HEADER - start;
     block_at(memory, end - HEADER)->head = 0; /* a live block of no size ends the heap */
-    insert(heap, first, heap->usage.limit);
+    insert(heap, block_at(memory, start), heap->usage.limit);
     return heap;
 }
 

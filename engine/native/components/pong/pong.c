@@ -23,11 +23,6 @@ static void send(seL4_Word label)
     seL4_SendWithMRs(COMPONENT_ENDPOINT, seL4_MessageInfo_new(label, 0, 0, 1), &zero, NULL, NULL, NULL);
 }
 
-static void write_to_nowhere(void)
-{
-    *(volatile uint8_t *)0xbad0000000 = 1;
-}
-
 /* Deeper than any stack here; the depth only keeps the compiler from seeing that it is meant. */
 static unsigned overflow(volatile uint8_t *above, unsigned depth)
 {
@@ -72,15 +67,13 @@ _Noreturn void component_main(enum mode mode, seL4_Word unused1, seL4_Word unuse
     case HANG:
         for (;;)
             __asm__ volatile("");
-    case FAULT:
-        write_to_nowhere();
-        break;
     case CALL_FLOOD:
         for (;;)
             call(FLOOD, 0);
     case SEND_AND_FAULT:
-        send(FLOOD);
-        write_to_nowhere();
+        send(FLOOD); /* fall through */
+    case FAULT:
+        *(volatile uint8_t *)0xbad0000000 = 1;
         break;
     case OVERFLOW:
         overflow(&top, 1u << 30);

@@ -8,13 +8,20 @@
 enum { BEGIN_NODE = 1, END_NODE = 2, PROP = 3, NOP = 4, DEPTH_MAX = 16 };
 enum { GIC_SPI_BASE = 32, GIC_PPI_BASE = 16 };
 
+struct value {
+    const uint8_t *bytes;
+    uint32_t size;
+};
+
 struct node {
     char name[32];
-    const uint8_t *compatible, *reg, *interrupts;
-    uint32_t compatible_size, reg_size, interrupts_size;
+    struct value compatible, reg, interrupts;
     uint32_t address_cells, size_cells; /* for its children */
     bool memory, kept;
 };
+
+/* A node of which no property has been read. */
+static const struct node fresh = {.address_cells = 2, .size_cells = 2};
 
 static uint32_t be32(const uint8_t *p)
 {
@@ -42,15 +49,16 @@ static void keep(struct node *n, const struct node *parent, struct platform_devi
         return;
     n->kept = true;
     uint32_t need = 4 * (parent->address_cells + parent->size_cells);
-    const char *compatible = (const char *)n->compatible;
-    if (n->compatible && !strcmp(compatible, "arm,armv8-timer") && n->interrupts_size >= 24)
-        facts->timer_irq = (uint32_t)gic_irq(n->interrupts + 12); /* the second: non-secure physical */
-    if (!n->reg || n->reg_size < need || !need)
+    const char *compatible = (const char *)n->compatible.bytes;
+    const uint8_t *reg = n->reg.bytes, *interrupts = n->interrupts.bytes;
+    if (compatible && !strcmp(compatible, "arm,armv8-timer") && n->interrupts.size >= 24)
+        facts->timer_irq = (uint32_t)gic_irq(interrupts + 12); /* the second: non-secure physical */
+    if (!reg || n->reg.size < need || !need)
         return;
-    uint64_t base = cells(n->reg, parent->address_cells), size = cells(n->reg + 4 * parent->address_cells, parent->size_cells);
+    uint64_t base = cells(reg, parent->address_cells), size = cells(reg + 4 * parent->address_cells, parent->size_cells);
     if (n->memory)
         facts->ram_bytes += size;
-    if (!n->compatible || *count == PLATFORM_DEVICES)
+    if (!compatible || *count == PLATFORM_DEVICES)
         return;
     struct platform_device *d = &devices[(*count)++];
     memset(d, 0, sizeof *d);
@@ -58,30 +66,27 @@ static void keep(struct node *n, const struct node *parent, struct platform_devi
     strncpy(d->compatible, compatible, sizeof d->compatible - 1);
     d->base = base;
     d->size = size;
-    d->irq = n->interrupts_size >= 12 ? gic_irq(n->interrupts) : -1;
-    d->edge = n->interrupts_size >= 12 && (be32(n->interrupts + 8) & 3);
+    d->irq = n->interrupts.size >= 12 ? gic_irq(interrupts) : -1;
+    d->edge = n->interrupts.size >= 12 && (be32(interrupts + 8) & 3);
     if (!facts->console && !strcmp(compatible, "arm,pl011"))
         facts->console = base;
 }
 
-static void property(struct node *n, const char *name, const uint8_t *value, uint32_t size)
+static void property(struct node *n, const char *name, struct value value)
 {
-    if (!strcmp(name, "compatible") && size && !value[size - 1]) {
+    bool count = value.size == 4 && be32(value.bytes) <= 2;
+    if (!strcmp(name, "compatible") && value.size && !value.bytes[value.size - 1])
         n->compatible = value;
-        n->compatible_size = size;
-    } else if (!strcmp(name, "reg")) {
+    else if (!strcmp(name, "reg"))
         n->reg = value;
-        n->reg_size = size;
-    } else if (!strcmp(name, "interrupts")) {
+    else if (!strcmp(name, "interrupts"))
         n->interrupts = value;
-        n->interrupts_size = size;
-    } else if (!strcmp(name, "device_type")) {
-        n->memory = size == 7 && !memcmp(value, "memory", 7);
-    } else if (!strcmp(name, "#address-cells") && size == 4 && be32(value) <= 2) {
-        n->address_cells = be32(value);
-    } else if (!strcmp(name, "#size-cells") && size == 4 && be32(value) <= 2) {
-        n->size_cells = be32(value);
-    }
+    else if (!strcmp(name, "device_type"))
+        n->memory = value.size == 7 && !memcmp(value.bytes, "memory", 7);
+    else if (!strcmp(name, "#address-cells") && count)
+        n->address_cells = be32(value.bytes);
+    else if (!strcmp(name, "#size-cells") && count)
+        n->size_cells = be32(value.bytes);
 }
 
 bool fdt_read(const uint8_t *fdt, size_t size, struct platform_device *devices, unsigned *count, struct fdt_facts *facts)
@@ -93,8 +98,7 @@ bool fdt_read(const uint8_t *fdt, size_t size, struct platform_device *devices, 
         return false; /* so every name ends inside its block */
     static struct node stack[DEPTH_MAX];
     int depth = 0;
-    memset(&stack[0], 0, sizeof stack[0]);
-    stack[0].address_cells = stack[0].size_cells = 2;
+    stack[0] = fresh;
     while (at + 4 <= total) {
         uint32_t token = be32(fdt + at);
         at += 4;
@@ -104,8 +108,7 @@ bool fdt_read(const uint8_t *fdt, size_t size, struct platform_device *devices, 
                 keep(&stack[depth], &stack[depth - 1], devices, count, facts);
             if (++depth == DEPTH_MAX)
                 return false;
-            memset(&stack[depth], 0, sizeof stack[depth]);
-            stack[depth].address_cells = stack[depth].size_cells = 2;
+            stack[depth] = fresh;
             memcpy(stack[depth].name, fdt + at, length < 31 ? length : 31);
             at = (uint32_t)(at + length + 4) & ~3u;
         } else if (token == END_NODE) {
@@ -116,8 +119,9 @@ bool fdt_read(const uint8_t *fdt, size_t size, struct platform_device *devices, 
         } else if (token == PROP) {
             if (at + 8 > total || be32(fdt + at) > total - at - 8 || be32(fdt + at + 4) >= strings_size)
                 return false;
-            property(&stack[depth], (const char *)fdt + strings + be32(fdt + at + 4), fdt + at + 8, be32(fdt + at));
-            at = (at + 8 + be32(fdt + at) + 3) & ~3u;
+            struct value value = {fdt + at + 8, be32(fdt + at)};
+            property(&stack[depth], (const char *)fdt + strings + be32(fdt + at + 4), value);
+            at = (at + 8 + value.size + 3) & ~3u;
         } else if (token != NOP) {
             break;
         }

@@ -25,9 +25,8 @@ static int bind(unsigned bit, uint32_t irq, bool edge)
                             seL4_CanWrite, 1ul << bit))
             return PLATFORM_ENOMEM;
     }
-    if (seL4_IRQControl_GetTrigger(seL4_CapIRQControl, irq, edge, seL4_CapInitThreadCNode, lines[bit].handler, ROOT_DEPTH))
-        return PLATFORM_EINVAL;
-    if (seL4_IRQHandler_SetNotification(lines[bit].handler, lines[bit].badged))
+    if (seL4_IRQControl_GetTrigger(seL4_CapIRQControl, irq, edge, seL4_CapInitThreadCNode, lines[bit].handler, ROOT_DEPTH) ||
+        seL4_IRQHandler_SetNotification(lines[bit].handler, lines[bit].badged))
         return PLATFORM_EINVAL;
     lines[bit].irq = irq;
     lines[bit].bound = true;
@@ -39,13 +38,6 @@ static void timer_off(void)
     __asm__ volatile("msr cntp_ctl_el0, %0\n isb" ::"r"(0ul));
 }
 
-static uint64_t counter(void)
-{
-    uint64_t value;
-    __asm__ volatile("isb\n mrs %0, cntpct_el0" : "=r"(value)::"memory");
-    return value;
-}
-
 static uint64_t frequency(void)
 {
     uint64_t hertz;
@@ -55,16 +47,22 @@ static uint64_t frequency(void)
 
 uint64_t platform_now_us(void)
 {
-    uint64_t count = counter(), hertz = frequency();
+    uint64_t count, hertz = frequency();
+    __asm__ volatile("isb\n mrs %0, cntpct_el0" : "=r"(count)::"memory");
     return count / hertz * 1000000 + count % hertz * 1000000 / hertz;
 }
 
-/* Rounded up: the timer never fires before the microsecond that was asked for. */
-static void timer_at(uint64_t us)
+/* Whether the time has come; if not, the timer fires then. Rounded up: never before the microsecond that was asked for. */
+static bool due_or_armed(uint64_t us)
 {
+    if (us <= platform_now_us())
+        return true;
+    if (us == PLATFORM_NEVER)
+        return false;
     uint64_t hertz = frequency();
     uint64_t count = us / 1000000 * hertz + (us % 1000000 * hertz + 999999) / 1000000;
     __asm__ volatile("msr cntp_cval_el0, %0\n msr cntp_ctl_el0, %1\n isb" ::"r"(count), "r"(1ul));
+    return false;
 }
 
 int interrupt_init(uint32_t timer_irq)
@@ -84,9 +82,7 @@ int interrupt_init(uint32_t timer_irq)
 uint32_t platform_wait(uint64_t deadline_us)
 {
     uint32_t raised = component_waiting() ? PLATFORM_RAISED_COMPONENT : 0;
-    bool due = deadline_us <= platform_now_us();
-    if (!due && deadline_us != PLATFORM_NEVER)
-        timer_at(deadline_us);
+    bool due = due_or_armed(deadline_us);
     for (unsigned i = 0; i < DRAIN_MAX; i++) {
         seL4_Word badge = 0;
         seL4_MessageInfo_t info = raised || due ? seL4_NBRecv(root_endpoint, &badge) : seL4_Recv(root_endpoint, &badge);
@@ -101,9 +97,7 @@ uint32_t platform_wait(uint64_t deadline_us)
         if (badge & (1u << TIMER_BIT)) {
             timer_off();
             seL4_IRQHandler_Ack(lines[TIMER_BIT].handler);
-            due = deadline_us <= platform_now_us();
-            if (!due && deadline_us != PLATFORM_NEVER)
-                timer_at(deadline_us); /* a left-over of an earlier deadline */
+            due = due_or_armed(deadline_us); /* it may be a left-over of an earlier deadline */
         }
     }
     timer_off();
