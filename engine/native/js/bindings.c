@@ -104,9 +104,8 @@ static bool take(JSContext *context, const struct host_function *self, char kind
         JS_ThrowTypeError(context, "%s: expected a string", self->name);
         return false;
     case 'u':
-        return take_array(context, self, uint8_class, taken);
     case 'f':
-        return take_array(context, self, float64_class, taken);
+        return take_array(context, self, kind == 'u' ? uint8_class : float64_class, taken);
     case 'r':
         if (!take_array(context, self, uint8_class, taken) ||
             !take_integer(context, self, "start", values[position + 1], 0, (int64_t)taken->size, &start) ||

@@ -33,9 +33,9 @@ static bool spawn_options(JSContext *context, const struct host_function *self, 
                           struct platform_spawn *spawn)
 {
     static const char *const indices[4] = {"0", "1", "2", "3"};
-    int64_t priority, arena, argument;
+    int64_t priority, arena, argument = 0;
     JSValue arguments;
-    bool valid = false;
+    bool valid;
 
     if (!JS_IsObject(options)) {
         JS_ThrowTypeError(context, "%s: expected an object with options", self->name);
@@ -46,14 +46,11 @@ static bool spawn_options(JSContext *context, const struct host_function *self, 
         return false;
     }
     arguments = JS_GetPropertyStr(context, options, "args");
-    if (JS_IsObject(arguments)) {
-        valid = true;
-        for (int i = 0; valid && i < 4; i++) {
-            valid = property(context, self, arguments, indices[i], 0, UINT32_MAX, &argument);
-            if (valid) spawn->args[i] = (uint32_t)argument;
-        }
-    } else if (!JS_IsException(arguments)) {
-        JS_ThrowTypeError(context, "%s: args must be an array", self->name);
+    valid = JS_IsObject(arguments);
+    if (!valid && !JS_IsException(arguments)) JS_ThrowTypeError(context, "%s: args must be an array", self->name);
+    for (int i = 0; valid && i < 4; i++) {
+        valid = property(context, self, arguments, indices[i], 0, UINT32_MAX, &argument);
+        spawn->args[i] = (uint32_t)argument;
     }
     JS_FreeValue(context, arguments);
     spawn->priority = (uint32_t)priority;

@@ -185,7 +185,7 @@ HOST_FUNCTION(rootfs_list)
 {
     struct object list = object_begin(context, JS_NewArray(context));
 
-    for (unsigned i = 0; i < rootfs_count(); i++) array_set(&list, i, JS_NewString(context, rootfs_name(i)));
+    for (unsigned i = 0; rootfs_name(i); i++) array_set(&list, i, JS_NewString(context, rootfs_name(i)));
     return object_end(&list);
 }
 

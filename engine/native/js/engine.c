@@ -152,8 +152,8 @@ const char *engine_describe(JSContext *context, JSValueConst error)
     return text;
 }
 
-/* Prints the pending exception, and who held what if it came with memory running out. Returns false. */
-static bool failed(size_t refused_before)
+/* Prints the pending exception, and who held what if it came with memory running out. */
+static void report_failure(size_t refused_before)
 {
     JSValue error = JS_GetException(engine.context);
 
@@ -162,7 +162,6 @@ static bool failed(size_t refused_before)
     print("\n");
     if (heap_usage(engine.heap)->refused != refused_before) report_memory();
     JS_FreeValue(engine.context, error);
-    return false;
 }
 
 /* ---- bundle ---- */
@@ -300,15 +299,13 @@ static void run(void)
 
     if (!start_runtime()) engine_halt("engine.conf: a heap of %zu bytes is too small for QuickJS", heap_usage(engine.heap)->limit);
     platform_phase("runtime");
-    if (!load_bundle(&turn)) {
-        failed(refused);
-        return;
+    if (load_bundle(&turn)) {
+        platform_phase("bundle");
+        do {
+            refused = heap_usage(engine.heap)->refused;
+        } while (run_turn(turn, &deadline));
     }
-    platform_phase("bundle");
-    do {
-        refused = heap_usage(engine.heap)->refused;
-    } while (run_turn(turn, &deadline));
-    failed(refused);
+    report_failure(refused);
 }
 
 static size_t configured_heap(void)

@@ -113,14 +113,9 @@ const char *rootfs_open(const uint8_t *archive, size_t size)
     return read_checksums();
 }
 
-unsigned rootfs_count(void)
-{
-    return entry_count;
-}
-
 const char *rootfs_name(unsigned index)
 {
-    return entries[index].file.name;
+    return index < entry_count ? entries[index].file.name : NULL;
 }
 
 int rootfs_find(const char *name, struct rootfs_file *file)

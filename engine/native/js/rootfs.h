@@ -16,7 +16,7 @@ enum { ROOTFS_FILES = 64 };
 
 /* Reads the archive's directory. Returns NULL, or a sentence that says what is wrong with it. */
 const char *rootfs_open(const uint8_t *archive, size_t size);
-unsigned rootfs_count(void);
+/* NULL after the last file. */
 const char *rootfs_name(unsigned index);
 /* Returns 0 and the file; 1 if there is none of that name; -1 if its content is not what was built. */
 int rootfs_find(const char *name, struct rootfs_file *file);

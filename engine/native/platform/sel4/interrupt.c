@@ -9,7 +9,7 @@ enum { TIMER_BIT = 0, DRAIN_MAX = 128 };
 
 static seL4_CPtr notification;
 static struct {
-    seL4_CPtr handler, badged;
+    seL4_CPtr handler; /* in the slot after it the notification, badged with the line's bit */
     uint32_t irq;
     bool bound;
 } lines[PLATFORM_IRQ_LAST + 1];
@@ -20,17 +20,17 @@ static int bind(unsigned bit, uint32_t irq, bool edge)
         lines[bit].handler = slots_take(2);
         if (!lines[bit].handler)
             return PLATFORM_ENOMEM;
-        lines[bit].badged = lines[bit].handler + 1;
-        if (seL4_CNode_Mint(seL4_CapInitThreadCNode, lines[bit].badged, ROOT_DEPTH, seL4_CapInitThreadCNode, notification, ROOT_DEPTH,
+        if (seL4_CNode_Mint(seL4_CapInitThreadCNode, lines[bit].handler + 1, ROOT_DEPTH, seL4_CapInitThreadCNode, notification, ROOT_DEPTH,
                             seL4_CanWrite, 1ul << bit))
             return PLATFORM_ENOMEM;
     }
     if (seL4_IRQControl_GetTrigger(seL4_CapIRQControl, irq, edge, seL4_CapInitThreadCNode, lines[bit].handler, ROOT_DEPTH) ||
-        seL4_IRQHandler_SetNotification(lines[bit].handler, lines[bit].badged))
+        seL4_IRQHandler_SetNotification(lines[bit].handler, lines[bit].handler + 1) ||
+        seL4_IRQHandler_Ack(lines[bit].handler))
         return PLATFORM_EINVAL;
     lines[bit].irq = irq;
     lines[bit].bound = true;
-    return seL4_IRQHandler_Ack(lines[bit].handler) ? PLATFORM_EINVAL : (int)bit;
+    return (int)bit;
 }
 
 static void timer_off(void)

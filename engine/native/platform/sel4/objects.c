@@ -114,11 +114,10 @@ void platform_caps(struct platform_caps *caps)
             continue;
         if (u->device) {
             caps->device_untyped_count++;
-            continue;
+        } else {
+            caps->untyped_count++;
+            caps->untyped_bytes += 1ul << u->bits;
+            caps->untyped_free_bytes += u->used ? 0 : 1ul << u->bits;
         }
-        caps->untyped_count++;
-        caps->untyped_bytes += 1ul << u->bits;
-        if (!u->used)
-            caps->untyped_free_bytes += 1ul << u->bits;
     }
 }
