@@ -214,6 +214,19 @@ describe("scripts/qemu-run.sh", function () {
       );
     });
 
+    it("no right to make a tap device", function () {
+      if (process.platform !== "linux" || spawnSync("test", ["-c", "/dev/net/tun"]).status !== 0) this.skip();
+      // In a user namespace of its own without a mapping nobody is root.
+      if (spawnSync("unshare", ["--user", "true"]).status !== 0) this.skip();
+      refused(
+        spawnSync("unshare", ["--user", "scripts/qemu-run.sh", "--image", image, "--net", "tap"], {
+          encoding: "utf8",
+          env: environment(),
+        }),
+        "making a tap device needs root: run as root, or name an existing one with --tap",
+      );
+    });
+
     it("what it cannot use", () => {
       refused(unattended(["--net", "bridge"]), "--net bridge: only none, user and tap are there");
       refused(unattended(["--console", "vga"]), "--console vga: only serial is there");
