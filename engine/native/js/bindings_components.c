@@ -66,7 +66,7 @@ HOST_FUNCTION(spawn)
     int id;
 
     if (!spawn_options(context, self, given[1].value, &spawn)) return JS_EXCEPTION;
-    if (!engine_file(name, &file)) return throw_error(context, self, "there is no file %s", name);
+    if (!rootfs_find(name, &file)) return throw_error(context, self, "there is no file %s", name);
     spawn.elf = file.data;
     spawn.elf_size = file.size;
     id = platform_component_spawn(&spawn);

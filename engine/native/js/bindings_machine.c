@@ -176,7 +176,7 @@ HOST_FUNCTION(rootfs_read)
 {
     struct rootfs_file file;
 
-    if (!engine_file((const char *)given->bytes, &file)) return JS_NULL;
+    if (!rootfs_find((const char *)given->bytes, &file)) return JS_NULL;
     /* The archive itself, without a copy: QuickJS has no read-only buffers, so the contract forbids writing. */
     return JS_NewArrayBuffer(context, (uint8_t *)file.data, file.size, NULL, NULL, false);
 }

@@ -39,19 +39,11 @@ static void print(const char *text)
     platform_console_write(text, strlen(text));
 }
 
-bool engine_file(const char *name, struct rootfs_file *file)
-{
-    int found = rootfs_find(name, file);
-
-    if (found < 0) engine_halt("rootfs.cpio: %s is damaged: its CRC-32 is not the one in crc32", name);
-    return found == 0;
-}
-
 static struct rootfs_file required_file(const char *name)
 {
     struct rootfs_file file;
 
-    if (!engine_file(name, &file)) engine_halt("rootfs.cpio: %s is missing", name);
+    if (!rootfs_find(name, &file)) engine_halt("rootfs.cpio: %s is missing", name);
     return file;
 }
 

@@ -30,8 +30,6 @@ int engine_main(void);
 uint64_t engine_collect(void);
 /* An exception as text with TypeScript positions; valid until the next call. Leaves no exception pending. */
 const char *engine_describe(JSContext *context, JSValueConst error);
-/* rootfs_find(), but a file that is damaged stops the machine. Returns whether there is one. */
-bool engine_file(const char *name, struct rootfs_file *file);
 _Noreturn __attribute__((format(printf, 1, 2))) void engine_halt(const char *format, ...);
 
 /* Defines the global `host`. Returns -1 with an exception pending if there is no memory for it. */

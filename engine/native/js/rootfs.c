@@ -1,6 +1,5 @@
 #include "rootfs.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,7 @@ enum { HEADER = 110, FIELD_SIZE = 6, FIELD_NAME_SIZE = 11, NAME_MAX_BYTES = 100 
 
 struct entry {
     struct rootfs_file file;
-    uint32_t crc;
-    bool listed, checked;
+    bool listed;
 };
 
 static struct entry entries[ROOTFS_FILES];
@@ -91,14 +89,15 @@ static const char *read_checksums(void)
         entry = lookup((const char *)at + 9, (size_t)(newline - at) - 9);
         if (!entry) return say("crc32 names a file that is missing", "");
         if (entry->listed || entry == entries) return say("crc32 has a line too many for ", entry->file.name);
+        if (crc32(entry->file.data, entry->file.size) != crc) {
+            return say(entry->file.name, " is damaged: its CRC-32 is not the one in crc32");
+        }
         entry->listed = true;
-        entry->crc = crc;
         at = newline + 1;
     }
     for (unsigned i = 1; i < entry_count; i++) {
         if (!entries[i].listed) return say("crc32 has no line for ", entries[i].file.name);
     }
-    entries[0].checked = true;
     return NULL;
 }
 
@@ -118,13 +117,10 @@ const char *rootfs_name(unsigned index)
     return index < entry_count ? entries[index].file.name : NULL;
 }
 
-int rootfs_find(const char *name, struct rootfs_file *file)
+bool rootfs_find(const char *name, struct rootfs_file *file)
 {
     struct entry *entry = lookup(name, strlen(name));
 
-    if (!entry) return 1;
-    if (!entry->checked && crc32(entry->file.data, entry->file.size) != entry->crc) return -1;
-    entry->checked = true;
-    *file = entry->file;
-    return 0;
+    if (entry) *file = entry->file;
+    return entry;
 }

@@ -1,8 +1,9 @@
 /*
  * The boot file system: a `newc` CPIO archive (cpio(5)) whose first file, `crc32`, has the checksum of every
- * other. A file is checked when it is read first; whatever is wrong stops the machine with the file's name.
+ * other. All of them are checked before anything runs, so what is found later is what was built.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,9 +15,9 @@ struct rootfs_file {
 
 enum { ROOTFS_FILES = 64 };
 
-/* Reads the archive's directory. Returns NULL, or a sentence that says what is wrong with it. */
+/* Reads the archive and checks every file. Returns NULL, or a sentence that says what is wrong with which file. */
 const char *rootfs_open(const uint8_t *archive, size_t size);
 /* NULL after the last file. */
 const char *rootfs_name(unsigned index);
-/* Returns 0 and the file; 1 if there is none of that name; -1 if its content is not what was built. */
-int rootfs_find(const char *name, struct rootfs_file *file);
+/* Whether there is a file of that name. */
+bool rootfs_find(const char *name, struct rootfs_file *file);

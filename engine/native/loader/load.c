@@ -17,6 +17,7 @@ struct entry {
 
 extern const uint8_t loader_kernel[], loader_root[];
 extern char __loader_end[];
+void wake_redistributor(const uint32_t *fdt);
 uint64_t loader_low[512] __attribute__((aligned(4096)));
 uint64_t loader_high[512] __attribute__((aligned(4096)));
 static uint64_t window[512] __attribute__((aligned(4096)));
@@ -79,6 +80,7 @@ struct entry *load(void)
     uint64_t parked = align_up((uint64_t)__loader_end, PAGE), fdt_size = 0;
     const uint32_t *fdt = (const void *)RAM_BASE;
     if (fdt[0] == FDT_MAGIC) {
+        wake_redistributor(fdt);
         fdt_size = fdt_used(fdt);
         move(parked, fdt, fdt_size);
         ((volatile uint32_t *)parked)[1] = __builtin_bswap32((uint32_t)fdt_size);
