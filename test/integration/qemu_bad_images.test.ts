@@ -5,10 +5,7 @@ import { ImageWorkshop, needsQemu } from "./qemu-image.ts";
 
 describe("a hive on seL4 with something wrong", function () {
   needsQemu(this);
-  let workshop: ImageWorkshop;
-  before(() => {
-    workshop = new ImageWorkshop();
-  });
+  const workshop = new ImageWorkshop();
   after(() => {
     workshop.remove();
   });
