@@ -13,6 +13,7 @@ tester.run("layers", layersRule, {
     { filename: "services/net/icmp.ts", code: 'import { checksum } from "./checksum.ts";' },
     { filename: "services/net/icmp.ts", code: 'import type { Clock } from "../ports/index.ts";' },
     { filename: "services/console/root.ts", code: 'import { Pump } from "../pump/pump.ts";' },
+    { filename: "services/roles/ticket.ts", code: 'import { blake3 } from "@noble/hashes/blake3.js";' },
     { filename: "services/drivers/pl011.ts", code: 'import type { SerialPort } from "../ports/index.ts";' },
     { filename: "services/drivers/virtio/net.ts", code: 'import { Virtqueue } from "./virtqueue.ts";' },
     { filename: "services/drivers/pl031.ts", code: "export const time = (): number => host.nowUs();" },
@@ -40,6 +41,11 @@ tester.run("layers", layersRule, {
       filename: "services/net/icmp.ts",
       code: 'import type { Pl011 } from "../drivers/pl011.ts";',
       ...refused("core may not import drivers (services/drivers/pl011.ts)"),
+    },
+    {
+      filename: "services/roles/ticket.ts",
+      code: 'import { randomBytes } from "@noble/hashes/utils.js";',
+      ...refused("core runs in the VM and may not import the package @noble/hashes/utils.js"),
     },
     {
       filename: "services/pump/pump.ts",
