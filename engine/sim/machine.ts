@@ -39,7 +39,10 @@ const RAISED_COMPONENT = 2;
 const JOBS_PER_TURN = 64;
 const RESTARTS = 3;
 const RESTART_WINDOW_US = 60_000_000;
-/** Virtual time that a turn and a round of component steps take: were computing free, a busy guest would stop the clock. */
+/**
+ * Virtual time that computing takes, for else a busy guest would stop the clock: what lies at least between two turns,
+ * and what a round of component steps takes.
+ */
 const TURN_US = 1;
 const COMPONENT_STEP_US = 10;
 /** Turns and steps between two looks at Node's own event loop. */
@@ -100,6 +103,7 @@ export class Machine {
   private turn = 0;
   private deadline = 0;
   private again = false;
+  private lastTurnUs = -1;
   private wake: (() => void) | undefined;
   private running: Promise<void> | undefined;
   private stopping = false;
@@ -312,6 +316,7 @@ export class Machine {
 
   private runTurn(runtime: Runtime, raised: number, nowUs: number): void {
     this.turns++;
+    this.lastTurnUs = nowUs;
     this.guard(() => {
       const deadline = runtime.callNumbers(this.turn, raised, nowUs, "turn: the next deadline");
       if (Number.isNaN(deadline)) runtime.throwType("turn: returned NaN as the next deadline");
@@ -334,13 +339,16 @@ export class Machine {
   private advance(): boolean {
     const { runtime } = this;
     if (!runtime) return false;
-    const now = this.clock.nowUs();
+    let now = this.clock.nowUs();
     this.schedule.run(now);
     this.uart.pull();
     const raised = this.raised(now);
+    if ((raised !== 0 || this.again) && now === this.lastTurnUs) {
+      this.clock.advanceTo(now + TURN_US);
+      now = this.clock.nowUs();
+    }
     if (raised !== 0 || this.again) {
       this.runTurn(runtime, raised, now);
-      this.clock.advanceTo(now + TURN_US);
     } else if (this.parts.components.runnable) {
       this.parts.components.step();
       this.clock.advanceTo(now + COMPONENT_STEP_US);
