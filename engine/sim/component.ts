@@ -8,7 +8,7 @@
  * `frame` (Uint8Arrays), `send(label)` for a message that is no call, and `fault(kind, ip, address, detail, access)`,
  * which does not return.
  */
-import { Runtime, Stop, Thrown } from "./quickjs/runtime.ts";
+import { GuestError, Runtime, Stop, Thrown } from "./quickjs/runtime.ts";
 import { TAG_NULL } from "./quickjs/layout.ts";
 
 export const FRAME_BYTES = 16384;
@@ -154,7 +154,11 @@ export class ComponentProgram {
         return [FAULT_VM, IMAGE, ARENA + this.arenaBytes, WRITE_LEVEL_3, 2];
       }
       if (text.includes("stack overflow")) return [FAULT_VM, IMAGE, STACK_BOTTOM - 16, WRITE_LEVEL_3, 2];
-    } else if (!(error instanceof RangeError) && !(error instanceof WebAssembly.RuntimeError)) {
+    } else if (
+      !(error instanceof GuestError) &&
+      !(error instanceof RangeError) &&
+      !(error instanceof WebAssembly.RuntimeError)
+    ) {
       throw error;
     }
     return [FAULT_EXCEPTION, IMAGE, 0, 0, 0];
