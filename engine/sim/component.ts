@@ -8,7 +8,8 @@
  * `frame` (Uint8Arrays), `send(label)` for a message that is no call, and `fault(kind, ip, address, detail, access)`,
  * which does not return.
  */
-import { GuestError, Runtime, Stop, Thrown } from "./quickjs/runtime.ts";
+import { GuestError, Stop, Thrown } from "./quickjs/errors.ts";
+import { Runtime } from "./quickjs/runtime.ts";
 import { TAG_NULL } from "./quickjs/layout.ts";
 
 export const FRAME_BYTES = 16384;

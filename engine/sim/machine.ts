@@ -3,36 +3,25 @@
  * until a deadline or an event; in virtual time it jumps there, so an hour of the guest's takes seconds. A bundle that
  * fails is rebuilt at most three times within 60 s of the machine's time, then the machine halts and says why.
  */
-import {
-  PL011_BASE,
-  PL011_IRQ,
-  PL031_BASE,
-  PL031_IRQ,
-  VIRTIO_BASE,
-  VIRTIO_IRQ,
-  VIRTIO_SLOTS,
-  VIRTIO_STRIDE,
-} from "./board.ts";
-import { Bus } from "./bus.ts";
-import { RealClock, Schedule, VirtualClock } from "./clock.ts";
+import { Board } from "./board.ts";
+import type { BoardOptions } from "./board.ts";
+import { RealClock, VirtualClock } from "./clock.ts";
 import type { SimClock } from "./clock.ts";
 import { ComponentTable } from "./components.ts";
-import { Pl011 } from "./devices/pl011.ts";
-import { Pl031 } from "./devices/pl031.ts";
-import { VirtioSlot } from "./devices/virtio/mmio.ts";
-import { VirtioNet } from "./devices/virtio/net.ts";
-import type { QueueHooks } from "./devices/virtio/queue.ts";
-import { VirtioRng } from "./devices/virtio/rng.ts";
+import type { Pl011 } from "./devices/pl011.ts";
+import type { VirtioSlot } from "./devices/virtio/mmio.ts";
+import type { VirtioNet } from "./devices/virtio/net.ts";
+import type { VirtioRng } from "./devices/virtio/rng.ts";
 import { byteFunctions } from "./host/bytes.ts";
 import { componentFunctions } from "./host/components.ts";
 import { describeValue } from "./host/context.ts";
 import type { MachineParts } from "./host/context.ts";
 import { machineFunctions } from "./host/machine.ts";
-import { InterruptController } from "./interrupts.ts";
 import { LineTable } from "./lines.ts";
-import { DmaPool } from "./memory.ts";
-import { Runtime, Stop, Thrown } from "./quickjs/runtime.ts";
-import { SerialLine } from "./serial.ts";
+import type { DmaPool } from "./memory.ts";
+import { Stop, Thrown } from "./quickjs/errors.ts";
+import { Runtime } from "./quickjs/runtime.ts";
+import type { SerialLine } from "./serial.ts";
 
 const RAISED_TIMER = 1;
 const RAISED_COMPONENT = 2;
@@ -50,19 +39,9 @@ const BURST = 16;
 const BURST_MS = 8;
 /** setTimeout's longest. */
 const SLEEP_MAX_MS = 2 ** 31 - 1;
-/** 2026-01-01T00:00:00Z: the time of day at which virtual machines start. */
-const VIRTUAL_UNIX_SECONDS = 1_767_225_600;
-const DEFAULT_MAC = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56] as const;
 const MEBIBYTE = 1024 * 1024;
 
-export interface VirtioOptions {
-  /** 1: the slots claim the legacy register layout, which drivers refuse. */
-  readonly version?: 1 | 2;
-  /** Falsify what a device tells its driver. */
-  readonly hooks?: QueueHooks;
-}
-
-export interface MachineOptions {
+export interface MachineOptions extends BoardOptions {
   /** The bundle, an ES module that exports `turn`. */
   readonly source: string;
   /** Boot files, in archive order. `main.lines` gives stacks their TypeScript positions. */
@@ -70,22 +49,14 @@ export interface MachineOptions {
   readonly clock?: "real" | "virtual";
   /** Limit of the JavaScript heap, 16 MiB if absent. */
   readonly heapBytes?: number;
-  /** DMA memory, 16 MiB if absent. */
-  readonly dmaBytes?: number;
   /** Memory for components, 256 MiB if absent. */
   readonly componentBytes?: number;
-  /** The network device; absent: none. */
-  readonly net?: VirtioOptions & { readonly mac?: Uint8Array; readonly checksumOffload?: boolean };
-  /** The entropy device; absent: none. With a seed it gives the same bytes in every run. */
-  readonly rng?: VirtioOptions & { readonly seed?: string };
-  /** Time of day at the start; absent: the host's, or in virtual time always the same. */
-  readonly unixSeconds?: number;
   /** Text for the debug console. */
   readonly onLog?: (text: string) => void;
 }
 
 export class Machine {
-  readonly serial = new SerialLine();
+  readonly serial: SerialLine;
   readonly uart: Pl011;
   readonly net: VirtioNet | undefined;
   readonly rng: VirtioRng | undefined;
@@ -96,7 +67,7 @@ export class Machine {
   haltReason: string | undefined;
   turns = 0;
   private readonly options: MachineOptions;
-  private readonly schedule = new Schedule();
+  private readonly board: Board;
   private readonly parts: MachineParts;
   private readonly restartTimes: number[] = [];
   private runtime: Runtime | undefined;
@@ -111,24 +82,23 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.options = options;
     this.clock = options.clock === "real" ? new RealClock() : new VirtualClock();
-    const interrupts = new InterruptController(() => {
+    const kick = (): void => {
       this.kick();
-    });
-    const bus = new Bus();
-    const dma = new DmaPool(options.dmaBytes ?? 16 * MEBIBYTE);
+    };
     const rootfs = options.rootfs ?? new Map<string, Uint8Array>();
     const lines = rootfs.get("main.lines");
+    const phases = [{ name: "kernel", us: this.clock.nowUs() }];
+    const board = new Board(options, this.clock, kick);
+    this.board = board;
     this.parts = {
       clock: this.clock,
-      bus,
-      interrupts,
-      dma,
+      bus: board.bus,
+      interrupts: board.interrupts,
+      dma: board.dma,
       rootfs,
-      components: new ComponentTable(options.componentBytes ?? 256 * MEBIBYTE, () => {
-        this.kick();
-      }),
+      components: new ComponentTable(options.componentBytes ?? 256 * MEBIBYTE, kick),
       lines: new LineTable(lines ?? emptyLineTable()),
-      phases: [],
+      phases,
       counters: { gcRuns: 0, gcLongestUs: 0, jobsDeferred: 0, restarts: 0 },
       log: (text) => {
         options.onLog?.(text);
@@ -138,48 +108,12 @@ export class Machine {
       },
     };
 
-    this.phase("kernel");
-    this.uart = new Pl011(this.serial, this.clock, this.schedule, (high) => {
-      interrupts.set(PL011_IRQ, high);
-    });
-    this.serial.onRead = () => {
-      this.uart.resumeOutput();
-      this.kick();
-    };
-    this.serial.onWrite = () => {
-      this.kick();
-    };
-    bus.attach(PL011_BASE, 0x1000, this.uart);
-    const hostSeconds = this.clock.virtual ? VIRTUAL_UNIX_SECONDS : Math.floor(Date.now() / 1000);
-    const rtc = new Pl031(options.unixSeconds ?? hostSeconds, this.clock, this.schedule, (high) => {
-      interrupts.set(PL031_IRQ, high);
-    });
-    bus.attach(PL031_BASE, 0x1000, rtc);
-
-    const slots: VirtioSlot[] = [];
-    for (let index = 0; index < VIRTIO_SLOTS; index++) {
-      const slot = new VirtioSlot(dma, (high) => {
-        interrupts.set(VIRTIO_IRQ + index, high);
-      });
-      slots.push(slot);
-      bus.attach(VIRTIO_BASE + VIRTIO_STRIDE * index, VIRTIO_STRIDE, slot);
-    }
+    const { serial, uart, net, rng, slots } = board;
+    this.serial = serial;
+    this.uart = uart;
+    this.net = net;
+    this.rng = rng;
     this.slots = slots;
-    let top = VIRTIO_SLOTS;
-    const next = (): VirtioSlot | undefined => slots[--top];
-    const { net, rng } = options;
-    const netSlot = net && next();
-    if (net && netSlot) {
-      this.net = new VirtioNet(netSlot, net.mac ?? Uint8Array.from(DEFAULT_MAC), net.checksumOffload ?? false, () => {
-        this.kick();
-      });
-      netSlot.plug(this.net, { version: net.version ?? 2, hooks: net.hooks ?? {} });
-    }
-    const rngSlot = rng && next();
-    if (rng && rngSlot) {
-      this.rng = new VirtioRng(rngSlot, rng.seed);
-      rngSlot.plug(this.rng, { version: rng.version ?? 2, hooks: rng.hooks ?? {} });
-    }
     this.phase("platform");
   }
 
@@ -340,7 +274,7 @@ export class Machine {
     const { runtime } = this;
     if (!runtime) return false;
     let now = this.clock.nowUs();
-    this.schedule.run(now);
+    this.board.schedule.run(now);
     this.uart.pull();
     const raised = this.raised(now);
     if ((raised !== 0 || this.again) && now === this.lastTurnUs) {
@@ -360,7 +294,7 @@ export class Machine {
   }
 
   private next(): number {
-    return Math.min(this.deadline, this.schedule.next());
+    return Math.min(this.deadline, this.board.schedule.next());
   }
 
   /**

@@ -1,7 +1,8 @@
 /** Host functions over bytes: bulk copy, Internet checksum, UTF-8. */
 import { isUtf8 } from "node:buffer";
 import type { HostFunction, Runtime } from "../quickjs/runtime.ts";
-import { GuestError, replaceSurrogates } from "../quickjs/runtime.ts";
+import { replaceSurrogates } from "../quickjs/context.ts";
+import { GuestError } from "../quickjs/errors.ts";
 
 export function byteFunctions(runtime: Runtime): Record<string, HostFunction> {
   const { u8 } = runtime.instance;

@@ -4,7 +4,7 @@ import { COMPONENT_MAGIC } from "../components/pong.ts";
 import { FRAME_BYTES } from "../component.ts";
 import { TAG_OBJECT } from "../quickjs/layout.ts";
 import type { HostFunction } from "../quickjs/runtime.ts";
-import { GuestError } from "../quickjs/runtime.ts";
+import { GuestError } from "../quickjs/errors.ts";
 import type { HostContext } from "./context.ts";
 
 const ARENA_MAX = 16 * 1024 * 1024;

@@ -6,7 +6,7 @@ import type { InterruptController } from "../interrupts.ts";
 import type { LineTable } from "../lines.ts";
 import type { DmaPool } from "../memory.ts";
 import type { Runtime } from "../quickjs/runtime.ts";
-import { Thrown } from "../quickjs/runtime.ts";
+import { Thrown } from "../quickjs/errors.ts";
 import { TAG_NULL, TAG_OBJECT, TAG_STRING, TAG_STRING_ROPE } from "../quickjs/layout.ts";
 
 /** Kept over a rebuild of the runtime. */

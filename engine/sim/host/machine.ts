@@ -5,7 +5,7 @@ import { IRQ_BIT_FIRST, IRQ_BIT_LAST, IRQ_MAX, IRQ_MIN } from "../interrupts.ts"
 import { COMPONENTS_MAX } from "../components.ts";
 import { PAGE, RAM_BYTES } from "../memory.ts";
 import type { HostFunction } from "../quickjs/runtime.ts";
-import { GuestError } from "../quickjs/runtime.ts";
+import { GuestError } from "../quickjs/errors.ts";
 import { describeValue } from "./context.ts";
 import type { HostContext } from "./context.ts";
 

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { verifyLayout } from "../../../../engine/sim/quickjs/layout.ts";
-import { GuestError, Runtime, Stop, Thrown } from "../../../../engine/sim/quickjs/runtime.ts";
+import { GuestError, Stop, Thrown } from "../../../../engine/sim/quickjs/errors.ts";
+import { Runtime } from "../../../../engine/sim/quickjs/runtime.ts";
 import type { HostFunction } from "../../../../engine/sim/quickjs/runtime.ts";
 
 const MEBIBYTE = 1024 * 1024;
