@@ -3,7 +3,7 @@
  * bounded by the tables it is made from.
  */
 
-import { ROLES } from "./roles.ts";
+import { ROLES } from "../services/roles/roles.ts";
 import { verbOf, VERBS } from "./verbs.ts";
 
 /**

@@ -5,8 +5,8 @@
 
 import { err, ok } from "../services/console/grammar.ts";
 import type { BootLog } from "../services/log/boot-log.ts";
+import { ROLE_LIMIT, type Role, roleOf } from "../services/roles/roles.ts";
 import { linesSince } from "./log-slice.ts";
-import { ROLE_LIMIT, type Role, roleOf } from "./roles.ts";
 
 export const BOOT_LOG = "/log/boot.log";
 const QUEEN_LOG = "/log/queen.log";
