@@ -29,7 +29,9 @@ describe("Grant", () => {
     expect(observer.decide("walk", ["proc"], NONE)).to.equal("granted");
     expect(observer.decide("read", ["proc", "boot"], NONE)).to.equal("out-of-scope");
     expect(observer.decide("append", ["queen", "ctl"], NONE)).to.equal("not-granted");
-    expect(observer.decide("append", ["log", "queen.log"], NONE), "the role's word comes first").to.equal("not-granted");
+    expect(observer.decide("append", ["log", "queen.log"], NONE), "the role's word comes first").to.equal(
+      "not-granted",
+    );
   });
 
   it("keeps a scope's rate, which fills up again", () => {
