@@ -86,6 +86,8 @@ export class Pl011 implements SerialPort {
     this.window = window;
     // The baud rate is the firmware's; changing it without knowing the clock would only garble the line.
     host.mmioWrite32(window, UARTIMSC, 0);
+    // Turning the FIFO on empties it: what was typed before is taken out first.
+    this.takeEarly();
     host.mmioWrite32(window, UARTLCR_H, LCR_WLEN_8 | LCR_FEN);
     host.mmioWrite32(window, UARTIFLS, IFLS_RX_HALF | IFLS_TX_EIGHTH);
     host.mmioWrite32(window, UARTICR, INT_ALL);
@@ -93,7 +95,7 @@ export class Pl011 implements SerialPort {
     this.bit = host.irqBind(node.irq, node.trigger);
     this.setMask(INT_RECEIVE | INT_RECEIVE_TIMEOUT);
     // Bytes that came before the interrupts were cleared raise none any more.
-    this.drain();
+    this.takeEarly();
   }
 
   /** Serve the interrupt: move bytes both ways. What is left raises the line again. */
@@ -145,6 +147,16 @@ export class Pl011 implements SerialPort {
     if (mask === this.mask) return;
     this.mask = mask;
     this.host.mmioWrite32(this.window, UARTIMSC, mask);
+  }
+
+  /**
+   * What waits, asking before each byte: RXFF means one byte while the FIFO is off, and QEMU 7.2 leaves it set
+   * when it is turned on.
+   */
+  private takeEarly(): void {
+    for (let i = 0; i < FIFO_DEPTH && (this.host.mmioRead32(this.window, UARTFR) & FR_RXFE) === 0; i++) {
+      this.accept(this.host.mmioRead32(this.window, UARTDR));
+    }
   }
 
   /** From the device into the ring, as far as budget and ring go. */

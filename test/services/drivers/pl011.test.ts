@@ -85,6 +85,37 @@ class FakeUart implements Registers {
   }
 }
 
+/**
+ * QEMU 7.2 with a byte that was typed before the driver came: the FIFO is off, so that byte fills it; turning the FIFO on
+ * forgets the count but leaves RXFF set and RXFE clear, and reads of UARTDR give the old byte again and again.
+ */
+class EarlyUart extends FakeUart {
+  readonly #byte: number;
+  #flags = 0x40;
+
+  constructor(byte: number) {
+    super();
+    this.#byte = byte;
+  }
+
+  override read(offset: number, width: number): number {
+    if (offset === 0x00 && this.rx.length === 0) {
+      this.#flags = 0x10;
+      return this.#byte;
+    }
+    if (offset === 0x18 && this.rx.length === 0) return this.#flags | 0x80;
+    return super.read(offset, width);
+  }
+
+  override write(offset: number, value: number, width: number): void {
+    // A byte arrives in the moment in which the FIFO is turned on.
+    if (offset === 0x2c) this.#flags = this.late ? 0x40 : this.#flags;
+    super.write(offset, value, width);
+  }
+
+  late = false;
+}
+
 const NODE = deviceNode({
   name: "pl011@9000000",
   compatible: "arm,pl011",
@@ -111,6 +142,13 @@ function bytes(length: number, seed = 0): number[] {
 }
 
 describe("Pl011", () => {
+  it("takes a byte that was typed before it came once, also one that comes while the FIFO is turned on", () => {
+    expect(readAll(setUp(new EarlyUart(0x70)).port)).to.deep.equal([0x70]);
+    const uart = new EarlyUart(0x70);
+    uart.late = true;
+    expect(readAll(setUp(uart).port)).to.deep.equal([0x70, 0x70]);
+  });
+
   it("turns on FIFOs, both directions and the receive interrupts", () => {
     const { uart, machine } = setUp();
     expect(uart.line).to.equal(0x70);
