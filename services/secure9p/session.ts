@@ -1,0 +1,218 @@
+/**
+ * The serving end of a 9P2000.L connection: bytes in, bytes out, no input or output of its own. Whatever the peer sends,
+ * it does not throw, holds bounded memory, and each request gets exactly one reply or is dropped for a reason that is
+ * counted; a peer that does not take its replies is not read until it does.
+ */
+import type { Bytes } from "../ports/index.ts";
+import * as p9 from "./constants.ts";
+import { createSessionCounters, type SessionCounters } from "./counters.ts";
+import { DECODED, decode, MALFORMED } from "./decode.ts";
+import { BROKEN, FRAME, Framing, NEED_MORE, type OVERSIZED } from "./framing.ts";
+import { Message } from "./message.ts";
+import { Operations } from "./operations.ts";
+import { Outbox } from "./outbox.ts";
+import { CLOSED, INVALID, type Refusal, TOO_BIG, UNSUPPORTED } from "./refusal.ts";
+import { Replies } from "./replies.ts";
+import type { Tree } from "./tree.ts";
+import { Reader } from "./wire.ts";
+
+export interface SessionOptions {
+  readonly tree: Tree;
+  readonly bytes: Bytes;
+  /** Largest frame, 512 to 8192. */
+  readonly msize?: number;
+  readonly fids?: number;
+  /** Requests that providers may have parked. */
+  readonly tags?: number;
+  /** Replies that may wait for the peer before it is read no more; at least msize. Parked requests may add theirs. */
+  readonly unsentBytes?: number;
+  /** Asked before each request that a budget counts, i.e. all but Tversion, Tattach, Tflush and Tclunk; a refusal is its answer. */
+  readonly admit?: () => Refusal | undefined;
+  /** Told what a provider threw. What this throws (running out of memory has to) is the one thing that leaves the session. */
+  readonly failed?: (error: unknown) => void;
+}
+
+export class Session {
+  readonly counters: SessionCounters = createSessionCounters();
+  readonly #msizeMax: number;
+  readonly #unsentBytes: number;
+  readonly #bytes: Bytes;
+  readonly #out: Outbox;
+  readonly #framing: Framing;
+  readonly #reader = new Reader();
+  readonly #message = new Message();
+  readonly #replies: Replies;
+  readonly #operations: Operations;
+  #ended = false;
+
+  /** @throws RangeError, one sentence, if the limits cannot hold. */
+  constructor(options: SessionOptions) {
+    const { bytes, tree, msize = p9.MSIZE_MAX, fids = 64, tags = 16, unsentBytes = 65536, admit, failed } = options;
+    if (!(msize >= p9.MSIZE_MIN && msize <= p9.MSIZE_MAX)) {
+      throw new RangeError(`Session: msize ${msize} is not within ${p9.MSIZE_MIN} to ${p9.MSIZE_MAX}`);
+    }
+    if (unsentBytes < msize) throw new RangeError(`Session: ${unsentBytes} unsent bytes hold no frame of ${msize}`);
+    if (fids < 1 || tags < 1) throw new RangeError(`Session: ${fids} fids and ${tags} tags serve nobody`);
+    this.#msizeMax = msize;
+    this.#unsentBytes = unsentBytes;
+    this.#bytes = bytes;
+    this.#out = new Outbox(bytes, unsentBytes + tags * msize);
+    this.#framing = new Framing(bytes, msize);
+    this.#replies = new Replies(bytes, this.#out, this.counters);
+    this.#operations = new Operations({ tree, bytes, fids, tags, admit, failed }, this.#replies, this.counters);
+  }
+
+  /** Agreed on by Tversion; 0 before that. */
+  get msize(): number {
+    return this.#operations.msize;
+  }
+
+  get fids(): number {
+    return this.#operations.fids.size;
+  }
+
+  /** Requests that providers have parked. */
+  get inFlight(): number {
+    return this.#operations.inFlight;
+  }
+
+  /** Nothing more is read: {@link close} was called or the stream cannot be followed. What is unsent may still be sent. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether a frame has begun to arrive and is not whole, for whoever times that. */
+  get partial(): boolean {
+    return this.#framing.partial;
+  }
+
+  /** Whether the peer has to take replies before more of it is read. */
+  get heldBack(): boolean {
+    return this.#out.length + this.#msizeMax > this.#unsentBytes;
+  }
+
+  /** Bytes for the peer, and most there ever were. */
+  get unsent(): number {
+    return this.#out.length;
+  }
+
+  get unsentHighWater(): number {
+    return this.#out.highWater;
+  }
+
+  /** The oldest of those bytes: `run` in a row at `start` of `out`, valid until the session is called again. */
+  get out(): Uint8Array {
+    return this.#out.bytes;
+  }
+
+  get start(): number {
+    return this.#out.start;
+  }
+
+  get run(): number {
+    return this.#out.run;
+  }
+
+  /** The peer took this many bytes. @throws RangeError if there were not so many. */
+  sent(count: number): void {
+    this.#out.drop(count);
+  }
+
+  /**
+   * Take bytes of the peer and do what they ask, up to `frames` requests. Not to be called from within a provider.
+   * @returns how many were taken: all, unless replies wait ({@link heldBack}) or `frames` are done. The rest is to be
+   * offered again.
+   */
+  receive(from: Uint8Array, start: number, length: number, frames = Infinity): number {
+    let taken = 0;
+    let done = 0;
+    while (taken < length && done < frames) {
+      if (this.#ended) return length;
+      if (this.heldBack) {
+        this.counters.heldBack++;
+        break;
+      }
+      const state = this.#framing.take(from, start + taken, length - taken);
+      taken += this.#framing.taken;
+      if (state === NEED_MORE) break;
+      done++;
+      this.counters.requests++;
+      if (state === FRAME) this.#frame();
+      else this.#refuseLength(state);
+    }
+    return taken;
+  }
+
+  /**
+   * Take the session's authority away: parked requests and all that come get `why`, open files are closed.
+   * May be called from within a provider.
+   */
+  revoke(why: Refusal = CLOSED): void {
+    if (!this.#ended) this.#operations.revoke(why);
+  }
+
+  /** End it: parked requests are dropped, open files closed, nothing more is read. May be called from within a provider. */
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#operations.reset(undefined);
+  }
+
+  #frame(): void {
+    const m = this.#message;
+    const { bytes, at, size } = this.#framing;
+    const verdict = decode(m, this.#reader, bytes, at, size);
+    if (verdict !== DECODED) {
+      this.counters.malformed++;
+      this.#replies.error(m.tag, verdict === MALFORMED || (m.type & 1) === 1 ? INVALID : UNSUPPORTED);
+      return;
+    }
+    if ((m.type & 1) === 1) {
+      this.counters.malformed++;
+      this.#replies.error(m.tag, INVALID);
+    } else if (m.type === p9.TVERSION) this.#version();
+    else if (m.tag === p9.NOTAG || this.msize === 0 || this.#operations.inUse(m.tag)) {
+      this.#replies.error(m.tag, INVALID);
+    } else if (m.type === p9.TFLUSH) this.#flush();
+    else this.#operations.request(m);
+  }
+
+  /** version(5): whatever came of it, what was before is over. */
+  #version(): void {
+    const { msize, tag, version } = this.#message;
+    const operations = this.#operations;
+    if (operations.revoked !== undefined) return this.#replies.error(tag, operations.revoked);
+    operations.reset(undefined);
+    operations.msize = 0;
+    this.#framing.limit = this.#msizeMax;
+    if (msize < p9.MSIZE_MIN) return this.#replies.error(tag, INVALID);
+    const agreed = Math.min(msize, this.#msizeMax);
+    const reply = this.#replies.message;
+    reply.msize = agreed;
+    const known = version.equals(p9.VERSION);
+    if (known) {
+      operations.msize = agreed;
+      this.#framing.limit = agreed;
+      reply.version.set(version.bytes, version.start, version.length);
+    } else {
+      const scratch = new Uint8Array(p9.VERSION_UNKNOWN.length);
+      reply.version.set(scratch, 0, this.#bytes.encode(p9.VERSION_UNKNOWN, scratch, 0));
+    }
+    this.#replies.send(p9.RVERSION, tag);
+  }
+
+  /** flush(5): what was in flight is suppressed; its answer, if it has one, is out already and so before this one. */
+  #flush(): void {
+    const { tag, oldtag } = this.#message;
+    this.#operations.flush(oldtag);
+    this.#replies.send(p9.RFLUSH, tag);
+  }
+
+  #refuseLength(state: typeof OVERSIZED | typeof BROKEN): void {
+    const tag = this.#framing.tag;
+    this.counters.malformed++;
+    if (tag === p9.NOTAG) this.counters.dropped++;
+    else this.#replies.error(tag, TOO_BIG);
+    if (state === BROKEN) this.close();
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The tag window of a session: as many requests as it has slots may wait for their providers at once.
+ */
+import type { Fid } from "./fids.ts";
+import type { Message } from "./message.ts";
+import { IDLE, type Owner, Slot } from "./request.ts";
+
+export class Slots {
+  readonly length: number;
+  /** How many hold a request. */
+  taken = 0;
+  readonly #owner: Owner;
+  readonly #slots: Slot[];
+
+  constructor(length: number, owner: Owner) {
+    this.length = length;
+    this.#owner = owner;
+    this.#slots = Array.from({ length }, () => new Slot(owner));
+  }
+
+  at(index: number): Slot {
+    return this.#slots[index]!;
+  }
+
+  find(tag: number): Slot | undefined {
+    if (this.taken === 0) return undefined;
+    for (let i = 0; i < this.length; i++) {
+      const slot = this.#slots[i]!;
+      if (slot.state !== IDLE && slot.tag === tag) return slot;
+    }
+    return undefined;
+  }
+
+  /** A slot for a request, begun; undefined if all are taken. */
+  take(m: Message, fid: Fid | undefined, msize: number): Slot | undefined {
+    for (let i = 0; i < this.length; i++) {
+      const slot = this.#slots[i]!;
+      if (slot.state !== IDLE) continue;
+      slot.begin(m, fid, msize);
+      this.taken++;
+      return slot;
+    }
+    return undefined;
+  }
+
+  free(slot: Slot): void {
+    slot.end();
+    this.taken--;
+  }
+
+  /** Put a new slot in the place of one that somebody may still hold and answer; it is free already. */
+  retire(slot: Slot): void {
+    const index = this.#slots.indexOf(slot);
+    if (index >= 0) this.#slots[index] = new Slot(this.#owner);
+  }
+}
