@@ -122,6 +122,19 @@ export const nodeGlobals = [
 ];
 
 /**
+ * What the identifier reads that only a port may give: time or chance.
+ * @param {import("estree").Identifier & { parent?: import("estree").Node }} identifier a global
+ * @returns {string | undefined}
+ */
+export function ambientInput({ name, parent }) {
+  if (name === "Date") return "time";
+  if (name !== "Math" || parent?.type !== "MemberExpression") return undefined;
+  const { property } = parent;
+  const read = property.type === "Identifier" ? property.name : property.type === "Literal" ? property.value : "";
+  return read === "random" ? "chance" : undefined;
+}
+
+/**
  * @param {string} path from the repository's top, with `/`
  * @returns {Layer | undefined}
  */
@@ -226,6 +239,9 @@ export const layersRule = {
             refuse(identifier, `${layer.name} runs in the VM, which has no ${identifier.name}`);
           } else if (!layer.host && !layer.node && identifier.name === "host") {
             refuse(identifier, `${layer.name} reaches the machine through ports, not through host`);
+          } else if (layer.name === "core" || layer.name === "ports") {
+            const input = ambientInput(identifier);
+            if (input !== undefined) refuse(identifier, `${layer.name} takes ${input} from a port alone`);
           }
         }
       },

@@ -128,6 +128,16 @@ tester.run("layers", layersRule, {
       ...refused("core runs in the VM, which has no TextEncoder"),
     },
     {
+      filename: "services/console/root.ts",
+      code: "export const now = (): number => Date.now();",
+      ...refused("core takes time from a port alone"),
+    },
+    {
+      filename: "services/net/tcp.ts",
+      code: "export const isn = (): number => Math.random();",
+      ...refused("core takes chance from a port alone"),
+    },
+    {
       filename: "elsewhere/thing.ts",
       code: 'import { Pump } from "../services/pump/pump.ts";',
       ...refused("elsewhere/thing.ts stands in no layer of ci/layers.js"),
