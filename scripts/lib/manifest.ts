@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
+import { checkIpv4Config, type Ipv4Config } from "../../services/net/address.ts";
 import { inRepository } from "./repository.ts";
 
 export const manifestPath = inRepository("rootfs", "manifest.json");
@@ -61,7 +62,7 @@ const combinators = new Set(["oneOf", "anyOf", "allOf", "if"]);
 /** @returns one sentence per mistake; empty if the value is a manifest. */
 export function manifestMistakes(value: unknown, schema: object): string[] {
   const validate = new Ajv2020({ allErrors: true, verbose: true, strict: true }).compile(schema);
-  if (validate(value)) return [];
+  if (validate(value)) return addressMistakes(value as Manifest);
   const errors = validate.errors ?? [];
   const causes = errors.filter(({ keyword }) => !combinators.has(keyword));
   return [...new Set((causes.length > 0 ? causes : errors).map(sentence))];
@@ -70,6 +71,19 @@ export function manifestMistakes(value: unknown, schema: object): string[] {
 /** What the build itself needs of a manifest; the schema has vouched for it. */
 interface Manifest {
   readonly runtime: { readonly heap_bytes: number };
+  readonly network: { readonly mode: string } & Ipv4Config;
+}
+
+/** What no schema can say of a manifest that is one: whether its addresses fit together, as the hive itself checks it. */
+function addressMistakes({ network }: Manifest): string[] {
+  if (network.mode !== "static") return [];
+  try {
+    checkIpv4Config(network);
+    return [];
+  } catch (error) {
+    const [field = "", why = ""] = (error instanceof Error ? error.message : String(error)).split(": ");
+    return [`${field.replace("ipv4.", "/network/")} is wrong: ${why}.`];
+  }
 }
 
 export interface ManifestFile {
@@ -80,7 +94,12 @@ export interface ManifestFile {
 
 /** @throws Error whose message holds one line per mistake. */
 export function readManifest(path: string): ManifestFile {
-  const text = readFileSync(path, "utf8");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Error(`${path}: the manifest cannot be read.`, { cause: error });
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -36,6 +36,26 @@ describe("manifest", () => {
     ],
     ["a word out of a list", (m) => ((m["network"] ?? {})["mode"] = "magic"), "/network/mode must be "],
     ["an address that is none", (m) => ((m["network"] ?? {})["address"] = "10.0.2"), "/network/address must "],
+    [
+      "the subnet's broadcast address",
+      (m) => ((m["network"] ?? {})["address"] = "10.0.2.255"),
+      "/network/address is wrong: 10.0.2.255 is the subnet's broadcast address.",
+    ],
+    [
+      "a loopback address",
+      (m) => ((m["network"] ?? {})["address"] = "127.0.0.1"),
+      "/network/address is wrong: 127.0.0.1 is no unicast address.",
+    ],
+    [
+      "a gateway outside the subnet",
+      (m) => ((m["network"] ?? {})["gateway"] = "192.168.1.1"),
+      "/network/gateway is wrong: 192.168.1.1 is no other machine in 10.0.2.15/24.",
+    ],
+    [
+      "a gateway that is the machine itself",
+      (m) => ((m["network"] ?? {})["gateway"] = "10.0.2.15"),
+      "/network/gateway is wrong: 10.0.2.15 is no other machine in 10.0.2.15/24.",
+    ],
   ];
   for (const [what, change, sentence] of cases) {
     it(`answers ${what} with one sentence and its JSON pointer`, () => {
@@ -51,6 +71,12 @@ describe("manifest", () => {
       (m["limits"] ?? {})["line_bytes"] = -1;
     });
     expect(mistakes).to.have.length(2);
+  });
+
+  it("says in one sentence that there is no such file", () => {
+    expect(() => readManifest("/nowhere/manifest.json")).to.throw(
+      /^\/nowhere\/manifest\.json: the manifest cannot be read\.$/,
+    );
   });
 
   it("refuses what is no JSON or no object, with the file's name", () => {
