@@ -1,12 +1,13 @@
 /**
  * Brings a fresh clone to where `npm start` and `npm test` run, with nothing but Node and npm: dependencies
- * first, then whatever can be built and is stale. What this machine cannot build is named, with the command
- * that would change that; only a step that should have worked ends it with an error.
+ * first, then whatever can be built and is stale. An image that this machine cannot build is named, with the
+ * reason and what would change that, and hinders nothing else; only `--strict` makes an error of a failed one.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { failureReason } from "./lib/failure-reason.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -66,10 +67,12 @@ function run(what, command, args) {
   if (result.status !== 0) throw new Error(`${what} failed: ${command} ${args.join(" ")}`);
 }
 
-/** Why the native image cannot be built here, one line each; empty if it can. */
-function nativeMissing() {
+/**
+ * Why the native image cannot be built here, one line each; empty if it can.
+ * @param {string} prefix
+ */
+function nativeMissing(prefix) {
   const setup = process.platform === "darwin" ? "toolchain/setup_macos_arm64.sh" : "toolchain/setup_debian.sh";
-  const prefix = process.env["SEL4_PREFIX"] ?? "/opt/sel4";
   /** @type {string[]} */
   const reasons = [];
   if (!existsSync(join(prefix, "bin", "kernel.elf"))) {
@@ -87,11 +90,37 @@ function nativeMissing() {
   return reasons;
 }
 
+/**
+ * Builds the image if this machine has what it takes.
+ * @param {boolean} strict whether a build that fails is an error
+ */
+function buildImage(strict) {
+  const prefix = resolve(process.env["SEL4_PREFIX"] || "/opt/sel4");
+  const missing = nativeMissing(prefix);
+  if (missing.length > 0) {
+    say("left out the seL4 image; what needs no kernel runs in the simulator. Missing:");
+    for (const line of missing) say(`  ${line}`);
+    return;
+  }
+  const args = ["--import", "tsx", join("scripts", "image.ts"), "--quiet", "--sel4", prefix];
+  const build = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  if (build.status === 0) {
+    process.stderr.write(build.stderr);
+    return;
+  }
+  const reason = failureReason(build);
+  if (strict) {
+    process.stderr.write(build.stderr);
+    throw new Error(`the seL4 image could not be built: ${reason}`);
+  }
+  say(`the seL4 image could not be built, so only the simulator is there (npm run image shows all of it): ${reason}`);
+}
+
 function main() {
   const options = new Set(process.argv.slice(2));
   for (const option of options) {
-    if (!["--no-build", "--no-image"].includes(option)) {
-      throw new Error(`unknown option ${option} (only --no-build and --no-image)`);
+    if (!["--no-build", "--no-image", "--strict"].includes(option)) {
+      throw new Error(`unknown option ${option} (only --no-build, --no-image and --strict)`);
     }
   }
   const description = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -105,13 +134,7 @@ function main() {
   if (options.has("--no-build")) return;
   run("building", process.execPath, ["--import", "tsx", join("scripts", "build.ts"), "--quiet"]);
   if (options.has("--no-image")) return;
-  const missing = nativeMissing();
-  if (missing.length === 0) {
-    run("building the image", process.execPath, ["--import", "tsx", join("scripts", "image.ts"), "--quiet"]);
-  } else {
-    say("left out the seL4 image; what needs no kernel runs in the simulator. Missing:");
-    for (const line of missing) say(`  ${line}`);
-  }
+  buildImage(options.has("--strict"));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

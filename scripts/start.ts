@@ -9,7 +9,7 @@ import type { Machine } from "../engine/sim/machine.ts";
 import { runHive } from "../engine/sim/start.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { manifestPath } from "./lib/manifest.ts";
-import { qemuMissing } from "./lib/qemu-available.ts";
+import { imageFailure, machineMissing } from "./lib/qemu-available.ts";
 import { inRepository } from "./lib/repository.ts";
 import { expectStep, type Step } from "./lib/serial-script.ts";
 import { runUnattended, type SerialEnd } from "./lib/unattended.ts";
@@ -20,9 +20,13 @@ interface StartOptions {
   readonly exitAfter?: number;
 }
 
-function startQemu(prefix: string, words: readonly string[]): Promise<number> {
+function startQemu(words: readonly string[]): Promise<number> {
   return new Promise((settle, fail) => {
-    const child = spawn(inRepository("scripts", "qemu-run.sh"), ["--sel4", prefix, ...words], { stdio: "inherit" });
+    const child = spawn(
+      inRepository("scripts", "qemu-run.sh"),
+      ["--image", inRepository("out", "hive.elf"), ...words],
+      { stdio: "inherit" },
+    );
     // The terminal's signals reach the script itself; it ends QEMU, and this process with it.
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
@@ -85,7 +89,7 @@ async function main(): Promise<number> {
   if (exitAfter !== undefined && !(exitAfter >= 0)) throw new Error("--exit-after takes a number of seconds");
   if (exitAfter !== undefined) words.push("--exit-after", String(exitAfter));
   const prefix = kernelPrefix(sel4);
-  const missing = target === "sim" ? undefined : qemuMissing(prefix);
+  const missing = target === "sim" ? undefined : (machineMissing(prefix) ?? imageFailure(prefix));
   if (target === "qemu" && missing !== undefined) throw new Error(`${missing}; --target sim needs none of it`);
   if (target === "sim" || missing !== undefined) {
     console.error(`start: in the simulator${missing === undefined ? "" : `, because ${missing}`}`);
@@ -94,7 +98,7 @@ async function main(): Promise<number> {
   console.error(
     `start: on seL4 in QEMU, kernel of ${prefix}${target === undefined ? " (--target sim: in the simulator)" : ""}`,
   );
-  return startQemu(prefix, words);
+  return startQemu(words);
 }
 
 try {

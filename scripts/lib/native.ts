@@ -3,7 +3,7 @@
  * Both configure themselves once and anew when their parameters change; Ninja decides what is stale.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeIfChanged } from "./output.ts";
 import { inRepository, pin } from "./repository.ts";
@@ -53,7 +53,21 @@ export function requireQuickjs(): void {
   if (found !== wanted) throw new Error(`out/quickjs holds QuickJS ${found}, not ${wanted}: ${setupScript()} gets it.`);
 }
 
+/**
+ * Removes a build directory that CMake would refuse: its cache was made for other folders, as in a work tree that was
+ * moved or copied with its `out/`.
+ */
+export function removeForeignBuild(source: string, build: string): void {
+  const path = join(build, "CMakeCache.txt");
+  if (!existsSync(path)) return;
+  const cache = readFileSync(path, "utf8");
+  const entry = (name: string): string | undefined => new RegExp(`^${name}:[A-Z]+=(.*)$`, "m").exec(cache)?.[1];
+  if (entry("CMAKE_HOME_DIRECTORY") === source && entry("CMAKE_CACHEFILE_DIR") === build) return;
+  rmSync(build, { recursive: true, force: true });
+}
+
 function configure(source: string, build: string, definitions: readonly string[], show: boolean): void {
+  removeForeignBuild(inRepository(source), build);
   const args = ["-G", "Ninja", "-S", inRepository(source), "-B", build, ...definitions];
   const stamp = join(build, ".configured");
   const wanted = `${args.join("\n")}\n`;
