@@ -127,9 +127,11 @@ if [ "$net" = tap ] && [ -z "$tap" ]; then
     [ "$(id -u)" = 0 ] || refuse "making a tap device needs root: run as root, or name an existing one with --tap"
 fi
 
+case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
 node "$repository/scripts/bootstrap.mjs" --no-build || exit 2
+# Node looks for tsx from its working directory on, so ours has to be the repository.
 if [ -z "$image" ]; then
-    node --import tsx "$repository/scripts/image.ts" --sel4 "$prefix" --quiet || exit 2
+    (cd "$repository" && exec node --import tsx scripts/image.ts --sel4 "$prefix" --quiet) || exit 2
     image=$repository/out/hive.elf
 fi
 
@@ -211,8 +213,9 @@ ${leash[@]+"${leash[@]}"} "$qemu" "${machine[@]}" -chardev "socket,id=monitor,pa
     -mon chardev=monitor,mode=control -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$logfile" \
     -serial chardev:serial </dev/null 2> >(grep -v --line-buffered 'info: QEMU waiting for connection' >&2) >&2 &
 qemu_pid=$!
-node --import tsx "$repository/scripts/serial-session.ts" --serial "$work/serial" --monitor "$work/monitor" \
-    --pid "$qemu_pid" ${deadline:+--deadline "$deadline"} ${session[@]+"${session[@]}"} <&0 &
+(cd "$repository" && exec node --import tsx scripts/serial-session.ts --serial "$work/serial" \
+    --monitor "$work/monitor" --pid "$qemu_pid" ${deadline:+--deadline "$deadline"} \
+    ${session[@]+"${session[@]}"}) <&0 &
 session_pid=$!
 wait "$session_pid" || status=$?
 # The session says so itself if the monitor did not end QEMU; finish() then kills it.

@@ -66,6 +66,23 @@ describe("scripts/qemu-run.sh", function () {
       expect(processRuns(noted().pid)).to.equal(false);
     });
 
+    it("runs from any folder, and takes files relative to it", () => {
+      const { status, stderr } = spawnSync(
+        join(process.cwd(), "scripts/qemu-run.sh"),
+        ["--image", "hive.elf", "--port", "none", "--expect", "PING 1"],
+        { cwd: folder, encoding: "utf8", env: environment(), timeout: 20_000 },
+      );
+      expect(status, stderr).to.equal(0);
+      expect(noted().args.join(" ")).to.contain("-kernel hive.elf ");
+      const kernel = spawnSync(join(process.cwd(), "scripts/qemu-run.sh"), ["--port", "none", "--sel4", "nowhere"], {
+        cwd: folder,
+        encoding: "utf8",
+        env: environment(),
+        timeout: 20_000,
+      });
+      expect(kernel.stderr).to.contain(`there is no seL4 install prefix at ${join(folder, "nowhere")}`);
+    });
+
     it("exits 1 at the deadline and names what it did not see", () => {
       const { status, stderr } = unattended(["--exit-after", "1", "--expect", "PING 1", "--expect", "PING 2"]);
       expect(status).to.equal(1);
