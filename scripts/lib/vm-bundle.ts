@@ -10,6 +10,7 @@ import { build } from "esbuild";
 import { encodeLineTable, lineTableFromMap, type SourceMap } from "./line-table.ts";
 import { writeIfChanged } from "./output.ts";
 import { inRepository, packageVersion, pin, repository, revision } from "./repository.ts";
+import { schemasPlugin } from "./schemas.ts";
 
 export interface VmBundleOptions {
   /** TypeScript entry, e.g. `services/main.ts`. */
@@ -58,6 +59,7 @@ export async function buildVmBundle(options: VmBundleOptions): Promise<VmBundle>
     sourcemap: "external",
     sourcesContent: false,
     define: { COHESIX_NET: String(options.net) },
+    plugins: [schemasPlugin()],
     tsconfig: inRepository("tsconfig.json"),
     logLevel: "warning",
     write: false,
