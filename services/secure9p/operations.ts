@@ -61,13 +61,12 @@ export class Operations implements Owner {
     return this.#slots.find(tag) !== undefined;
   }
 
-  /** End the request with this tag without a reply. @returns whether there was one. */
-  flush(tag: number): boolean {
+  /** End the request with this tag, if there is one, without a reply. */
+  flush(tag: number): void {
     const slot = this.#slots.find(tag);
-    if (slot === undefined) return false;
+    if (slot === undefined) return;
     this.#counters.flushed++;
     this.#cancel(slot, undefined);
-    return true;
   }
 
   /** End all requests, with an answer if `why` is given, and all fids. */
@@ -157,10 +156,7 @@ export class Operations implements Owner {
   }
 
   done(slot: Slot): void {
-    if (slot.type === p9.TSETATTR) {
-      this.#answer(slot);
-      return;
-    }
+    if (slot.type === p9.TSETATTR) return void this.#answer(slot);
     if (!this.#compose(slot)) return;
     // An empty answer would be the directory's end.
     if (slot.cramped && this.#replies.data === 0) return this.refused(slot, refusal.INVALID);
