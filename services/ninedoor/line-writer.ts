@@ -1,0 +1,113 @@
+/**
+ * From the writes of one fid to whole lines. Two lines in one write are two lines; one line in two writes is one. A write
+ * with a line that is too long is refused whole; if the handler refuses a line, what came before it in the same write is
+ * taken, so that the client, sending the rest again, is told about that line alone. After a refusal the fid begins a new line.
+ */
+import type { Bytes } from "../ports/index.ts";
+import { type Refusal, TOO_BIG } from "../secure9p/refusal.ts";
+import type { Request } from "../secure9p/tree.ts";
+import type { NineDoorCounters } from "./counters.ts";
+import type { Client, LineHandler } from "./place.ts";
+
+const NEWLINE = 0x0a;
+const NOTHING = new Uint8Array(0);
+
+/** What becomes of a line without newline when the file is closed. */
+export type LastLine = "take" | "forget";
+
+export interface LineWriterOptions {
+  readonly bytes: Bytes;
+  readonly counters: NineDoorCounters;
+  readonly handler: LineHandler;
+  /** Longest line in bytes, newline not counted. */
+  readonly lineBytes: number;
+  readonly lastLine: LastLine;
+}
+
+export class LineWriter {
+  readonly #options: LineWriterOptions;
+  readonly #client: Client;
+  /** The line so far; room is taken with the first half line, for most clients send whole ones. */
+  #half = NOTHING;
+  #length = 0;
+
+  constructor(options: LineWriterOptions, client: Client) {
+    this.#options = options;
+    this.#client = client;
+  }
+
+  /** Answer a write. */
+  write(request: Request, from: Uint8Array, start: number, length: number): void {
+    const { counters } = this.#options;
+    if (!this.#fits(from, start, length)) {
+      counters.linesTooLong++;
+      this.#forget();
+      return request.refuse(TOO_BIG);
+    }
+    let at = start;
+    for (let newline = next(from, at, start + length); newline >= 0; newline = next(from, at, start + length)) {
+      const why = this.#line(from, at, newline - at);
+      if (why !== undefined) {
+        counters.linesRefused++;
+        if (at === start) return request.refuse(why);
+        return request.wrote(at - start);
+      }
+      at = newline + 1;
+    }
+    this.#keep(from, at, start + length - at);
+    request.wrote(length);
+  }
+
+  /** The file is closed. */
+  end(): void {
+    const { counters, handler, lastLine } = this.#options;
+    if (this.#length === 0 || lastLine === "forget") return this.#forget();
+    const whole = this.#length;
+    this.#length = 0;
+    if (handler.take(this.#half, 0, whole, this.#client) !== undefined) counters.linesRefused++;
+  }
+
+  #fits(from: Uint8Array, start: number, length: number): boolean {
+    const { lineBytes } = this.#options;
+    const end = start + length;
+    let at = start;
+    let before = this.#length;
+    while (at < end) {
+      const newline = next(from, at, end);
+      const stop = newline < 0 ? end : newline;
+      if (before + stop - at > lineBytes) return false;
+      before = 0;
+      at = stop + 1;
+    }
+    return true;
+  }
+
+  /** A line's last bytes have come. */
+  #line(from: Uint8Array, start: number, length: number): Refusal | undefined {
+    const { handler } = this.#options;
+    if (this.#length === 0) return handler.take(from, start, length, this.#client);
+    this.#keep(from, start, length);
+    const whole = this.#length;
+    this.#length = 0;
+    return handler.take(this.#half, 0, whole, this.#client);
+  }
+
+  /** Or the next line would be glued to a half that nobody can complete. */
+  #forget(): void {
+    if (this.#length > 0) this.#options.counters.halfLines++;
+    this.#length = 0;
+  }
+
+  #keep(from: Uint8Array, start: number, length: number): void {
+    if (length === 0) return;
+    if (this.#half.length === 0) this.#half = new Uint8Array(this.#options.lineBytes);
+    this.#options.bytes.copy(this.#half, this.#length, from, start, length);
+    this.#length += length;
+  }
+}
+
+function next(from: Uint8Array, at: number, end: number): number {
+  if (at >= end) return -1;
+  const newline = from.indexOf(NEWLINE, at);
+  return newline < end ? newline : -1;
+}

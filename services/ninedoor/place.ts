@@ -1,0 +1,64 @@
+/**
+ * What providers are made of. A {@link Place} is secure9p's `Node` that is told who asks: every plain `Node` is one, so
+ * the tree of another server may stand where a file of ours could.
+ */
+import type { Principal } from "../roles/policy.ts";
+import type { AttributeChange } from "../secure9p/message.ts";
+import type { Refusal } from "../secure9p/refusal.ts";
+import type { OpenFile, Request } from "../secure9p/tree.ts";
+import type { Qid } from "../secure9p/wire.ts";
+
+/** Who asks: a session with its own mounts. */
+export interface Client {
+  readonly who: Principal;
+  /** Number of the session, for the log. */
+  readonly session: number;
+  /** Let `to` show what `from` shows. @returns why not, and then nothing has changed. */
+  bind(from: string, to: string): Refusal | undefined;
+  /** Let `at` show a service. @returns why not, and then nothing has changed. */
+  mount(service: string, at: string): Refusal | undefined;
+}
+
+/** A walk may find any place. */
+export interface WalkRequest extends Request {
+  found(place: Place): void;
+}
+
+/** A file or directory; the promises are those of `Node` in secure9p/tree.ts. */
+export interface Place {
+  readonly qid: Qid;
+  walk(request: WalkRequest, name: string, client: Client): void;
+  open(request: Request, client: Client): void;
+  getattr(request: Request, file: OpenFile | undefined, client: Client): void;
+  setattr(request: Request, change: AttributeChange, file: OpenFile | undefined, client: Client): void;
+}
+
+/** Takes whole lines. */
+export interface LineHandler {
+  /**
+   * One line without its newline; the bytes are valid until this returns, and what they say was not checked.
+   * @returns why it is refused, and then nothing was done.
+   */
+  take(bytes: Uint8Array, start: number, length: number, client: Client): Refusal | undefined;
+}
+
+/** How long some files live: a worker's until it ends. Nobody finds them then; open ones give what they hold, then `Closed`. */
+export class Lifetime {
+  #ended = false;
+  readonly #listeners: (() => void)[] = [];
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Call that when it ends. */
+  onEnd(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * A bounded ring of newline-delimited records with offsets that count bytes since boot and are never reused. A new record
+ * pushes out the oldest whole ones, so what is kept always begins with a record; a reader sees by its offset that it was
+ * overtaken. Memory is taken once: neither appending nor reading allocates.
+ */
+import type { Bytes } from "../ports/index.ts";
+
+const NEWLINE = 0x0a;
+
+/** Takes bytes as a 9P request does. */
+export interface Sink {
+  put(bytes: Uint8Array, start: number, length: number): number;
+}
+
+/** Is told of every record. */
+export interface RingWatcher {
+  appended(): void;
+}
+
+export class Ring {
+  /** Records appended since boot. */
+  appends = 0;
+  /** Records that were too long or held a newline. */
+  refused = 0;
+  /** Bytes that made room for newer ones. */
+  overwritten = 0;
+  /** Longest record in bytes, newline not counted. */
+  readonly recordBytes: number;
+  readonly #bytes: Bytes;
+  readonly #ring: Uint8Array;
+  #start = 0;
+  #end = 0;
+  #watcher: RingWatcher | undefined;
+
+  /** @throws RangeError if the longest record does not fit. */
+  constructor(bytes: Bytes, capacity: number, recordBytes: number) {
+    if (recordBytes + 1 > capacity) {
+      throw new RangeError(`Ring: a record of ${recordBytes} bytes and its newline do not fit ${capacity}`);
+    }
+    this.#bytes = bytes;
+    this.recordBytes = recordBytes;
+    this.#ring = new Uint8Array(capacity);
+  }
+
+  get capacity(): number {
+    return this.#ring.length;
+  }
+
+  /** Offset of the oldest byte kept, which begins a record. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** Offset of the next byte. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Call that after every append. There is one at most. @throws Error for a second one. */
+  watch(watcher: RingWatcher): void {
+    if (this.#watcher !== undefined) throw new Error("Ring: it is watched already");
+    this.#watcher = watcher;
+  }
+
+  /** Append a record, to which a newline is added. @returns false, and nothing is changed, if it is none. */
+  append(from: Uint8Array, start: number, length: number): boolean {
+    const newline = from.indexOf(NEWLINE, start);
+    if (length > this.recordBytes || (newline >= 0 && newline < start + length)) {
+      this.refused++;
+      return false;
+    }
+    const ring = this.#ring;
+    const size = ring.length;
+    while (this.#end + length + 1 - this.#start > size) this.#forget();
+    const at = this.#end % size;
+    const first = Math.min(length, size - at);
+    if (first > 0) this.#bytes.copy(ring, at, from, start, first);
+    if (first < length) this.#bytes.copy(ring, 0, from, start + first, length - first);
+    ring[(at + length) % size] = NEWLINE;
+    this.#end += length + 1;
+    this.appends++;
+    this.#watcher?.appended();
+    return true;
+  }
+
+  /** Put up to `length` bytes from an offset that is kept. @returns how many were taken. */
+  send(to: Sink, offset: number, length: number): number {
+    const wanted = Math.min(length, this.#end - offset);
+    if (offset < this.#start || wanted <= 0) return 0;
+    const size = this.#ring.length;
+    const at = offset % size;
+    const first = Math.min(wanted, size - at);
+    const taken = to.put(this.#ring, at, first);
+    return taken < first || first === wanted ? taken : taken + to.put(this.#ring, 0, wanted - first);
+  }
+
+  #forget(): void {
+    const size = this.#ring.length;
+    const at = this.#start % size;
+    const newline = this.#ring.indexOf(NEWLINE, at);
+    const length = newline >= 0 ? newline - at + 1 : size - at + this.#ring.indexOf(NEWLINE) + 1;
+    this.overwritten += length;
+    this.#start += length;
+  }
+}

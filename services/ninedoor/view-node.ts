@@ -1,0 +1,208 @@
+/**
+ * A file or directory as one session sees it. Each request is asked of the policy before the file sees it, on open files
+ * too, so a lease that ends or a rate that is used up holds for what is open already.
+ */
+import type { Grant } from "../roles/grant.ts";
+import type { Operation } from "../roles/policy.ts";
+import { DT_DIR, DT_REG, O_ACCMODE, O_WRONLY, QTAPPEND, QTDIR } from "../secure9p/constants.ts";
+import type { AttributeChange } from "../secure9p/message.ts";
+import { RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
+import type { Node, OpenFile, Request } from "../secure9p/tree.ts";
+import type { Qid } from "../secure9p/wire.ts";
+import { wantsToWrite } from "./attributes.ts";
+import type { Names } from "./mounts.ts";
+import type { Place } from "./place.ts";
+import { Relay } from "./relay.ts";
+import type { View } from "./view.ts";
+
+/** Offsets of mount points in listings; providers' own are small or, of other servers, never so near to 2^53. */
+const POINT_OFFSET = Number.MAX_SAFE_INTEGER - 255;
+
+export class ViewNode implements Node {
+  /** Path as the session sees it, and as the policy knows it: the same array where nothing is mounted. */
+  readonly visible: Names;
+  readonly names: Names;
+  readonly place: Place;
+  readonly view: View;
+
+  constructor(view: View, visible: Names, names: Names, place: Place) {
+    this.view = view;
+    this.visible = visible;
+    this.names = names;
+    this.place = place;
+  }
+
+  get qid(): Qid {
+    return this.place.qid;
+  }
+
+  /** What a write to it is. */
+  get writing(): Operation {
+    return (this.place.qid.type & QTAPPEND) === 0 ? "write" : "append";
+  }
+
+  walk(request: Request, name: string): void {
+    this.view.walk(request, this, name);
+  }
+
+  open(request: Request): void {
+    const { view, names } = this;
+    const reads = (request.flags & O_ACCMODE) !== O_WRONLY;
+    const why =
+      (reads ? view.may("read", names) : undefined) ??
+      (wantsToWrite(request.flags) ? view.may(this.writing, names) : undefined);
+    if (why !== undefined) request.refuse(why);
+    else this.place.open(new Opening(request, this), view);
+  }
+
+  getattr(request: Request, file: OpenFile | undefined): void {
+    const why = this.view.may("walk", this.names);
+    if (why !== undefined) request.refuse(why);
+    else this.place.getattr(request, innerOf(file), this.view);
+  }
+
+  setattr(request: Request, change: AttributeChange, file: OpenFile | undefined): void {
+    const why = this.view.may(this.writing, this.names);
+    if (why !== undefined) request.refuse(why);
+    else this.place.setattr(request, change, innerOf(file), this.view);
+  }
+}
+
+function innerOf(file: OpenFile | undefined): OpenFile | undefined {
+  return file instanceof ViewFile ? file.inner : undefined;
+}
+
+class Opening extends Relay {
+  readonly #node: ViewNode;
+
+  constructor(inner: Request, node: ViewNode) {
+    super(inner);
+    this.#node = node;
+  }
+
+  override opened(file: OpenFile, iounit?: number): void {
+    this.inner.opened(new ViewFile(this.#node, file), iounit);
+  }
+}
+
+class ViewFile implements OpenFile {
+  readonly inner: OpenFile;
+  /** Offset behind the last byte read; before the first read there is none. */
+  next = -1;
+  readonly #node: ViewNode;
+
+  constructor(node: ViewNode, inner: OpenFile) {
+    this.#node = node;
+    this.inner = inner;
+  }
+
+  read(request: Request): void {
+    const { view, names } = this.#node;
+    const { grant } = view;
+    const why = view.may("read", names) ?? (view.metered ? this.#payCursor(grant, request) : undefined);
+    if (why !== undefined) request.refuse(why);
+    else this.inner.read(view.metered ? new Metered(request, grant, this) : request);
+  }
+
+  write(request: Request, bytes: Uint8Array, start: number, length: number): void {
+    const { view, names, writing } = this.#node;
+    const why = view.may(writing, names) ?? (view.grant.takeBytes(length) ? undefined : RATE_LIMITED);
+    if (why !== undefined) request.refuse(why);
+    else this.inner.write(request, bytes, start, length);
+  }
+
+  readdir(request: Request): void {
+    const { view, names } = this.#node;
+    const why = view.may("read", names);
+    if (why !== undefined) request.refuse(why);
+    else if (view.mounts.size === 0) this.inner.readdir(request);
+    else if (request.offset < POINT_OFFSET) this.inner.readdir(new Listing(request, this.#node));
+    else {
+      listPoints(request, this.#node, request.offset - POINT_OFFSET + 1);
+      request.done();
+    }
+  }
+
+  close(): void {
+    this.inner.close();
+  }
+
+  #payCursor(grant: Grant, request: Request): Refusal | undefined {
+    if (this.next < 0 || request.offset > this.next) return undefined;
+    const paid = request.offset === this.next ? grant.takeAdvance() : grant.takeResume();
+    return paid ? undefined : RATE_LIMITED;
+  }
+}
+
+/** A read whose bytes are paid from a quota. What the quota has not is not sent, and if that is all, the read is refused. */
+class Metered extends Relay {
+  readonly #grant: Grant;
+  readonly #file: ViewFile;
+  #sent = 0;
+  #out = false;
+
+  constructor(inner: Request, grant: Grant, file: ViewFile) {
+    super(inner);
+    this.#grant = grant;
+    this.#file = file;
+  }
+
+  override put(bytes: Uint8Array, start: number, length: number): number {
+    const wanted = Math.min(length, this.count - this.#sent);
+    if (this.#out || wanted <= 0) return 0;
+    if (!this.#grant.takeBytes(wanted)) {
+      this.#out = true;
+      return 0;
+    }
+    const taken = this.inner.put(bytes, start, wanted);
+    this.#sent += taken;
+    return taken;
+  }
+
+  override done(): void {
+    if (this.#out && this.#sent === 0) return this.inner.refuse(RATE_LIMITED);
+    this.#file.next = this.offset + this.#sent;
+    this.inner.done();
+  }
+}
+
+/** A listing in which mount points take the place of what they cover, at its end. */
+class Listing extends Relay {
+  readonly #node: ViewNode;
+  #full = false;
+
+  constructor(inner: Request, node: ViewNode) {
+    super(inner);
+    this.#node = node;
+  }
+
+  override entry(qid: Qid, offset: number, type: number, name: string): boolean {
+    const { view, visible } = this.#node;
+    if (view.mounts.mounts.some(({ at }) => isChild(at, visible) && at[visible.length] === name)) return true;
+    if (this.inner.entry(qid, offset, type, name)) return true;
+    this.#full = true;
+    return false;
+  }
+
+  override done(): void {
+    if (!this.#full) listPoints(this.inner, this.#node, 0);
+    this.inner.done();
+  }
+}
+
+/** Enter the directory's mount points, from the `first` in the table's order on. */
+function listPoints(request: Request, { view, visible }: ViewNode, first: number): void {
+  const { mounts } = view.mounts;
+  for (let i = first; i < mounts.length; i++) {
+    const { at, qid } = mounts[i]!;
+    if (!isChild(at, visible)) continue;
+    const type = (qid.type & QTDIR) === 0 ? DT_REG : DT_DIR;
+    if (!request.entry(qid, POINT_OFFSET + i, type, at[visible.length]!)) return;
+  }
+}
+
+function isChild(at: Names, directory: Names): boolean {
+  if (at.length !== directory.length + 1) return false;
+  for (let i = 0; i < directory.length; i++) if (at[i] !== directory[i]) return false;
+  return true;
+}

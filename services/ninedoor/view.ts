@@ -1,0 +1,196 @@
+/**
+ * What one session sees: the namespace through its mounts, and of that what its role and its ticket's scopes grant, asked
+ * again at every walk, open, read and write. What is not granted is refused, counted and audited; however fast a client
+ * asks for what it may not, it cannot flush the audit log, for lines beyond a rate are summed up in the next one.
+ */
+import { RateLimit } from "../net/rate.ts";
+import type { Clock, Log } from "../ports/index.ts";
+import type { Grant } from "../roles/grant.ts";
+import { describeDenial, type Leases, type Operation } from "../roles/policy.ts";
+import { namesOf } from "../roles/scope.ts";
+import { COMPONENT_BYTES, QTDIR } from "../secure9p/constants.ts";
+import { BUSY, INVALID, NOT_FOUND, PERMISSION, RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
+import type { Node, Request } from "../secure9p/tree.ts";
+import { utf8Length } from "../secure9p/wire.ts";
+import { MountTable, type Names, type Target } from "./mounts.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Client, Place, WalkRequest } from "./place.ts";
+import { Probe, Relay } from "./relay.ts";
+import { ViewNode } from "./view-node.ts";
+
+/** Denials logged at once, and a second in the long run. */
+const AUDIT_BURST = 64;
+const AUDIT_PER_SECOND = 16;
+const MOUNTS = 8;
+
+export interface ViewOptions {
+  readonly namespace: Namespace;
+  readonly grant: Grant;
+  /** Number of the session, for the log. */
+  readonly session: number;
+  readonly leases: Leases;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly mounts?: number;
+}
+
+export class View implements Client {
+  readonly grant: Grant;
+  readonly session: number;
+  /** Whether the grant pays for what it reads. */
+  readonly metered: boolean;
+  readonly mounts: MountTable;
+  readonly root: Node;
+  readonly #options: ViewOptions;
+  readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
+  #unlogged = 0;
+
+  constructor(options: ViewOptions) {
+    this.#options = options;
+    this.grant = options.grant;
+    this.session = options.session;
+    const { bandwidthBytes, cursorResumes, cursorAdvances } = options.grant.quotas;
+    this.metered = bandwidthBytes + cursorResumes + cursorAdvances > 0;
+    this.mounts = new MountTable(options.mounts ?? MOUNTS);
+    this.root = new ViewNode(this, [], [], options.namespace.root);
+  }
+
+  get who(): Grant {
+    return this.grant;
+  }
+
+  /** Why the session may not do that, after saying so to the log. @param names of the path that the policy knows. */
+  may(operation: Operation, names: Names): Refusal | undefined {
+    const { leases, clock } = this.#options;
+    const decision = this.grant.decide(operation, names, leases);
+    if (decision !== "granted") {
+      this.#deny(describeDenial(this.grant, operation, names, decision));
+      return PERMISSION;
+    }
+    if (operation === "walk" || this.grant.takeRate(operation, names, clock.nowUs())) return undefined;
+    return RATE_LIMITED;
+  }
+
+  /** Walk from a directory to a name in it. */
+  walk(request: Request, from: ViewNode, name: string): void {
+    const visible = [...from.visible, name];
+    const mount = this.mounts.find(visible);
+    if (mount !== undefined) return this.#enter(request, visible, mount.target);
+    const names = from.visible === from.names ? visible : [...from.names, name];
+    const why = this.may("walk", names);
+    if (why !== undefined) request.refuse(why);
+    else from.place.walk(new Step(request, this, visible, names, []), name, this);
+  }
+
+  bind(from: string, to: string): Refusal | undefined {
+    const source = pathOf(from);
+    const at = pathOf(to);
+    if (source === undefined || at === undefined) return this.#refuseMount(INVALID);
+    if (source.length === at.length && source.every((name, i) => name === at[i])) return this.#refuseMount(INVALID);
+    const why = this.may("bind", this.mounts.resolve(at).names) ?? this.mounts.check(at, source);
+    if (why !== undefined) return this.#refuseMount(why);
+    const found = this.#look(source);
+    const absent = found.refusal ?? this.#checkPoint(at);
+    if (absent !== undefined) return this.#refuseMount(absent);
+    const target = this.mounts.resolve(source);
+    this.mounts.set({ at, from: source, target, qid: this.#pointQid(found.place) });
+    return undefined;
+  }
+
+  mount(service: string, at: string): Refusal | undefined {
+    const path = pathOf(at);
+    if (path === undefined) return this.#refuseMount(INVALID);
+    const denied = this.may("mount", this.mounts.resolve(path).names);
+    if (denied !== undefined) return this.#refuseMount(denied);
+    const known = this.#options.namespace.services.find(service);
+    if (known === undefined) return this.#refuseMount(NOT_FOUND);
+    const why = this.mounts.check(path, known.home) ?? this.#checkPoint(path);
+    if (why !== undefined) return this.#refuseMount(why);
+    const target: Target = { service, rest: [], names: known.home };
+    this.mounts.set({ at: path, from: known.home, target, qid: this.#pointQid(known.root) });
+    return undefined;
+  }
+
+  #enter(request: Request, visible: Names, target: Target): void {
+    const { namespace } = this.#options;
+    const why = this.may("walk", target.names);
+    if (why !== undefined) return request.refuse(why);
+    const root = target.service === undefined ? namespace.root : namespace.services.find(target.service)?.root;
+    if (root === undefined) request.refuse(BUSY);
+    else new Step(request, this, visible, target.names, target.rest).found(root);
+  }
+
+  /** What the session sees at a path. Neither is known of what is behind a provider that does not say at once. */
+  #look(path: Names): { readonly place: Place | undefined; readonly refusal: Refusal | undefined } {
+    let node: Place = this.root;
+    for (const name of path) {
+      if ((node.qid.type & QTDIR) === 0) return { place: undefined, refusal: NOT_FOUND };
+      const probe: Probe = new Probe();
+      node.walk(probe, name, this);
+      if (probe.place === undefined) return { place: undefined, refusal: probe.refusal };
+      node = probe.place;
+    }
+    return { place: node, refusal: undefined };
+  }
+
+  /** A mount point need not be there, but the directory that it is in must. */
+  #checkPoint(at: Names): Refusal | undefined {
+    const { place, refusal } = this.#look(at.slice(0, -1));
+    if (place !== undefined && (place.qid.type & QTDIR) === 0) return NOT_FOUND;
+    return refusal;
+  }
+
+  #pointQid(place: Place | undefined): Place["qid"] {
+    return place === undefined ? this.#options.namespace.files.qids.next(QTDIR) : { ...place.qid };
+  }
+
+  #refuseMount(why: Refusal): Refusal {
+    this.#options.namespace.counters.mountsRefused++;
+    return why;
+  }
+
+  #deny(text: string): void {
+    const { namespace, log, clock } = this.#options;
+    namespace.counters.denied++;
+    if (!this.#audits.take(clock.nowUs())) {
+      namespace.counters.deniedUnlogged++;
+      this.#unlogged++;
+      return;
+    }
+    const unlogged = this.#unlogged === 0 ? "" : ` unlogged=${this.#unlogged}`;
+    this.#unlogged = 0;
+    log.line("audit", `${text} session=${this.session}${unlogged}`);
+  }
+}
+
+/** A walk on its way to a place, by the names that are left; then that place as the session sees it. */
+class Step extends Relay implements WalkRequest {
+  readonly #view: View;
+  readonly #visible: Names;
+  readonly #names: Names;
+  readonly #rest: Names;
+  #at = 0;
+
+  constructor(inner: Request, view: View, visible: Names, names: Names, rest: Names) {
+    super(inner);
+    this.#view = view;
+    this.#visible = visible;
+    this.#names = names;
+    this.#rest = rest;
+  }
+
+  override found(place: Place): void {
+    if (this.#at === this.#rest.length) {
+      this.inner.found(new ViewNode(this.#view, this.#visible, this.#names, place));
+    } else if ((place.qid.type & QTDIR) === 0) {
+      this.inner.refuse(NOT_FOUND);
+    } else {
+      place.walk(this, this.#rest[this.#at++]!, this.#view);
+    }
+  }
+}
+
+function pathOf(path: string): readonly string[] | undefined {
+  const names = namesOf(path);
+  return names?.every((name) => utf8Length(name, COMPONENT_BYTES) <= COMPONENT_BYTES) === true ? names : undefined;
+}
