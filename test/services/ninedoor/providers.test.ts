@@ -1,0 +1,274 @@
+import { expect } from "chai";
+import { ControlFile } from "../../../services/ninedoor/control-file.ts";
+import { Directory } from "../../../services/ninedoor/directory.ts";
+import { FollowFile } from "../../../services/ninedoor/follow-file.ts";
+import { Lifetime } from "../../../services/ninedoor/place.ts";
+import { RecordAppender, RingFile } from "../../../services/ninedoor/ring-file.ts";
+import { Ring } from "../../../services/ninedoor/ring.ts";
+import { TextFile } from "../../../services/ninedoor/text-file.ts";
+import { O_RDWR, O_WRONLY, QTAPPEND, QTDIR, QTFILE } from "../../../services/secure9p/constants.ts";
+import { nodeBytes, utf8 } from "../support/ports.ts";
+import { acceptsAsProvider, place } from "./provider.acceptance.ts";
+import { Commands, Hive, WAITS } from "./support.ts";
+
+function parts(type: number) {
+  const hive = new Hive();
+  const life = new Lifetime();
+  const { counters, files } = hive.namespace;
+  return {
+    hive,
+    life,
+    end: () => life.end(),
+    options: { qid: files.qids.next(type), bytes: nodeBytes, counters, life },
+  };
+}
+
+function filledRing(capacity = 64): { ring: Ring; add: (record: string) => void } {
+  const ring = new Ring(nodeBytes, capacity, 20);
+  const add = (record: string): void => void ring.append(utf8(record), 0, utf8(record).length);
+  for (const record of ["zero", "one", "two"]) add(record);
+  return { ring, add };
+}
+
+const CONTENT = "zero\none\ntwo\n";
+
+function textFile(limit = 100) {
+  const { hive, end, options } = parts(QTFILE);
+  let made = 0;
+  const file = new TextFile({ ...options, limit, text: () => `text ${made}\n` });
+  return { hive, end, visitor: place(hive, file), content: "text 0\n", change: () => void made++ };
+}
+
+function ringFile(appending: boolean, capacity?: number) {
+  const { hive, end, options } = parts(appending ? QTAPPEND : QTFILE);
+  const { ring, add } = filledRing(capacity);
+  const handler = new RecordAppender(nodeBytes, ring);
+  const file = new RingFile({ ...options, ring, appending: appending ? { handler, lineBytes: 20 } : undefined });
+  return { hive, end, ring, add, visitor: place(hive, file), content: CONTENT, change: () => add("more") };
+}
+
+function followFile(waiters = 4, capacity?: number) {
+  const { hive, end, options } = parts(QTFILE);
+  const { ring, add } = filledRing(capacity);
+  const file = new FollowFile({ ...options, ring, waiters });
+  return { hive, end, ring, add, file, visitor: place(hive, file), content: CONTENT, change: () => add("more") };
+}
+
+function controlFile() {
+  const { hive, end, options } = parts(QTAPPEND);
+  const commands = new Commands();
+  const file = new ControlFile({ ...options, handler: commands, lineBytes: 16 });
+  return { hive, end, commands, visitor: place(hive, file), content: "" };
+}
+
+function directory() {
+  const { hive, end, options } = parts(QTDIR);
+  const file = new Directory(options);
+  const add = (name: string): void =>
+    file.add(
+      name,
+      hive.namespace.files.text(hive.namespace.files.qids.next(QTFILE), options.life, () => name),
+    );
+  add("child");
+  return { hive, end, file, add, visitor: place(hive, file), content: "" };
+}
+
+acceptsAsProvider("computed text", {}, textFile);
+acceptsAsProvider("ring, read-only", { grows: true }, () => ringFile(false));
+acceptsAsProvider("ring, append-only", { grows: true, line: "record" }, () => ringFile(true));
+acceptsAsProvider("ring, followed", { grows: true, waits: true }, followFile);
+acceptsAsProvider("control", { line: "command" }, controlFile);
+acceptsAsProvider("directory", { directory: true }, directory);
+
+describe("computed text", () => {
+  it("is refused, not cut, when it is too long", () => {
+    const { hive, visitor } = textFile(6);
+    expect(visitor.open("/file")).to.equal("!EMSGSIZE");
+    expect(visitor.size(visitor.walk("/file") as number)).to.equal("!EMSGSIZE");
+    expect(hive.namespace.counters.textsTooLong).to.equal(2);
+  });
+});
+
+describe("ring file", () => {
+  it("counts offsets from the oldest record kept when the fid was opened", () => {
+    const { visitor, add } = ringFile(false, 24);
+    const early = visitor.opened("/file");
+    add("0123456789");
+    add("abc");
+    // zero had to go: 13 + 11 + 4 bytes do not fit 24.
+    const late = visitor.opened("/file");
+    expect(visitor.read(late, 0)).to.equal("one\ntwo\n0123456789\nabc\n");
+    expect(visitor.read(early, 5)).to.equal("one\ntwo\n0123456789\nabc\n");
+  });
+
+  it("tells an overtaken fid once, and then goes on with the oldest record kept", () => {
+    const { hive, visitor, add } = ringFile(false, 24);
+    const fid = visitor.opened("/file");
+    expect(visitor.read(fid, 0, 2)).to.equal("ze");
+    add("0123456789abcdef");
+    add("x");
+    expect(visitor.read(fid, 2)).to.equal("!ESTALE");
+    expect(visitor.read(fid, 2)).to.equal("two\n0123456789abcdef\nx\n");
+    expect(visitor.read(fid, 2 + 23)).to.equal("");
+    expect(visitor.size(fid)).to.equal(2 + 23);
+    add("more");
+    expect(visitor.read(fid, 2 + 23)).to.equal("more\n");
+    expect(hive.namespace.counters.stale).to.equal(1);
+    expect(visitor.cat("/file")).to.equal("0123456789abcdef\nx\nmore\n");
+  });
+
+  it("joins halves to records per fid, and keeps the last one without newline at the clunk", () => {
+    const { visitor } = ringFile(true);
+    const a = visitor.opened("/file", O_WRONLY);
+    const b = visitor.opened("/file", O_RDWR);
+    expect(visitor.write(a, "from ")).to.equal("5");
+    expect(visitor.write(b, "b\n")).to.equal("2");
+    expect(visitor.write(a, "a\nrest")).to.equal("6");
+    expect(visitor.read(b, CONTENT.length)).to.equal("b\nfrom a\n");
+    visitor.clunk(a);
+    expect(visitor.read(b, CONTENT.length)).to.equal("b\nfrom a\nrest\n");
+  });
+});
+
+describe("follow file", () => {
+  it("wakes every reader with the append that brings what it waits for, and nothing else does", () => {
+    const { hive, visitor, add, file } = followFile();
+    const other = hive.visit("queen");
+    const [a, b] = [visitor.opened("/file"), other.opened("/file")];
+    const first = visitor.readLater(a, 13);
+    const second = other.readLater(b, 13, 2);
+    const ahead = visitor.readLater(a, 18);
+    expect(file.waiting).to.equal(3);
+    add("news");
+    visitor.pump();
+    other.pump();
+    expect([first.result, second.result, ahead.result]).to.deep.equal(["news\n", "ne", WAITS]);
+    add("later");
+    visitor.pump();
+    expect(ahead.result).to.equal("later\n");
+    expect(file.waiting).to.equal(0);
+    expect(hive.namespace.counters.waitersHighWater).to.equal(3);
+  });
+
+  it("lets go of a reader at a flush, a clunk and the session's end", () => {
+    const { hive, visitor, add, file } = followFile();
+    const fid = visitor.opened("/file");
+    const flushed = visitor.readLater(fid, 13);
+    visitor.client.flush(flushed.tag as number, { name: "Busy", code: "FLUSHED", errno: 0 });
+    visitor.pump();
+    expect([flushed.result, file.waiting]).to.deep.equal(["!FLUSHED", 0]);
+    const clunked = visitor.readLater(fid, 13);
+    visitor.clunk(fid);
+    expect([clunked.result, file.waiting]).to.deep.equal(["!EBADF", 0]);
+    const gone = hive.visit("queen");
+    gone.readLater(gone.opened("/file"), 13);
+    expect(file.waiting).to.equal(1);
+    gone.session.close();
+    expect(file.waiting).to.equal(0);
+    add("nobody");
+    expect(visitor.session.counters.late + gone.session.counters.late).to.equal(0);
+  });
+
+  it("has places for so many, refuses the next, and gives a place that is free again", () => {
+    const { hive, visitor, add, file } = followFile(2);
+    const fid = visitor.opened("/file");
+    visitor.readLater(fid, 13);
+    visitor.readLater(fid, 13);
+    expect(visitor.read(fid, 13)).to.equal("!EBUSY");
+    expect(hive.namespace.counters.waitersRefused).to.equal(1);
+    expect(visitor.read(fid, 0)).to.equal(CONTENT);
+    add("x");
+    visitor.pump();
+    expect(file.waiting).to.equal(0);
+    expect(visitor.readLater(fid, 15).result).to.equal(WAITS);
+  });
+
+  it("tells a reader that was overtaken and does not let it wait", () => {
+    const { visitor, add } = followFile(4, 24);
+    const fid = visitor.opened("/file");
+    add("0123456789abcdef");
+    expect(visitor.read(fid, 0)).to.equal("!ESTALE");
+    expect(visitor.read(fid, 0)).to.equal("two\n0123456789abcdef\n");
+    expect(visitor.readLater(fid, 21).result).to.equal(WAITS);
+  });
+
+  it("lets a reader append and be woken in one session", () => {
+    const hive = new Hive();
+    const queen = hive.visit("queen");
+    const reading = queen.readLater(queen.opened("/log/queen.log.follow"), 0);
+    expect(queen.echo("hi\n", "/log/queen.log")).to.equal("3");
+    expect(reading.result).to.match(/queen: hi\n$/);
+    expect(queen.errors).to.deep.equal([]);
+  });
+});
+
+describe("control file", () => {
+  const open = () => {
+    const { hive, visitor, commands } = controlFile();
+    return { visitor, commands, counters: hive.namespace.counters, fid: visitor.opened("/file", O_WRONLY) };
+  };
+
+  it("does each line of a write, and a line in two writes once", () => {
+    const { visitor, commands, fid } = open();
+    expect(visitor.write(fid, "one\ntwo\nthr")).to.equal("11");
+    expect(commands.lines).to.deep.equal(["one", "two"]);
+    expect(visitor.write(fid, "ee\n")).to.equal("3");
+    expect(visitor.write(fid, "")).to.equal("0");
+    expect(commands.lines).to.deep.equal(["one", "two", "three"]);
+  });
+
+  it("refuses a line alone: what came before it is done, what comes after is not", () => {
+    const { visitor, commands, counters, fid } = open();
+    expect(visitor.write(fid, "yes\nno way\nnever\n")).to.equal("4");
+    expect(visitor.write(fid, "no way\nnever\n")).to.equal("!EINVAL");
+    expect(commands.lines).to.deep.equal(["yes"]);
+    expect(counters.linesRefused).to.equal(2);
+  });
+
+  it("forgets the half of a line that is refused, so the next command stands alone", () => {
+    const { visitor, commands, fid } = open();
+    expect(visitor.write(fid, "no")).to.equal("2");
+    expect(visitor.write(fid, " way\n")).to.equal("!EINVAL");
+    expect(visitor.write(fid, "fine\n")).to.equal("5");
+    expect(commands.lines).to.deep.equal(["fine"]);
+  });
+
+  it("refuses a write with a line that is too long whole, in one piece or two", () => {
+    const { visitor, commands, counters, fid } = open();
+    expect(visitor.write(fid, `${"x".repeat(16)}\n`)).to.equal("17");
+    expect(visitor.write(fid, `before\n${"x".repeat(17)}\nafter\n`)).to.equal("!EMSGSIZE");
+    expect(visitor.write(fid, "x".repeat(10))).to.equal("10");
+    expect(visitor.write(fid, "x".repeat(7))).to.equal("!EMSGSIZE");
+    expect(visitor.write(fid, "fine\n")).to.equal("5");
+    expect(commands.lines).to.deep.equal(["x".repeat(16), "fine"]);
+    expect([counters.linesTooLong, counters.halfLines]).to.deep.equal([2, 1]);
+  });
+
+  it("does not do a command that has no newline when the file is closed", () => {
+    const { visitor, commands, counters, fid } = open();
+    visitor.write(fid, "kill");
+    visitor.clunk(fid);
+    expect(commands.lines).to.deep.equal([]);
+    expect(counters.halfLines).to.equal(1);
+  });
+});
+
+describe("directory", () => {
+  it("lists in pieces what stays exactly once, whatever comes and goes between them", () => {
+    const { visitor, file, add } = directory();
+    for (const name of ["b", "c", "d", "e"]) add(name);
+    const fid = visitor.opened("/file");
+    const first = visitor.page(fid, 0, 70);
+    if (typeof first === "string") throw new Error(first);
+    expect(first.map(({ name }) => name)).to.deep.equal(["child", "b"]);
+    file.remove("child");
+    file.remove("d");
+    add("f");
+    const rest = visitor.page(fid, first[1]!.offset, 4096);
+    expect(typeof rest === "string" ? rest : rest.map(({ name }) => name)).to.deep.equal(["c", "e", "f"]);
+    expect(visitor.list("/file", 40)).to.deep.equal(["b", "c", "e", "f"]);
+    expect(visitor.page(fid, 0, 10)).to.equal("!EINVAL");
+    expect(file.remove("child")).to.equal(false);
+    expect(() => file.add("b", file)).to.throw("there is a b already");
+  });
+});
