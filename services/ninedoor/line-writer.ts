@@ -7,6 +7,7 @@ import type { Bytes } from "../ports/index.ts";
 import { type Refusal, TOO_BIG } from "../secure9p/refusal.ts";
 import type { Request } from "../secure9p/tree.ts";
 import type { NineDoorCounters } from "./counters.ts";
+import { findByte } from "./find-byte.ts";
 import type { Client, LineHandler } from "./place.ts";
 
 const NEWLINE = 0x0a;
@@ -44,8 +45,11 @@ export class LineWriter {
       this.#forget();
       return request.refuse(TOO_BIG);
     }
+    const end = start + length;
     let at = start;
-    for (let newline = next(from, at, start + length); newline >= 0; newline = next(from, at, start + length)) {
+    for (;;) {
+      const newline = findByte(from, NEWLINE, at, end);
+      if (newline < 0) break;
       const why = this.#line(from, at, newline - at);
       if (why !== undefined) {
         counters.linesRefused++;
@@ -54,7 +58,7 @@ export class LineWriter {
       }
       at = newline + 1;
     }
-    this.#keep(from, at, start + length - at);
+    this.#keep(from, at, end - at);
     request.wrote(length);
   }
 
@@ -73,7 +77,7 @@ export class LineWriter {
     let at = start;
     let before = this.#length;
     while (at < end) {
-      const newline = next(from, at, end);
+      const newline = findByte(from, NEWLINE, at, end);
       const stop = newline < 0 ? end : newline;
       if (before + stop - at > lineBytes) return false;
       before = 0;
@@ -104,10 +108,4 @@ export class LineWriter {
     this.#options.bytes.copy(this.#half, this.#length, from, start, length);
     this.#length += length;
   }
-}
-
-function next(from: Uint8Array, at: number, end: number): number {
-  if (at >= end) return -1;
-  const newline = from.indexOf(NEWLINE, at);
-  return newline < end ? newline : -1;
 }

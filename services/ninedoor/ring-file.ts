@@ -11,6 +11,7 @@ import type { OpenFile, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
 import { answerAppendOnlySetattr, answerAttributes, MODE_APPEND, MODE_READ_ONLY, wantsToWrite } from "./attributes.ts";
 import type { NineDoorCounters } from "./counters.ts";
+import { findByte } from "./find-byte.ts";
 import { LineWriter, type LineWriterOptions } from "./line-writer.ts";
 import type { Client, Lifetime, LineHandler, Place } from "./place.ts";
 import type { Ring } from "./ring.ts";
@@ -168,8 +169,7 @@ export class RecordAppender implements LineHandler {
 
   take(bytes: Uint8Array, start: number, length: number): Refusal | undefined {
     // NUL ends a text in too many readers.
-    const nul = bytes.indexOf(0, start);
-    if ((nul >= 0 && nul < start + length) || !this.#bytes.validate(bytes, start, length)) return INVALID;
+    if (findByte(bytes, 0, start, start + length) >= 0 || !this.#bytes.validate(bytes, start, length)) return INVALID;
     return this.#ring.append(bytes, start, length) ? undefined : INVALID;
   }
 }

@@ -4,6 +4,7 @@
  * overtaken. Memory is taken once: neither appending nor reading allocates.
  */
 import type { Bytes } from "../ports/index.ts";
+import { findByte } from "./find-byte.ts";
 
 const NEWLINE = 0x0a;
 
@@ -30,7 +31,8 @@ export class Ring {
   readonly #ring: Uint8Array;
   #start = 0;
   #end = 0;
-  #watcher: RingWatcher | undefined;
+  /** Never changed, so that a watcher may come or go while all are told. */
+  #watchers: readonly RingWatcher[] = [];
 
   /** @throws RangeError if the longest record does not fit. */
   constructor(bytes: Bytes, capacity: number, recordBytes: number) {
@@ -56,16 +58,18 @@ export class Ring {
     return this.#end;
   }
 
-  /** Call that after every append. There is one at most. @throws Error for a second one. */
+  /** Tell it of every append from now on. How many watch is bounded by who lets them. */
   watch(watcher: RingWatcher): void {
-    if (this.#watcher !== undefined) throw new Error("Ring: it is watched already");
-    this.#watcher = watcher;
+    this.#watchers = [...this.#watchers, watcher];
+  }
+
+  unwatch(watcher: RingWatcher): void {
+    this.#watchers = this.#watchers.filter((other) => other !== watcher);
   }
 
   /** Append a record, to which a newline is added. @returns false, and nothing is changed, if it is none. */
   append(from: Uint8Array, start: number, length: number): boolean {
-    const newline = from.indexOf(NEWLINE, start);
-    if (length > this.recordBytes || (newline >= 0 && newline < start + length)) {
+    if (length > this.recordBytes || findByte(from, NEWLINE, start, start + length) >= 0) {
       this.refused++;
       return false;
     }
@@ -79,7 +83,8 @@ export class Ring {
     ring[(at + length) % size] = NEWLINE;
     this.#end += length + 1;
     this.appends++;
-    this.#watcher?.appended();
+    const watchers = this.#watchers;
+    for (let i = 0; i < watchers.length; i++) watchers[i]!.appended();
     return true;
   }
 
