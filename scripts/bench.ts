@@ -42,7 +42,10 @@ const benchOut = inRepository("out", "bench");
 /** Runs another of the scripts here. @throws Error if it fails. */
 function tool(script: string, ...words: string[]): void {
   const program = inRepository("scripts", script);
-  execFileSync(process.execPath, ["--import", "tsx", program, "--quiet", ...words], { stdio: "inherit" });
+  execFileSync(process.execPath, ["--import", "tsx", program, "--quiet", ...words], {
+    cwd: inRepository(),
+    stdio: "inherit",
+  });
 }
 
 function start(target: Target): BenchHive {

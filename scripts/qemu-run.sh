@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Boots a hive in QEMU. Without --expect, --send or --exit-after the terminal is the serial line (Ctrl-A x ends it);
-# with them the run is unattended and has a deadline. QEMU is ended through its monitor and never outlives this script.
+# Boots a hive in QEMU. Without --expect, --send or --exit-after standard input is the serial line (Ctrl-A x ends it, and
+# so does the end of a pipe or file); with them the run has a deadline. QEMU never outlives this script, however that ends.
 set -euo pipefail
 
 repository=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -25,6 +25,7 @@ usage: scripts/qemu-run.sh [option...]
   --exit-after SECONDS  end after so many seconds
   --expect REGEX        exit 0 as soon as the serial output has matched, 1 at the deadline (60 s unless --exit-after says)
   --send TEXT           type TEXT and Enter
+  --leash FD            end when the pipe at this descriptor does, as it does with the program that holds its other end
 Several --expect and --send work in their order: each --send waits for all --expect before it, or for the prompt if
 there is none between; an --expect after it looks only at what came since. REGEX is JavaScript's, ^ and $ match at lines.
 Exit status: 0 done, 1 not seen or QEMU ended by itself, 2 something is missing or misused.
@@ -47,6 +48,7 @@ rng=yes
 log=
 session=()
 deadline=
+leash=
 print_command=no
 
 value() {
@@ -78,6 +80,10 @@ while [ $# -gt 0 ]; do
     --exit-after)
         deadline=$(value "$@")
         [[ $deadline =~ ^[0-9]+(\.[0-9]+)?$ ]] || refuse "--exit-after $deadline: a number of seconds"
+        ;;
+    --leash)
+        leash=$(value "$@")
+        [[ $leash =~ ^[3-8]$ ]] && : 2>/dev/null <&"$leash" || refuse "--leash $leash: an open descriptor from 3 to 8"
         ;;
     --expect | --send) session+=("$1" "$(value "$@")") ;;
     --print-command)
@@ -136,12 +142,16 @@ if [ -z "$image" ]; then
 fi
 
 # ---- everything from here on is undone at the end ----
-work=$(mktemp -d "/tmp/qemu-run.XXXXXX")
+work=
 qemu_pid=
+leash_pid=
 made_tap=
 
 finish() {
-    trap - EXIT INT TERM HUP
+    # A second signal must not leave half of this undone.
+    trap - EXIT
+    trap '' INT TERM HUP
+    [ -z "$leash_pid" ] || kill -KILL "$leash_pid" 2>/dev/null || true
     if [ -n "$qemu_pid" ] && kill -0 "$qemu_pid" 2>/dev/null; then
         kill -TERM "$qemu_pid" 2>/dev/null || true
         for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -152,18 +162,47 @@ finish() {
         wait "$qemu_pid" 2>/dev/null || true
     fi
     [ -z "$made_tap" ] || ip link delete dev "$made_tap" 2>/dev/null || true
-    rm -rf "$work"
+    [ -z "$work" ] || rm -rf "$work"
+    [ -z "$work" ] || echo finished >&9
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
+work=$(mktemp -d "/tmp/qemu-run.XXXXXX")
+
+# What finish() does, should this script be killed outright: only the script holds descriptor 9 open.
+guard() {
+    trap '' INT TERM HUP PIPE
+    local what value pid='' device=''
+    while read -r what value; do
+        case $what in
+        qemu) pid=$value ;;
+        tap) device=$value ;;
+        finished) return ;;
+        esac
+    done
+    [ -z "$pid" ] || kill -KILL "$pid"
+    [ -z "$device" ] || ip link delete dev "$device"
+    rm -rf "$work"
+}
+exec 9> >(trap - EXIT; guard >/dev/null 2>&1)
+
+if [ -n "$leash" ]; then
+    (
+        trap - EXIT INT TERM HUP
+        while read -r _; do :; done
+        kill -TERM $$
+    ) <&"$leash" >/dev/null 2>&1 9>&- &
+    leash_pid=$!
+fi
 
 if [ "$net" = tap ] && [ -z "$tap" ]; then
     tap=hive$$
     ip tuntap add dev "$tap" mode tap 2>"$work/tap" ||
         refuse "the kernel refuses a tap device ($(tr '\n' ' ' <"$work/tap")): name an existing one with --tap"
     made_tap=$tap
+    echo "tap $tap" >&9
     ip addr add "$tap_address" dev "$tap" 2>"$work/tap" ||
         refuse "--tap-address $tap_address cannot be set: $(tr '\n' ' ' <"$work/tap")"
     ip link set dev "$tap" up
@@ -186,12 +225,6 @@ esac
 [ "$rng" = no ] || machine+=(-device virtio-rng-device)
 [ -z "$pcap" ] || machine+=(-object "filter-dump,id=pcap,netdev=net0,file=$pcap")
 
-# Should this script be killed outright, the kernel takes QEMU along.
-leash=()
-if command -v setpriv >/dev/null 2>&1 && setpriv --help 2>&1 | grep -q pdeathsig; then
-    leash=(setpriv --pdeathsig KILL --)
-fi
-
 attended=(-chardev "stdio,id=serial,mux=on,signal=off$logfile" -serial chardev:serial -mon chardev=serial,mode=readline)
 if [ "$print_command" = yes ]; then
     printf '%s\n' "$qemu" "${machine[@]}" "${attended[@]}"
@@ -199,23 +232,27 @@ if [ "$print_command" = yes ]; then
 fi
 
 status=0
-if [ ${#session[@]} = 0 ] && [ -z "$deadline" ]; then
-    [ ! -t 0 ] || echo "qemu-run: Ctrl-A x ends QEMU" >&2
-    ${leash[@]+"${leash[@]}"} "$qemu" "${machine[@]}" "${attended[@]}" <&0 &
+if [ ${#session[@]} = 0 ] && [ -z "$deadline" ] && [ -t 0 ]; then
+    echo "qemu-run: Ctrl-A x ends QEMU" >&2
+    "$qemu" "${machine[@]}" "${attended[@]}" <&0 9>&- &
     qemu_pid=$!
+    echo "qemu $qemu_pid" >&9
     wait "$qemu_pid" || status=$?
     qemu_pid=
     [ "$status" = 0 ] || status=1
     exit "$status"
 fi
 
-${leash[@]+"${leash[@]}"} "$qemu" "${machine[@]}" -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" \
+[ ${#session[@]} != 0 ] || [ -n "$deadline" ] || session=(--until input-end)
+"$qemu" "${machine[@]}" -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" \
     -mon chardev=monitor,mode=control -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$logfile" \
-    -serial chardev:serial </dev/null 2> >(grep -v --line-buffered 'info: QEMU waiting for connection' >&2) >&2 &
+    -serial chardev:serial </dev/null 9>&- \
+    2> >(exec 9>&- && grep -v --line-buffered 'info: QEMU waiting for connection' >&2) >&2 &
 qemu_pid=$!
+echo "qemu $qemu_pid" >&9
 (cd "$repository" && exec node --import tsx scripts/serial-session.ts --serial "$work/serial" \
     --monitor "$work/monitor" --pid "$qemu_pid" ${deadline:+--deadline "$deadline"} \
-    ${session[@]+"${session[@]}"}) <&0 &
+    ${session[@]+"${session[@]}"}) <&0 9>&- &
 session_pid=$!
 wait "$session_pid" || status=$?
 # The session says so itself if the monitor did not end QEMU; finish() then kills it.

@@ -1,7 +1,8 @@
 /**
- * The unattended half of `scripts/qemu-run.sh`: joins QEMU's serial socket, lets expectations and typed lines
- * run, and ends QEMU through its monitor. Its exit status is the run's.
+ * The half of `scripts/qemu-run.sh` without a terminal: joins QEMU's serial socket, lets expectations and typed lines
+ * run, or standard input until its end, and ends QEMU through its monitor. Its exit status is the run's.
  */
+import { runPiped } from "./lib/piped.ts";
 import { connectUnix, quitQemu } from "./lib/qmp.ts";
 import { expectStep, type Step } from "./lib/serial-script.ts";
 import { runUnattended, type SerialEnd } from "./lib/unattended.ts";
@@ -14,11 +15,19 @@ interface SessionOptions {
   monitor: string;
   pid: number;
   deadlineSeconds: number | undefined;
+  untilInputEnds: boolean;
   readonly steps: Step[];
 }
 
 function parseOptions(words: readonly string[]): SessionOptions {
-  const options: SessionOptions = { serial: "", monitor: "", pid: 0, deadlineSeconds: undefined, steps: [] };
+  const options: SessionOptions = {
+    serial: "",
+    monitor: "",
+    pid: 0,
+    deadlineSeconds: undefined,
+    untilInputEnds: false,
+    steps: [],
+  };
   for (let index = 0; index < words.length; index += 2) {
     const value = words[index + 1];
     if (value === undefined) throw new Error(`${String(words[index])} needs a value`);
@@ -34,6 +43,10 @@ function parseOptions(words: readonly string[]): SessionOptions {
         break;
       case "--deadline":
         options.deadlineSeconds = Number(value);
+        break;
+      case "--until":
+        if (value !== "input-end") throw new Error(`--until ${value}: only input-end is there`);
+        options.untilInputEnds = true;
         break;
       case "--expect":
         options.steps.push(expectStep(value));
@@ -51,6 +64,12 @@ function parseOptions(words: readonly string[]): SessionOptions {
 async function run(options: SessionOptions): Promise<number> {
   const socket = await connectUnix(options.serial, options.pid, connectPatienceMs);
   try {
+    if (options.untilInputEnds) {
+      const status = await runPiped(socket, process.stdin, process.stdout);
+      process.stdin.destroy();
+      await quitQemu(options.monitor, options.pid, quitPatienceMs);
+      return status;
+    }
     const line: SerialEnd = {
       write: (bytes) => void socket.write(bytes),
       onData: () => undefined,

@@ -24,8 +24,9 @@ function startQemu(words: readonly string[]): Promise<number> {
   return new Promise((settle, fail) => {
     const child = spawn(
       inRepository("scripts", "qemu-run.sh"),
-      ["--image", inRepository("out", "hive.elf"), ...words],
-      { stdio: "inherit" },
+      ["--image", inRepository("out", "hive.elf"), "--leash", "3", ...words],
+      // The system closes the pipe with this process, however that ends.
+      { stdio: ["inherit", "inherit", "inherit", "pipe"] },
     );
     // The terminal's signals reach the script itself; it ends QEMU, and this process with it.
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -120,7 +120,7 @@ describe("scripts/qemu-run.sh", function () {
     });
 
     it("leaves no QEMU and no folder behind when it is ended or killed itself", async () => {
-      for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"] as const) {
         writeFileSync(note, "");
         const child: ChildProcess = spawn(
           "scripts/qemu-run.sh",
@@ -139,8 +139,39 @@ describe("scripts/qemu-run.sh", function () {
         const socket = noted().args.find((word) => word.startsWith("socket,id=serial")) ?? "";
         const work = /path=(.*)\/serial/.exec(socket)?.[1] ?? "";
         expect(work).to.match(/^\/tmp\/qemu-run\./);
-        expect(readdirSync("/tmp")).not.to.include(work.slice("/tmp/".length));
+        const folderThere = (): boolean => readdirSync("/tmp").includes(work.slice("/tmp/".length));
+        for (let tries = 0; folderThere() && tries < 100; tries++) await delay(50);
+        expect(folderThere(), signal).to.equal(false);
       }
+    });
+
+    it("ends with the program that holds its leash, even if that was killed", async () => {
+      const words = ["--image", image, "--port", "none", "--exit-after", "50", "--leash", "3"];
+      const child = spawn("scripts/qemu-run.sh", words, {
+        env: environment(),
+        stdio: ["ignore", "pipe", "ignore", "pipe"],
+      });
+      await new Promise((seen) => child.stdout?.once("data", seen));
+      const ended = new Promise((settle) => child.once("exit", settle));
+      child.stdio[3]?.destroy();
+      expect(await ended).to.equal(143);
+      expect(processRuns(noted().pid)).to.equal(false);
+    });
+  });
+
+  describe("on a pipe", () => {
+    it("types it at the prompt, shows the answers and ends with it through the monitor", () => {
+      const { status, stdout } = unattended([], "", "ping\rhelp\r");
+      expect(status).to.equal(0);
+      expect(stdout).to.contain("cohesix> ping\rhelp\r\nOK\r\n");
+      expect(readFileSync(note, "utf8")).to.contain("quit\n");
+      expect(processRuns(noted().pid)).to.equal(false);
+    });
+
+    it("leaves at once on Ctrl-A x, and types nothing after it", () => {
+      const { status, stdout } = unattended([], "silent", "\x01xping\r");
+      expect(status).to.equal(0);
+      expect(stdout).to.equal("");
     });
   });
 
@@ -250,6 +281,7 @@ describe("scripts/qemu-run.sh", function () {
       refused(unattended(["--exit-after", "soon"]), "--exit-after soon: a number of seconds");
       refused(unattended(["--port", "70000"]), "--port 70000: a number from 1 to 65535, or none");
       refused(unattended(["--pcap", "x", "--net", "none"]), "--pcap needs a network");
+      refused(unattended(["--leash", "7"]), "--leash 7: an open descriptor from 3 to 8");
       refused(unattended(["--what"]), "unknown option --what");
       refused(unattended(["--expect"]), "--expect needs a value");
     });
