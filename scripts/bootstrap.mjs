@@ -80,7 +80,7 @@ function nativeMissing(prefix) {
       `no seL4 kernel in ${prefix}: build one as docs/KERNEL.md says and name its install prefix: SEL4_PREFIX=/path npm start`,
     );
   }
-  const check = spawnSync("sh", [join(root, setup), "--check"], { cwd: root, encoding: "utf8" });
+  const check = spawnSync("sh", [join(root, setup), "--check-build"], { cwd: root, encoding: "utf8" });
   if (check.error !== undefined || check.status === null) {
     reasons.push(`${setup} cannot be run: ${check.error?.message ?? "killed"}`);
   } else if (check.status !== 0) {

@@ -75,19 +75,25 @@ quickjs_unpack() {
     say "QuickJS $QUICKJS_VERSION is in out/quickjs"
 }
 
-# options "$@": sets check_only.
+# options "$@": sets check_only, and build_only if nothing counts but what building the image takes.
 options() {
     check_only=no
+    build_only=no
     for option; do
         case $option in
         --check) check_only=yes ;;
+        --check-build)
+            check_only=yes
+            build_only=yes
+            ;;
         --help | -h)
-            say "usage: $(basename "$0") [--check]"
+            say "usage: $(basename "$0") [--check|--check-build]"
             say "Installs what the native build lacks; with --check it only reports, exit 1 if something is missing."
+            say "--check-build reports what building the image lacks, and not what running and testing it takes."
             say "QUICKJS_TARBALL=/path/$QUICKJS_ORIG is used in place of a download."
             exit 0
             ;;
-        *) fail "unknown option $option (only --check and --help)" ;;
+        *) fail "unknown option $option (only --check, --check-build and --help)" ;;
         esac
     done
 }

@@ -30,13 +30,14 @@ need_version() {
 check_packages() {
     missing_packages=
     missing_count=0
-    need_version qemu-system-aarch64 qemu-system-arm "$QEMU_MINIMUM"
     need_command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -f "$picolibc/include/stdio.h" ] && [ -f "$picolibc/lib/libc.a" ] ||
         missing "picolibc in $picolibc" picolibc-aarch64-linux-gnu "${as_root}apt-get install picolibc-aarch64-linux-gnu"
     need_command cc build-essential
     need_version cmake cmake "$CMAKE_MINIMUM"
     need_command ninja ninja-build
+    [ "$build_only" = no ] || return 0
+    need_version qemu-system-aarch64 qemu-system-arm "$QEMU_MINIMUM"
     need_command dtc device-tree-compiler
     need_command xz xz-utils
     need_command ip iproute2

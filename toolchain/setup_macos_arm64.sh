@@ -27,10 +27,11 @@ need_version() {
 check_packages() {
     missing_packages=
     missing_count=0
-    need_version qemu-system-aarch64 qemu "$QEMU_MINIMUM"
     need_command aarch64-elf-gcc aarch64-elf-gcc
     need_version cmake cmake "$CMAKE_MINIMUM"
     need_command ninja ninja
+    [ "$build_only" = no ] || return 0
+    need_version qemu-system-aarch64 qemu "$QEMU_MINIMUM"
     need_command dtc dtc
     need_command xz xz
 }

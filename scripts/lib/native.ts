@@ -29,7 +29,7 @@ function setupScript(): string {
 
 /** What the setup script misses, as a text to append to an error; empty if it misses nothing. */
 function missingTools(): string {
-  const check = spawnSync("sh", [inRepository(setupScript()), "--check"], { encoding: "utf8" });
+  const check = spawnSync("sh", [inRepository(setupScript()), "--check-build"], { encoding: "utf8" });
   return check.status === 0 ? "" : `\n${check.stdout}all of it at once: ${setupScript()}`;
 }
 

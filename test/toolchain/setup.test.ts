@@ -91,6 +91,23 @@ describe("toolchain setup", () => {
     rmSync(folder, { recursive: true });
   });
 
+  it("does not ask for what only runs and tests the image when it is to be built", () => {
+    mkdirSync(join(top, "out/quickjs"), { recursive: true });
+    writeFileSync(join(top, "out/quickjs/quickjs.c"), "");
+    writeFileSync(join(top, "out/quickjs/.sha256"), pin("QUICKJS_SHA256"));
+    const runOnly = new Set(["qemu-system-aarch64", "ip", "ping", "dtc"]);
+    for (const [script, tools] of [
+      ["setup_debian.sh", debianTools],
+      ["setup_macos_arm64.sh", macTools],
+    ] as const) {
+      for (const [name, body] of Object.entries(tools)) if (!runOnly.has(name)) stub(name, body);
+      expect(run(script, "--check-build"), script).to.deep.equal({ status: 0, out: "", err: "" });
+      expect(run(script, "--check").out, script).to.contain("missing: qemu-system-aarch64");
+      rmSync(join(bin, "ninja"));
+      expect(run(script, "--check-build"), script).to.deep.include({ status: 1 });
+    }
+  });
+
   const withTools = (tools: Readonly<Record<string, string>>): void => {
     for (const [name, body] of Object.entries(tools)) stub(name, body);
   };
@@ -213,7 +230,7 @@ for tool in dtc ninja; do printf '#!/bin/sh\\n' >${bin}/$tool; chmod +x ${bin}/$
       expect(run(script, "--chekc")).to.deep.equal({
         status: 1,
         out: "",
-        err: "setup_debian.sh: unknown option --chekc (only --check and --help)\n",
+        err: "setup_debian.sh: unknown option --chekc (only --check, --check-build and --help)\n",
       });
     });
 
