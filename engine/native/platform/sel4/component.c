@@ -8,7 +8,7 @@
 #include "../elf.h"
 #include <string.h>
 
-enum { SLOT_UNTYPED, SLOT_TCB, SLOT_REPLY, SLOT_STORAGE, SLOTS }; /* per component, in the root CNode */
+enum { SLOT_TCB, SLOT_REPLY, SLOT_STORAGE, SLOTS }; /* per component, in the root CNode */
 enum { VSPACE, CSPACE, OBJECT, COPY, BUILD_SLOTS };                 /* of the one that is being built */
 enum { CSPACE_BITS = 1, FRAME_PAGES = PLATFORM_FRAME_BYTES / 4096 };
 
