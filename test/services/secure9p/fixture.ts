@@ -274,6 +274,21 @@ export class Peer {
     return replies[0]!.message;
   }
 
+  /** Paths of the qids that a walk gave, or the errno of its refusal. */
+  walk(names: readonly string[], newfid: number, fid: number): number | number[] {
+    const m = this.ask(p9.TWALK, { fid, newfid, names });
+    return m.type === p9.RLERROR ? m.ecode : m.wqids.slice(0, m.nwqid).map((qid) => qid.path);
+  }
+
+  /** End the session; whatever happened in it, every request was answered or dropped and nothing is held any more. */
+  endCleanly(): void {
+    this.checkLedger();
+    this.session.close();
+    this.checkLedger();
+    expect(this.tree.opened).to.equal(this.tree.closed);
+    expect([this.session.inFlight, this.session.fids]).to.deep.equal([0, 0]);
+  }
+
   /** One request that has to succeed. */
   ok(type: number, fields: Frame = {}, tag = 1): Message {
     const reply = this.ask(type, fields, tag);

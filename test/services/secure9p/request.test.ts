@@ -20,17 +20,10 @@ describe("Session: requests", () => {
   });
 
   afterEach(() => {
-    peer.checkLedger();
-    peer.session.close();
-    peer.checkLedger();
-    expect(tree.opened).to.equal(tree.closed);
-    expect([peer.session.inFlight, peer.session.fids]).to.deep.equal([0, 0]);
+    peer.endCleanly();
   });
 
-  const walk = (names: readonly string[], newfid = 1, fid = 0): number | number[] => {
-    const m = peer.ask(p9.TWALK, { fid, newfid, names });
-    return m.type === p9.RLERROR ? m.ecode : m.wqids.slice(0, m.nwqid).map((qid) => qid.path);
-  };
+  const walk = (names: readonly string[], newfid = 1, fid = 0): number | number[] => peer.walk(names, newfid, fid);
 
   describe("Providers that err", () => {
     const kinds: [string, (behaviour: Behaviour) => Uint8Array][] = [
