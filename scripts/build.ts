@@ -6,6 +6,7 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { build } from "esbuild";
+import { ensureCredentials } from "./lib/credentials.ts";
 import { sizeText, writeIfChanged } from "./lib/output.ts";
 import { inRepository, repository } from "./lib/repository.ts";
 import { buildVmBundle } from "./lib/vm-bundle.ts";
@@ -46,7 +47,9 @@ interface BuildOptions {
 
 async function main(): Promise<void> {
   const program = new Command("build")
-    .description("Builds the VM bundle (out/vm) and the host tools (out/host).")
+    .description(
+      "Builds the VM bundle (out/vm) and the host tools (out/host), and credentials if there are none (out/hive).",
+    )
     .option("--no-net", "leave the network stack out of the VM bundle")
     .option("--quiet", "print nothing but mistakes")
     .parse();
@@ -58,6 +61,7 @@ async function main(): Promise<void> {
     out,
     net: options.net,
   });
+  ensureCredentials();
   const tools = await Promise.all(hostTools.map(({ name, entry }) => buildHostTool(name, entry)));
   if (options.quiet === true) return;
   console.log(`${join(out, "main.js")}: ${sizeText(bundle.js.length)}`);

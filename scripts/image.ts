@@ -2,10 +2,11 @@
  * `npm run image`: from TypeScript, C and an external seL4 build to the one file that QEMU boots. What cannot
  * work is refused before anything is compiled, all reasons at once; what is not stale is not built again.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
+import { credentialsPath, ensureCredentials, hiveCredentials } from "./lib/credentials.ts";
 import { withLock } from "./lib/lock.ts";
 import { manifestPath, readManifest } from "./lib/manifest.ts";
 import {
@@ -24,12 +25,15 @@ import { buildVmBundle } from "./lib/vm-bundle.ts";
 const mebibyte = 1024 * 1024;
 /** What the image may take (docs/ARCHITECTURE.md states the figures; `.ci/run` holds them). */
 const limits = { "rootfs.cpio": mebibyte, "hive.elf": 2 * mebibyte } as const;
+const OWNER_ONLY = 0o600;
+const OWNER_ONLY_FOLDER = 0o700;
 const lockPatienceMs = 300_000;
 
 interface ImageOptions {
   readonly sel4?: string;
   readonly bundle: string;
   readonly manifest: string;
+  readonly credentials: string;
   readonly out: string;
   readonly root: RootProgram;
   readonly net: boolean;
@@ -73,15 +77,20 @@ async function buildImage(options: ImageOptions, prefix: string): Promise<void> 
     lines: bundle.lines,
     bytecode: readFileSync(bytecode),
     manifest: manifest.text,
+    credentials: hiveCredentials(ensureCredentials(options.credentials)),
     components: { "pong.elf": readFileSync(buildTarget(board, "pong.elf", verbose)) },
   });
-  writeIfChanged(board.rootfs, rootfs);
+  // Everything from here on holds the hive's secrets.
+  chmodSync(board.out, OWNER_ONLY_FOLDER);
+  writeIfChanged(board.rootfs, rootfs, OWNER_ONLY);
   const image = buildTarget(board, "hive.elf", verbose);
   mkdirSync(out, { recursive: true });
-  writeIfChanged(join(out, "rootfs.cpio"), rootfs);
-  writeIfChanged(join(out, "hive.elf"), readFileSync(image));
+  writeIfChanged(join(out, "rootfs.cpio"), rootfs, OWNER_ONLY);
+  writeIfChanged(join(out, "hive.elf"), readFileSync(image), OWNER_ONLY);
   // Next to another image its root server, for loaders other than ours.
-  if (out !== inRepository("out")) copyFileSync(join(board.out, "rootserver.elf"), join(out, "rootserver.elf"));
+  if (out !== inRepository("out")) {
+    writeIfChanged(join(out, "rootserver.elf"), readFileSync(join(board.out, "rootserver.elf")), OWNER_ONLY);
+  }
   for (const [name, limit] of Object.entries(limits)) {
     const size = statSync(join(out, name)).size;
     if (size >= limit) console.error(`image: warning: ${name} has ${sizeText(size)}, not less than ${sizeText(limit)}`);
@@ -95,6 +104,7 @@ async function main(): Promise<void> {
     .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
     .option("--bundle <file>", "another TypeScript entry for the VM", inRepository("services", "main.ts"))
     .option("--manifest <file>", "another manifest", manifestPath)
+    .option("--credentials <file>", "token and secrets of the hive, made if there are none", credentialsPath)
     .option("--out <dir>", "where the image goes", inRepository("out"))
     .addOption(
       new Option(
