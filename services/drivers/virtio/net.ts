@@ -41,6 +41,14 @@ const RECLAIM_BELOW = QUEUE_SIZE / 4;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** What the driver tells whoever composed it, e.g. for the audit log. They are called in the driver's own work and must not call it. */
+export interface VirtioNetEvents {
+  /** The link went up or down after the start. */
+  linkChanged?(up: boolean): void;
+  /** The device was reset and works again; frames that were in flight are lost. */
+  restarted?(why: string): void;
+}
+
 export class VirtioNet implements FramePort {
   /** Bit in `raised`. When it is up: call {@link service}, then {@link receive} until it returns false. */
   readonly bit: number;
@@ -69,11 +77,15 @@ export class VirtioNet implements FramePort {
 
   private readonly host: MmioHost;
   private readonly transport: VirtioMmio;
+  private readonly events: VirtioNetEvents;
+  /** Features to accept if they are offered. */
+  private wanted = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU;
   private readonly receiveQueue: Virtqueue;
   private readonly transmitQueue: Virtqueue;
   private readonly budget = new ResetBudget();
   private readonly frameMax: number;
   private hasStatus = false;
+  private started = false;
   /** Descriptor of the frame that the core is looking at, and of the one it is building. */
   private held = NONE;
   private reserved = NONE;
@@ -84,9 +96,10 @@ export class VirtioNet implements FramePort {
   private txListening = false;
 
   /** @throws Error, one sentence, if the device cannot be driven. */
-  constructor(host: MmioHost, transport: VirtioMmio) {
+  constructor(host: MmioHost, transport: VirtioMmio, events: VirtioNetEvents = {}) {
     this.host = host;
     this.transport = transport;
+    this.events = events;
     const features = this.negotiate();
     if ((features & VIRTIO_NET_F_MAC) === 0) {
       transport.fail();
@@ -109,7 +122,11 @@ export class VirtioNet implements FramePort {
       transport.fail();
       throw new Error(`${transport.node.name} offers an MTU of ${mtu}, the least is ${MTU_MIN}`);
     }
-    // A larger one may be left unused: the buffers then take what fits an Ethernet frame (§5.1.4.2).
+    if (mtu > MTU_MAX) {
+      // §5.1.4.2: who takes the feature must have buffers for a whole packet of that size. Ours are for Ethernet's.
+      this.wanted &= ~VIRTIO_NET_F_MTU;
+      this.negotiate();
+    }
     this.mtu = Math.min(mtu, MTU_MAX);
     this.frameMax = this.mtu + ETHERNET_HEADER_BYTES;
 
@@ -125,6 +142,7 @@ export class VirtioNet implements FramePort {
     }
     this.bit = host.irqBind(transport.node.irq, transport.node.trigger);
     this.launch();
+    this.started = true;
   }
 
   /** Serve the interrupt: acknowledge it, follow the link. Frames wait for {@link receive}. */
@@ -246,6 +264,7 @@ export class VirtioNet implements FramePort {
     this.held = NONE;
     this.broken = true;
     this.quiet = false;
+    this.trouble = "a reset was asked for";
     return this.recover();
   }
 
@@ -255,7 +274,7 @@ export class VirtioNet implements FramePort {
   }
 
   private negotiate(): number {
-    const features = this.transport.negotiate(VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU);
+    const features = this.transport.negotiate(this.wanted);
     this.hasStatus = (features & VIRTIO_NET_F_STATUS) !== 0;
     return features;
   }
@@ -292,6 +311,7 @@ export class VirtioNet implements FramePort {
     if (up === this.linkUp) return;
     this.linkUp = up;
     this.linkChanges++;
+    if (this.started) this.events.linkChanged?.(up);
   }
 
   /** Take sent buffers back. @returns false if the device broke the protocol. */
@@ -335,8 +355,10 @@ export class VirtioNet implements FramePort {
       this.setLink(false);
       return false;
     }
+    const why = this.trouble;
     this.broken = false;
     this.trouble = "";
+    this.events.restarted?.(why);
     return true;
   }
 }

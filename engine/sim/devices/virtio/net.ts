@@ -25,8 +25,11 @@ export interface Wire {
 
 export interface NetCounters {
   rxFrames: number;
+  /** Frames for the guest that it did not get: link down, driver not there, too many waiting, too large, lost in a reset. */
   rxDropped: number;
   txFrames: number;
+  /** Frames of the guest that reached nobody: link down or no wire. */
+  txDropped: number;
 }
 
 export class VirtioNet implements VirtioDevice {
@@ -34,7 +37,7 @@ export class VirtioNet implements VirtioDevice {
   readonly features: number;
   readonly queueSizes = [256, 256];
   readonly mac: Uint8Array;
-  readonly counters: NetCounters = { rxFrames: 0, rxDropped: 0, txFrames: 0 };
+  readonly counters: NetCounters = { rxFrames: 0, rxDropped: 0, txFrames: 0, txDropped: 0 };
   /** Where the guest's frames go. */
   wire: Wire | undefined;
   private readonly slot: VirtioSlot;
@@ -70,6 +73,7 @@ export class VirtioNet implements VirtioDevice {
   }
 
   reset(): void {
+    this.counters.rxDropped += this.backlog.length;
     this.backlog.length = 0;
   }
 
@@ -128,7 +132,8 @@ export class VirtioNet implements VirtioDevice {
       if ((this.txHeader[0] ?? 0) & HDR_NEEDS_CSUM) this.finishChecksum(frame);
       this.counters.txFrames++;
       if (queue.push(chain.id, 0)) interrupt = true;
-      if (this.up) this.wire?.frame(frame);
+      if (this.up && this.wire) this.wire.frame(frame);
+      else this.counters.txDropped++;
     }
     if (interrupt) this.slot.interruptUsed();
   }

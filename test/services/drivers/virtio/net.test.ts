@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
 import { probeVirtio } from "../../../../services/drivers/virtio/mmio.ts";
-import { VirtioNet } from "../../../../services/drivers/virtio/net.ts";
+import { VirtioNet, type VirtioNetEvents } from "../../../../services/drivers/virtio/net.ts";
 import { RESETS_PER_WINDOW, WINDOW_US } from "../../../../services/drivers/virtio/recovery.ts";
 import { deviceNode, FakeMachine } from "../machine.ts";
 import { FakeVirtio } from "./device.ts";
@@ -30,10 +30,10 @@ class Rig {
     this.machine.place(0xa000000, this.device);
   }
 
-  driver(): VirtioNet {
+  driver(events: VirtioNetEvents = {}): VirtioNet {
     const found = probeVirtio(this.machine, [deviceNode()]).devices[0];
     if (found === undefined) throw new Error("no device");
-    return new VirtioNet(this.machine, found.transport);
+    return new VirtioNet(this.machine, found.transport, events);
   }
 
   /** The device receives a frame. */
@@ -113,6 +113,7 @@ describe("VirtioNet", () => {
     it("uses of a larger MTU what its buffers take", () => {
       rig.device.config.setUint16(10, 65535, true);
       expect(rig.driver().mtu).to.equal(1500);
+      expect(rig.device.accepted, "a feature that it could not keep").to.deep.equal([F_MAC | F_STATUS, 1]);
     });
 
     const refusals: [string, (device: FakeVirtio) => void, string][] = [
@@ -301,6 +302,19 @@ describe("VirtioNet", () => {
       net.service();
       expect([net.linkUp, net.linkChanges]).to.deep.equal([true, 3]);
     });
+
+    it("tells of every change after the start, and of nothing else", () => {
+      const told: boolean[] = [];
+      const net = rig.driver({ linkChanged: (up) => told.push(up) });
+      expect(told).to.deep.equal([]);
+      for (const status of [0, 0, 1, 1, 0]) {
+        rig.device.config.setUint16(6, status, true);
+        rig.device.interrupt = 2;
+        net.service();
+      }
+      expect(told).to.deep.equal([false, true, false]);
+      expect(net.linkChanges).to.equal(4);
+    });
   });
 
   describe("recovery", () => {
@@ -318,10 +332,12 @@ describe("VirtioNet", () => {
     }
 
     it("resets on demand and goes on", () => {
-      const net = rig.driver();
+      const restarts: string[] = [];
+      const net = rig.driver({ restarted: (why) => restarts.push(why) });
       for (let i = 0; i < 100; i++) send(net, frame(60));
       net.flush();
       expect(net.reset()).to.equal(true);
+      expect(restarts).to.deep.equal(["a reset was asked for"]);
       expect(net.counters).to.include({ resets: 1, deviceErrors: 0 });
       expect(rig.device.resetCount).to.equal(2);
       works(net);

@@ -77,6 +77,10 @@ describe("virtio-net (virtio 1.2 §5.1)", () => {
       for (let i = 0; i < 256; i++) expect(it.net.inject(Uint8Array.of(i))).to.equal(true);
       expect(it.net.inject(Uint8Array.of(1))).to.equal(false);
       expect(it.net.counters.rxDropped).to.equal(1);
+      it.bench.write(REGISTER.status, 0);
+      expect(it.net.counters.rxDropped, "lost in a reset").to.equal(257);
+      it.up();
+      for (let i = 0; i < 256; i++) it.net.inject(Uint8Array.of(i));
       const addresses = [0, 1, 2].map((index) => it.receiveBuffer(index));
       it.bench.notify(0);
       expect(it.rx.usedIndex).to.equal(3);
@@ -158,6 +162,7 @@ describe("virtio-net (virtio 1.2 §5.1)", () => {
       it.net.setLink(false);
       it.send(new Uint8Array(HEADER), frameOf(60));
       expect([it.frames.length, it.tx.usedIndex]).to.deep.equal([0, 1]);
+      expect([it.net.counters.txFrames, it.net.counters.txDropped]).to.deep.equal([1, 1]);
     });
 
     it("finishes a checksum where it was offered (§5.1.6.2)", () => {
