@@ -8,6 +8,7 @@ import { Schedule } from "./clock.ts";
 import type { SimClock } from "./clock.ts";
 import { Pl011 } from "./devices/pl011.ts";
 import { Pl031 } from "./devices/pl031.ts";
+import { VirtioConsole } from "./devices/virtio/console.ts";
 import { VirtioSlot } from "./devices/virtio/mmio.ts";
 import { VirtioNet } from "./devices/virtio/net.ts";
 import type { QueueHooks } from "./devices/virtio/queue.ts";
@@ -66,6 +67,8 @@ export interface BoardOptions {
   readonly net?: VirtioOptions & { readonly mac?: Uint8Array; readonly checksumOffload?: boolean };
   /** The entropy device; absent: none. With a seed it gives the same bytes in every run. */
   readonly rng?: VirtioOptions & { readonly seed?: string };
+  /** A virtio console beside the UART; absent: none. */
+  readonly console?: VirtioOptions;
   /** Time of day at the start; absent: the host's, or in virtual time always the same. */
   readonly unixSeconds?: number;
 }
@@ -80,11 +83,12 @@ export class Board {
   readonly uart: Pl011;
   readonly net: VirtioNet | undefined;
   readonly rng: VirtioRng | undefined;
+  readonly console: VirtioConsole | undefined;
   readonly slots: readonly VirtioSlot[];
 
   /** @param onActivity called when something came from outside of the guest */
   constructor(options: BoardOptions, clock: SimClock, onActivity: () => void) {
-    const { net, rng } = options;
+    const { net, rng, console } = options;
     this.interrupts = new InterruptController(onActivity);
     this.dma = new DmaPool(options.dmaBytes ?? DMA_BYTES);
     this.uart = new Pl011(this.serial, clock, this.schedule, this.line(PL011_IRQ));
@@ -116,6 +120,11 @@ export class Board {
     if (rng && rngSlot) {
       this.rng = new VirtioRng(rngSlot, rng.seed);
       rngSlot.plug(this.rng, { version: rng.version ?? 2, hooks: rng.hooks ?? {} });
+    }
+    const consoleSlot = console && free.pop();
+    if (console && consoleSlot) {
+      this.console = new VirtioConsole(consoleSlot, onActivity);
+      consoleSlot.plug(this.console, { version: console.version ?? 2, hooks: console.hooks ?? {} });
     }
   }
 

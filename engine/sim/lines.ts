@@ -2,6 +2,9 @@
 
 const NONE = 0xffff;
 
+/** A table that knows no position. */
+export const EMPTY_TABLE: Uint8Array = Buffer.from("LINE\0\0\0\0\0\0\0\0", "latin1");
+
 export class LineTable {
   private readonly files: readonly string[];
   private readonly entries: DataView;

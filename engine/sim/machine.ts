@@ -9,6 +9,7 @@ import { RealClock, VirtualClock } from "./clock.ts";
 import type { SimClock } from "./clock.ts";
 import { ComponentTable } from "./components.ts";
 import type { Pl011 } from "./devices/pl011.ts";
+import type { VirtioConsole } from "./devices/virtio/console.ts";
 import type { VirtioSlot } from "./devices/virtio/mmio.ts";
 import type { VirtioNet } from "./devices/virtio/net.ts";
 import type { VirtioRng } from "./devices/virtio/rng.ts";
@@ -17,7 +18,7 @@ import { componentFunctions } from "./host/components.ts";
 import { describeValue } from "./host/context.ts";
 import type { MachineParts } from "./host/context.ts";
 import { machineFunctions } from "./host/machine.ts";
-import { LineTable } from "./lines.ts";
+import { EMPTY_TABLE, LineTable } from "./lines.ts";
 import type { DmaPool } from "./memory.ts";
 import { Stop, Thrown } from "./quickjs/errors.ts";
 import { Runtime } from "./quickjs/runtime.ts";
@@ -56,11 +57,15 @@ export interface MachineOptions extends BoardOptions {
 }
 
 export class Machine {
+  /** The UART's line. */
   readonly serial: SerialLine;
+  /** The line of the virtio console if there is one, else the UART's: where a hive has its console. */
+  readonly console: SerialLine;
+  readonly virtioConsole: VirtioConsole | undefined;
   readonly uart: Pl011;
   readonly net: VirtioNet | undefined;
   readonly rng: VirtioRng | undefined;
-  /** virtio slots as QEMU fills them: the network device and the entropy device from the top. */
+  /** virtio slots as QEMU fills them: network, entropy and console from the top. */
   readonly slots: readonly VirtioSlot[];
   readonly clock: SimClock;
   /** Why the machine halted. */
@@ -86,7 +91,6 @@ export class Machine {
       this.kick();
     };
     const rootfs = options.rootfs ?? new Map<string, Uint8Array>();
-    const lines = rootfs.get("main.lines");
     const phases = [{ name: "kernel", us: this.clock.nowUs() }];
     const board = new Board(options, this.clock, kick);
     this.board = board;
@@ -97,7 +101,7 @@ export class Machine {
       dma: board.dma,
       rootfs,
       components: new ComponentTable(options.componentBytes ?? 256 * MEBIBYTE, kick),
-      lines: new LineTable(lines ?? emptyLineTable()),
+      lines: new LineTable(rootfs.get("main.lines") ?? EMPTY_TABLE),
       phases,
       counters: { gcRuns: 0, gcLongestUs: 0, jobsDeferred: 0, restarts: 0 },
       log: (text) => {
@@ -108,8 +112,10 @@ export class Machine {
       },
     };
 
-    const { serial, uart, net, rng, slots } = board;
+    const { serial, uart, net, rng, console, slots } = board;
     this.serial = serial;
+    this.virtioConsole = console;
+    this.console = console?.line ?? serial;
     this.uart = uart;
     this.net = net;
     this.rng = rng;
@@ -290,6 +296,7 @@ export class Machine {
       return false;
     }
     if (this.serial.readable > 0) this.serial.onOutput?.();
+    if (this.console !== this.serial && this.console.readable > 0) this.console.onOutput?.();
     return true;
   }
 
@@ -390,10 +397,4 @@ function isEngineFailure(error: unknown): boolean {
   return (
     error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes("call stack"))
   );
-}
-
-function emptyLineTable(): Uint8Array {
-  const bytes = Buffer.alloc(12);
-  bytes.write("LINE", "latin1");
-  return bytes;
 }

@@ -1,5 +1,5 @@
 /**
- * A simulated hive on a terminal: stdin and stdout are its serial line, in real time. Ctrl-A x leaves, as in QEMU; a pipe
+ * A simulated hive on a terminal: stdin and stdout are its console's line, in real time. Ctrl-A x leaves, as in QEMU; a pipe
  * or a file as stdin works too, and its end leaves when the hive has answered. The terminal is always left as it was.
  */
 import type { Machine } from "./machine.ts";
@@ -53,7 +53,9 @@ export async function runHive(
   const machine = hive((text) => {
     output.write(text);
   });
-  const { serial } = machine;
+  const { console: line, serial: uart } = machine;
+  // What the UART says as well is on the console already.
+  if (uart !== line) uart.onOutput = () => void uart.read();
   const escapes = new EscapeFilter();
   let waiting = Buffer.alloc(0);
   let quiet: NodeJS.Timeout | undefined;
@@ -68,19 +70,19 @@ export async function runHive(
     clearTimeout(quiet);
     if (!ended) return;
     quiet = setTimeout(() => {
-      if (waiting.length === 0 && serial.pending === 0 && serial.readable === 0) leave();
+      if (waiting.length === 0 && line.pending === 0 && line.readable === 0) leave();
       else restartQuiet();
     }, QUIET_MS);
   };
   const forward = (): void => {
-    waiting = waiting.subarray(serial.write(waiting));
+    waiting = waiting.subarray(line.write(waiting));
     // A hive that does not read pushes back on whoever types.
     if (waiting.length > 0) input.pause();
     else input.resume();
   };
   const print = (): void => {
-    if (!drained || serial.readable === 0) return;
-    drained = output.write(serial.read());
+    if (!drained || line.readable === 0) return;
+    drained = output.write(line.read());
     if (waiting.length > 0) forward();
     restartQuiet();
   };
@@ -102,7 +104,7 @@ export async function runHive(
     print();
   };
 
-  serial.onOutput = print;
+  line.onOutput = print;
   input.on("data", onData);
   input.on("end", onEnd);
   output.on("drain", onDrain);
@@ -123,7 +125,7 @@ export async function runHive(
     process.off("SIGHUP", leave);
     input.pause();
   }
-  if (serial.readable > 0) output.write(serial.read());
+  if (line.readable > 0) output.write(line.read());
   if (machine.haltReason === undefined) output.write("\r\n");
   return machine.haltReason === undefined ? 0 : 1;
 }

@@ -1,23 +1,27 @@
 /**
- * Somebody at a machine's serial line: keeps the transcript of all that the guest says, types, and waits for text.
+ * Somebody at a machine's console: keeps the transcript of all that the guest says there, types, and waits for text.
  * In virtual time waiting runs the machine; in real time the machine runs by itself.
  */
 import type { Machine } from "./machine.ts";
 
 export class Terminal {
-  /** Everything from the serial line and the debug console, in order. */
+  /** Everything from the console's line and the debug console, in order. */
   transcript = "";
+  /** What the UART said, if the console is elsewhere. */
+  uart = "";
   private readonly machine: Machine;
   private readonly decoder = new TextDecoder();
   private looked = 0;
 
   constructor(machine: Machine) {
     this.machine = machine;
-    const before = machine.serial.onOutput;
-    machine.serial.onOutput = () => {
+    const { console, serial } = machine;
+    const before = console.onOutput;
+    console.onOutput = () => {
       this.collect();
       before?.();
     };
+    if (serial !== console) serial.onOutput = () => (this.uart += Buffer.from(serial.read()).toString("utf8"));
   }
 
   /** The machine's debug console ends up on the same screen. */
@@ -26,13 +30,13 @@ export class Terminal {
   }
 
   private collect(): void {
-    this.transcript += this.decoder.decode(this.machine.serial.read(), { stream: true });
+    this.transcript += this.decoder.decode(this.machine.console.read(), { stream: true });
   }
 
   /** @throws Error if the line's buffer is full: nobody types that fast. */
   type(text: string | Uint8Array): void {
     const bytes = typeof text === "string" ? Buffer.from(text, "utf8") : text;
-    if (this.machine.serial.write(bytes) !== bytes.length) throw new Error("the serial line's input buffer is full");
+    if (this.machine.console.write(bytes) !== bytes.length) throw new Error("the serial line's input buffer is full");
   }
 
   /**

@@ -64,6 +64,7 @@ const VERSION_1_HIGH = 1;
 
 /** Device ids (§5). */
 export const DEVICE_ID_NET = 1;
+export const DEVICE_ID_CONSOLE = 3;
 export const DEVICE_ID_RNG = 4;
 
 /** Looks at a device that resets before it is given up; a sound one needs a handful. Not a time: a simulated clock may stand still. */

@@ -1,0 +1,279 @@
+/**
+ * virtio-console (virtio 1.2 §5.3) as a {@link SerialPort}: port 0 of a device whose MULTIPORT is left alone, so there is no
+ * control queue and nobody to wait for. Both directions are bounded by the buffers that device and driver exchange: a reader
+ * that stops holds the host back, and a host that stops makes `write` take nothing. A device that breaks the protocol is
+ * counted, reset and started again a bounded number of times a minute, and received bytes that wait outlive that.
+ */
+import type { Host } from "../../../runtime-bindings.d.ts";
+import type { SerialCounters, SerialPort } from "../../ports/index.ts";
+import { INTERRUPT_CONFIG_CHANGE, type MmioHost, type VirtioMmio } from "./mmio.ts";
+import { ResetBudget } from "./recovery.ts";
+import { NONE, Virtqueue } from "./virtqueue.ts";
+
+export type ConsoleHost = MmioHost & Pick<Host, "copy">;
+
+/**
+ * No feature is taken (§5.3.3): SIZE says nothing that a line needs, MULTIPORT would add queues for ports that nobody
+ * uses, and EMERG_WRITE is for those without queues.
+ */
+const FEATURES = 0;
+
+/** Queues of port 0 (§5.3.2). */
+const RECEIVE_QUEUE = 0;
+const TRANSMIT_QUEUE = 1;
+
+/** Buffers a queue, and bytes a buffer. A host that sends key by key uses up one for each key. */
+const BUFFERS = 16;
+export const RX_BUFFER_BYTES = 512;
+export const TX_BUFFER_BYTES = 1024;
+/** The most that waits in each direction. */
+export const RX_BYTES = BUFFERS * RX_BUFFER_BYTES;
+export const TX_BYTES = BUFFERS * TX_BUFFER_BYTES;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface VirtioConsoleCounters extends SerialCounters {
+  /** Completions that the device described impossibly. */
+  readonly deviceErrors: number;
+  readonly resets: number;
+  /** Bytes that were on their way to the host when the device was reset. */
+  readonly lost: number;
+}
+
+export class VirtioConsole implements SerialPort {
+  /** Bit in `raised`; when it is up, call {@link service}. */
+  readonly bit: number;
+  readonly counters: Mutable<VirtioConsoleCounters> = {
+    received: 0,
+    sent: 0,
+    overruns: 0,
+    errors: 0,
+    refused: 0,
+    deviceErrors: 0,
+    resets: 0,
+    lost: 0,
+  };
+  /** Why the device is out of service, empty if it is not. */
+  trouble = "";
+
+  readonly #host: ConsoleHost;
+  readonly #transport: VirtioMmio;
+  readonly #receive: Virtqueue;
+  readonly #transmit: Virtqueue;
+  readonly #budget = new ResetBudget();
+  readonly #rx: Uint8Array;
+  readonly #tx: Uint8Array;
+  /** Received buffers that wait for {@link read}, oldest first, a ring; and whether an id is among them. */
+  readonly #ids = new Uint8Array(BUFFERS);
+  readonly #lengths = new Uint16Array(BUFFERS);
+  readonly #inHand = new Uint8Array(BUFFERS);
+  #head = 0;
+  #count = 0;
+  /** Bytes of the oldest that were read, and bytes in all that were not. */
+  #offset = 0;
+  #waiting = 0;
+  /** Bytes in each buffer that the device has, and in all of them. */
+  readonly #sending = new Uint16Array(BUFFERS);
+  #inFlight = 0;
+  #broken = false;
+  #quiet = false;
+
+  /** @throws Error, one sentence, if the device cannot be driven. */
+  constructor(host: ConsoleHost, transport: VirtioMmio) {
+    this.#host = host;
+    this.#transport = transport;
+    transport.negotiate(FEATURES);
+    this.#receive = new Virtqueue(host, BUFFERS);
+    this.#transmit = new Virtqueue(host, BUFFERS);
+    const rx = host.dmaAlloc(RX_BYTES);
+    const tx = host.dmaAlloc(TX_BYTES);
+    this.#rx = new Uint8Array(rx.buffer);
+    this.#tx = new Uint8Array(tx.buffer);
+    for (let id = 0; id < BUFFERS; id++) {
+      // §5.3.6.1: nothing readable in the receive queue, nothing writable in the transmit queue.
+      this.#receive.describe(id, rx.address + id * RX_BUFFER_BYTES, RX_BUFFER_BYTES, true);
+      this.#transmit.describe(id, tx.address + id * TX_BUFFER_BYTES, TX_BUFFER_BYTES, false);
+    }
+    this.bit = host.irqBind(transport.node.irq, transport.node.trigger);
+    this.#launch();
+  }
+
+  /** Serve the interrupt: take what the device is done with. */
+  service(): void {
+    const causes = this.#transport.acknowledge();
+    if (causes < 0) this.#fault("its interrupt does not go away");
+    else if (causes & INTERRUPT_CONFIG_CHANGE && this.#transport.needsReset()) this.#fault("it asked for a reset");
+    else if (!this.#broken) {
+      this.#collect();
+      if (!this.#broken) this.#listen();
+    }
+    this.#host.irqAck(this.bit);
+  }
+
+  readable(): number {
+    return this.#waiting;
+  }
+
+  read(into: Uint8Array, at: number, max: number): number {
+    if (this.#broken) this.#recover();
+    let done = 0;
+    let returned = false;
+    while (done < max && this.#count > 0) {
+      const id = this.#ids[this.#head]!;
+      const left = this.#lengths[this.#head]! - this.#offset;
+      const length = Math.min(left, max - done);
+      this.#host.copy(into, at + done, this.#rx, id * RX_BUFFER_BYTES + this.#offset, length);
+      done += length;
+      this.#offset += length;
+      if (length < left) break;
+      this.#offset = 0;
+      this.#head = (this.#head + 1) % BUFFERS;
+      this.#count--;
+      this.#inHand[id] = 0;
+      // A device that is out of service gets all its buffers when it starts again.
+      if (this.#broken) continue;
+      this.#receive.offer(id, RX_BUFFER_BYTES);
+      returned = true;
+    }
+    this.#waiting -= done;
+    if (returned) this.#show(this.#receive, RECEIVE_QUEUE);
+    return done;
+  }
+
+  writable(): number {
+    return this.#broken ? 0 : this.#transmit.available() * TX_BUFFER_BYTES;
+  }
+
+  write(from: Uint8Array, start: number, length: number): number {
+    let taken = 0;
+    if (!this.#broken || this.#recover()) {
+      while (taken < length) {
+        const id = this.#transmit.allocate();
+        if (id === NONE) break;
+        const piece = Math.min(TX_BUFFER_BYTES, length - taken);
+        this.#host.copy(this.#tx, id * TX_BUFFER_BYTES, from, start + taken, piece);
+        this.#transmit.offer(id, piece);
+        this.#sending[id] = piece;
+        this.#inFlight += piece;
+        taken += piece;
+      }
+    }
+    if (taken < length) this.counters.refused++;
+    if (taken === 0) return 0;
+    this.counters.sent += taken;
+    this.#show(this.#transmit, TRANSMIT_QUEUE);
+    // Most devices are done before the notification returns; only what is still out is worth an interrupt.
+    if (this.#reclaim()) this.#listen();
+    return taken;
+  }
+
+  /** When a device that is out of service may be tried again, which `read` and `write` do; `Infinity` while it works. */
+  retryAtUs(): number {
+    return this.#broken ? this.#budget.nextUs() : Infinity;
+  }
+
+  /** Show the device what was offered and tell it. */
+  #show(queue: Virtqueue, index: number): void {
+    // §2.7.13.3.1: descriptors and ring entries before the index; §2.7.13.4.1: the index before the look at the flag.
+    this.#host.barrier(2);
+    queue.publish();
+    this.#host.barrier(0);
+    if (queue.wantsNotification()) this.#transport.notify(index);
+  }
+
+  /** Steps 7 and 8 of §3.1.1. Buffers that wait for the reader are not the device's. */
+  #launch(): void {
+    const receive = this.#receive;
+    const transmit = this.#transmit;
+    receive.clear();
+    transmit.clear();
+    transmit.disableInterrupts();
+    this.counters.lost += this.#inFlight;
+    this.#inFlight = 0;
+    for (let id = receive.allocate(); id !== NONE; id = receive.allocate()) {
+      if (this.#inHand[id] === 0) receive.offer(id, RX_BUFFER_BYTES);
+    }
+    this.#host.barrier(2);
+    receive.publish();
+    this.#transport.enableQueue(RECEIVE_QUEUE, receive);
+    this.#transport.enableQueue(TRANSMIT_QUEUE, transmit);
+    this.#transport.start();
+    // §3.1.1: no notification before DRIVER_OK.
+    this.#transport.notify(RECEIVE_QUEUE);
+  }
+
+  #collect(): void {
+    const queue = this.#receive;
+    let id = queue.take();
+    while (id >= 0 && queue.usedLength > 0) {
+      const at = (this.#head + this.#count) % BUFFERS;
+      this.#ids[at] = id;
+      this.#lengths[at] = queue.usedLength;
+      this.#inHand[id] = 1;
+      this.#count++;
+      this.#waiting += queue.usedLength;
+      this.counters.received += queue.usedLength;
+      id = queue.take();
+    }
+    // Without a byte a buffer would come back at once, and so on for ever.
+    if (id !== NONE) this.#fault(id < 0 ? "its receive queue is inconsistent" : "it gave back an empty buffer");
+    else this.#reclaim();
+  }
+
+  /** Take sent buffers back. @returns false if the device broke the protocol. */
+  #reclaim(): boolean {
+    const queue = this.#transmit;
+    let id = queue.take();
+    while (id >= 0) {
+      this.#inFlight -= this.#sending[id]!;
+      queue.recycle(id);
+      id = queue.take();
+    }
+    if (id === NONE) return true;
+    this.#fault("its transmit queue is inconsistent");
+    return false;
+  }
+
+  /** Have an interrupt for sent buffers as long as some are out. */
+  #listen(): void {
+    const queue = this.#transmit;
+    if (queue.outstanding > 0) {
+      queue.enableInterrupts();
+      // §2.7.14: one that came before the device saw the flag raises no interrupt, so look again.
+      this.#host.barrier(0);
+      if (!this.#reclaim() || queue.outstanding > 0) return;
+    }
+    queue.disableInterrupts();
+  }
+
+  #fault(trouble: string): void {
+    this.counters.deviceErrors++;
+    this.trouble = trouble;
+    this.#broken = true;
+    this.#quiet = false;
+    this.#recover();
+  }
+
+  #recover(): boolean {
+    if (!this.#budget.take(this.#host.nowUs())) {
+      if (!this.#quiet) {
+        this.#quiet = true;
+        // Out of service: let it at least not write into memory that it was given.
+        this.#transport.reset();
+      }
+      return false;
+    }
+    this.counters.resets++;
+    try {
+      this.#transport.negotiate(FEATURES);
+      this.#launch();
+    } catch (error) {
+      this.counters.deviceErrors++;
+      this.trouble = error instanceof Error ? error.message : "it did not start again";
+      return false;
+    }
+    this.#broken = false;
+    this.trouble = "";
+    return true;
+  }
+}
