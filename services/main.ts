@@ -6,7 +6,8 @@
 import { HostComponents } from "./drivers/components.ts";
 import { Pl011 } from "./drivers/pl011.ts";
 import { Pl031 } from "./drivers/pl031.ts";
-import { DEVICE_ID_NET, DEVICE_ID_RNG, probeVirtio, type VirtioMmio } from "./drivers/virtio/mmio.ts";
+import { VirtioConsole } from "./drivers/virtio/console.ts";
+import { DEVICE_IDS, probeVirtio, type VirtioMmio } from "./drivers/virtio/mmio.ts";
 import { VirtioNet } from "./drivers/virtio/net.ts";
 import { VirtioRng } from "./drivers/virtio/rng.ts";
 import { LAYOUT } from "./components/layout.ts";
@@ -18,11 +19,12 @@ import { RootConsole } from "./console/root-console.ts";
 import { rootVerbs } from "./console/verbs.ts";
 import { Hive } from "./hive/hive.ts";
 import { HIVE_LIMITS } from "./hive/limits.ts";
-import { BootLog, LogReader } from "./log/boot-log.ts";
+import { BootLog } from "./log/boot-log.ts";
+import { drainLog } from "./log/log-drain.ts";
 import { formatMac } from "./net/address.ts";
 import type { NetCounters } from "./net/counters.ts";
 import { Interface } from "./net/interface.ts";
-import type { Bytes, Random, WallClock } from "./ports/index.ts";
+import type { Bytes, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
 import { addReports } from "./proc/files.ts";
 import { DONE } from "./pump/jobs.ts";
@@ -103,6 +105,7 @@ const random: Random = {
 };
 let network: { readonly port: VirtioNet; readonly counters: NetCounters } | undefined;
 let hive: Hive | undefined;
+/** The line that shows a prompt; one that is not opened shows the log alone. */
 let console: RootConsole | undefined;
 
 /** Interrupt lines by `raised` bit, and whether each has come up since it was served. */
@@ -147,39 +150,34 @@ function serial(): void {
   const port = new Pl011(host, node);
   onInterrupt("serial-rx", "pl011", port.bit, () => port.service());
   devices.push(`serial ${node.name} irq ${node.irq}`);
-  const verbs = rootVerbs(facts);
-  console = new RootConsole({
+  console = consoleOn(port, "console", manifest.serialConsole);
+}
+
+/** Put a console on a line. */
+function consoleOn(port: SerialPort, name: string, interactive: boolean): RootConsole {
+  const made = new RootConsole({
     port,
     bytes,
     log,
-    verbs,
+    verbs: rootVerbs(facts),
     lineBytes: manifest.lineBytes,
     prompt: PROMPT,
-    interactive: manifest.serialConsole,
+    interactive,
     failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
   });
-  pump.attach("serial-rx", "console", console.receive);
-  pump.attach("dispatch", "console", console.dispatch);
-  pump.attach("serial-tx", "console", console.transmit);
+  pump.attach("serial-rx", name, made.receive);
+  pump.attach("dispatch", name, made.dispatch);
+  pump.attach("serial-tx", name, made.transmit);
+  return made;
 }
 
-/** Without a serial line the log goes where the engine's own last words go. */
-function logToEngine(): void {
-  const reader = new LogReader(log);
-  const line = new Uint8Array(manifest.lineBytes);
-  pump.attach("dispatch", "log", {
-    serve: (budget) => {
-      let done = 0;
-      reader.skipGap();
-      for (; done < budget; done += line.length) {
-        const length = reader.next(line);
-        if (length < 0) break;
-        host.log(`${bytes.decode(line, 0, length)}\n`);
-      }
-      return done;
-    },
-    ready: () => reader.waiting,
-  });
+/** Where the machine has a virtio console, that is the console; the serial line goes on to show the log. */
+function virtioConsole(transport: VirtioMmio): void {
+  const { node } = transport;
+  const port = new VirtioConsole(host, transport);
+  onInterrupt("serial-rx", "virtio-console", port.bit, () => port.service());
+  devices.push(`console ${node.name} irq ${node.irq}`);
+  console = consoleOn(port, "virtio-console", true);
 }
 
 function realTimeClock(): void {
@@ -218,7 +216,13 @@ function ethernet(transport: VirtioMmio | undefined): void {
     return;
   }
   const { node } = transport;
-  const port = new VirtioNet(host, transport);
+  const audit = (text: string): void => {
+    for (const kept of [log, hive?.queenLog]) kept?.line("net", text);
+  };
+  const port = new VirtioNet(host, transport, {
+    linkChanged: (up) => audit(`link ${up ? "up" : "down"}`),
+    restarted: (why) => audit(`${node.name} was reset: ${why}`),
+  });
   const link = new Interface({ port, clock: host, bytes, ipv4: { address, prefix, gateway } });
   let more = true;
   let retrying = false;
@@ -281,8 +285,10 @@ function virtio(): void {
   const { devices: found, refusals } = probeVirtio(host, host.devices());
   for (const refusal of refusals) log.line("virtio", refusal);
   const first = (id: number): VirtioMmio | undefined => found.find(({ deviceId }) => deviceId === id)?.transport;
-  pump.initialise("rng", () => entropy(first(DEVICE_ID_RNG)));
-  if (COHESIX_NET) pump.initialise("net", () => ethernet(first(DEVICE_ID_NET)));
+  const line = manifest.virtioConsole ? first(DEVICE_IDS.console) : undefined;
+  if (line !== undefined) pump.initialise("virtio-console", () => virtioConsole(line));
+  pump.initialise("rng", () => entropy(first(DEVICE_IDS.rng)));
+  if (COHESIX_NET) pump.initialise("net", () => ethernet(first(DEVICE_IDS.net)));
 }
 
 /** The namespace, logins, the Queen's commands and the workers. */
@@ -361,7 +367,10 @@ const boot: readonly (() => void)[] = [
   () => {
     banner();
     pump.initialise("serial", serial);
-    if (console === undefined) logToEngine();
+    // Without a serial line the log goes where the engine's own last words go.
+    if (console !== undefined) return;
+    const print = (line: string): void => host.log(`${line}\n`);
+    pump.attach("dispatch", "log", drainLog(log, bytes, manifest.lineBytes, print));
   },
   () => pump.initialise("rtc", realTimeClock),
   () => pump.initialise("virtio", virtio),

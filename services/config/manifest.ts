@@ -18,8 +18,9 @@ export interface Manifest {
   readonly tickPeriodUs: number;
   /** The pump's pulse in microseconds. */
   readonly pumpTickUs: number;
-  /** Whether somebody may type on the serial line. */
+  /** Whether somebody may type on the serial line, and on a virtio console, which comes first where both may be. */
   readonly serialConsole: boolean;
+  readonly virtioConsole: boolean;
   readonly workers: WorkerSettings;
   /** Most that a budget may grant. */
   readonly budgetMaximum: { readonly ttlS: number; readonly ops: number; readonly ticks: number };
@@ -139,7 +140,7 @@ export function readManifest(text: string): Manifest {
     },
     tickPeriodUs: number(tick["period_s"], "/tick/period_s") * 1_000_000,
     pumpTickUs: number(pump["tick_ms"], "/pump/tick_ms") * 1000,
-    serialConsole: consoles(manifest["consoles"]),
+    ...consoles(manifest["consoles"]),
     workers: workersOf(manifest["workers"]),
     budgetMaximum: budgetsOf(manifest["budgets"]),
     components: {
@@ -220,11 +221,12 @@ function oneOf<T extends string>(value: unknown, pointer: string, choices: reado
   return found;
 }
 
-function consoles(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length > 1 || value.some((name) => name !== "serial")) {
-    throw mistake("/consoles", 'must be a list that holds nothing or "serial"');
+function consoles(value: unknown): Pick<Manifest, "serialConsole" | "virtioConsole"> {
+  const names: readonly unknown[] = Array.isArray(value) ? value : [undefined];
+  if (names.some((name, at) => (name !== "serial" && name !== "virtio") || names.indexOf(name) !== at)) {
+    throw mistake("/consoles", 'must be a list of "serial" and "virtio", each at most once');
   }
-  return value.length === 1;
+  return { serialConsole: names.includes("serial"), virtioConsole: names.includes("virtio") };
 }
 
 function ipv4(value: unknown, pointer: string): string {

@@ -63,9 +63,7 @@ export const INTERRUPT_CONFIG_CHANGE = 2;
 const VERSION_1_HIGH = 1;
 
 /** Device ids (§5). */
-export const DEVICE_ID_NET = 1;
-export const DEVICE_ID_CONSOLE = 3;
-export const DEVICE_ID_RNG = 4;
+export const DEVICE_IDS = { net: 1, console: 3, rng: 4 } as const;
 
 /** Looks at a device that resets before it is given up; a sound one needs a handful. Not a time: a simulated clock may stand still. */
 const RESET_ATTEMPTS = 20_000;

@@ -58,7 +58,7 @@ describe("manifest", () => {
     expect(manifest.lineBytes).to.equal(1024);
     expect(manifest.network).to.deep.equal({ mode: "static", address: "10.0.2.15", prefix: 24, gateway: "10.0.2.2" });
     expect(manifest.pumpTickUs).to.equal(10_000);
-    expect(manifest.serialConsole).to.equal(true);
+    expect([manifest.serialConsole, manifest.virtioConsole]).to.deep.equal([true, true]);
     expect(manifest.components.pong).to.equal(true);
   });
 
@@ -109,6 +109,21 @@ describe("manifest", () => {
     );
   });
 
+  it("names the lines on which somebody may type", () => {
+    for (const [names, serial, virtio] of [
+      [[], false, false],
+      [["serial"], true, false],
+      [["virtio"], false, true],
+      [["serial", "virtio"], true, true],
+    ] as const) {
+      const manifest = readManifest(JSON.stringify(changed("/consoles", [...names])));
+      expect([manifest.serialConsole, manifest.virtioConsole], names.join()).to.deep.equal([serial, virtio]);
+    }
+    const sentence = 'manifest.json: /consoles must be a list of "serial" and "virtio", each at most once.';
+    for (const wrong of [["tcp"], ["virtio", "virtio"], "serial"])
+      expect(complaint(changed("/consoles", wrong))).to.equal(sentence);
+  });
+
   it("that is no JSON, or no object, is refused", () => {
     expect(() => readManifest("{")).to.throw(/^manifest\.json: \/ is no JSON: /);
     for (const root of [null, [], 1, "text"]) expect(complaint(root)).to.equal("manifest.json: / must be an object.");
@@ -121,7 +136,7 @@ describe("manifest", () => {
       fc.boolean(),
       fc.constant(null),
       fc.constantFrom("static", "none", "dhcp", "destroy", "keep", "10.0.2.15", "1.2.3.256", "01.2.3.4", "1.2.3", ""),
-      fc.constantFrom<Json[]>([], ["serial"], ["serial", "serial"], ["virtio"]),
+      fc.constantFrom<Json[]>([], ["serial"], ["serial", "serial"], ["virtio"], ["virtio", "serial"], ["tcp"]),
     );
     fc.assert(
       fc.property(fc.constantFrom(...pointers(parsed())), leaf, (pointer, value) => {

@@ -282,6 +282,90 @@ describe("hive", () => {
     expect(hive.terminal.transcript).to.not.contain("PING");
   });
 
+  describe("with a virtio console", () => {
+    it("has its console there and the log on the serial line too", async () => {
+      const hive = await booted({ console: {} });
+      expect(await hive.ask("ping")).to.deep.equal(["ping", "OK PING reply=pong", "PONG"]);
+      expect(await hive.ask("bi")).to.include("device console virtio_mmio@a003a00 irq 77");
+      const { uart, transcript } = hive.terminal;
+      for (const line of ["Cohesix ", "pump: init virtio-console\r\n", "pong: PONG 1\r\n"]) {
+        expect(count(uart, line), `${line} on the serial line`).to.equal(1);
+        expect(count(transcript, line), `${line} on the console`).to.equal(1);
+      }
+      expect(uart).to.not.contain("cohesix>");
+      hive.machine.serial.write(Buffer.from("ping\r"));
+      await hive.quiet();
+      expect(hive.terminal.uart).to.not.contain("PONG\r\n");
+    });
+
+    it("works on while nobody reads it, and loses none of its answers", async () => {
+      const hive = await booted({ console: {}, manifest: manifestWith({ tick: { period_s: 1 } }) });
+      const line = hive.machine.console;
+      const { onOutput } = line;
+      line.onOutput = undefined;
+      while (line.output(0x78));
+      for (let n = 0; n < 3000; n++) line.write(Buffer.from("help\r"));
+      await hive.machine.runFor(20_000_000);
+      expect(hive.terminal.uart).to.match(/pump: tick 20\r\n/);
+      expect(hive.machine.haltReason).to.equal(undefined);
+      line.onOutput = onOutput;
+      line.read();
+      await hive.quiet();
+      expect(count(hive.terminal.transcript, "OK HELP\r\n")).to.equal(3000);
+    });
+
+    it("takes 200 kB of random bytes without harm", async function () {
+      this.timeout(60_000);
+      const hive = await booted({ console: {} });
+      hive.terminal.type(noise(200_000, 0xc0ffee));
+      hive.terminal.type("\x03");
+      await hive.quiet();
+      const from = hive.terminal.transcript.length;
+      hive.terminal.type("ping\r");
+      await hive.quiet();
+      expect(hive.terminal.transcript.slice(from)).to.equal(`ping\r\nOK PING reply=pong\r\nPONG\r\n${PROMPT}`);
+      expect([hive.machine.haltReason, hive.machine.restarts]).to.deep.equal([undefined, 0]);
+    });
+
+    it("keeps the console on the serial line where the manifest says so", async () => {
+      const hive = new Hive(built, { console: {}, manifest: manifestWith({ consoles: ["serial"] }) });
+      await hive.machine.runFor(1_000_000);
+      expect(hive.terminal.uart).to.contain(PROMPT);
+      expect(hive.terminal.transcript).to.equal("");
+    });
+
+    it("falls back to the serial line where the device cannot be driven", async () => {
+      const hive = new Hive(built, { console: { version: 1 } });
+      await hive.machine.runFor(1_000_000);
+      expect(hive.terminal.uart).to.match(/is a legacy virtio device[^]*cohesix> /);
+      expect(hive.terminal.transcript).to.equal("");
+    });
+  });
+
+  it("logs and counts link changes and restarts of the network device", async () => {
+    let lying = false;
+    const lie = (entry: { id: number }): void => void (lying && (entry.id = 999));
+    const hive = await booted({ net: { hooks: { used: lie } } });
+    const { net } = hive.machine;
+    net?.setLink(false);
+    await hive.quiet();
+    net?.setLink(true);
+    await hive.quiet();
+    lying = true;
+    net?.inject(new Uint8Array(60));
+    await hive.quiet();
+    lying = false;
+    const netstats = await hive.ask("netstats");
+    expect(netstats[2]).to.equal("link up mtu=1500 changes=3");
+    expect(netstats[3]).to.match(/deviceErrors=1 resets=1/);
+    const told = [...hive.terminal.transcript.matchAll(/\] net: (.*)\r\n/g)].map(([, text]) => text);
+    expect(told.slice(1)).to.deep.equal([
+      "link down",
+      "link up",
+      "virtio_mmio@a003e00 was reset: its receive queue is inconsistent",
+    ]);
+  });
+
   it("shows the log but takes nothing in where the manifest has no console", async () => {
     const hive = new Hive(built, { manifest: manifestWith({ consoles: [] }) });
     await hive.terminal.expect("PONG 1");

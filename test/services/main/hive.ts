@@ -46,6 +46,7 @@ export interface HiveSetup {
   readonly manifest?: string;
   readonly net?: MachineOptions["net"] | "none";
   readonly rng?: MachineOptions["rng"] | "none";
+  readonly console?: MachineOptions["console"];
   /** Boot files to replace. */
   readonly files?: Readonly<Record<string, Uint8Array | string>>;
 }
@@ -68,6 +69,7 @@ export class Hive {
       }),
       ...(net === "none" ? {} : { net }),
       ...(rng === "none" ? {} : { rng }),
+      ...(setup.console === undefined ? {} : { console: setup.console }),
       onLog: (text) => this.terminal.log(text),
     });
     this.terminal = new Terminal(this.machine);
@@ -88,10 +90,10 @@ export class Hive {
 
   /** Run until everything typed has been taken and answered, and the line is silent. */
   async quiet(): Promise<void> {
-    const { serial } = this.machine;
+    const { console } = this.machine;
     let sent = -1;
-    while (serial.pending > 0 || serial.sent !== sent) {
-      sent = serial.sent;
+    while (console.pending > 0 || console.sent !== sent) {
+      sent = console.sent;
       await this.machine.runFor(200_000);
     }
   }
