@@ -3,9 +3,11 @@
  * that neither side's own tests can show.
  */
 import { expect } from "chai";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import type { QueueHooks, UsedEntry } from "../../../engine/sim/devices/virtio/queue.ts";
 import { Machine } from "../../../engine/sim/machine.ts";
 import { buildVmBundle } from "../../../scripts/lib/vm-bundle.ts";
@@ -38,6 +40,7 @@ describe("drivers on the simulator", function () {
       source = Buffer.from(bundle.js).toString("utf8");
       rootfs = new Map([
         ["build.json", text.encode(bundle.buildInfo)],
+        ["credentials.json", text.encode(JSON.stringify(createCredentials(randomBytes)))],
         ["main.lines", bundle.lines],
         ["manifest.json", await readFile(manifest)],
       ]);
