@@ -13,9 +13,11 @@ usage: scripts/qemu-run.sh [option...]
   --sel4 PREFIX         install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)
   --image FILE          boot this image as it is; without it out/hive.elf, rebuilt if stale
   --loader FILE         the same for an image that another seL4 loader made of our rootserver.elf
-  --console serial      which console is on the terminal
+  --console KIND        the hive's console: serial (default) is the UART on the terminal, virtio a virtio console on the
+                        terminal (the UART then goes to --log alone), tcp the network, with the UART on the terminal
   --net none|user|tap   network (default: user, with 127.0.0.1:PORT forwarded to the hive's TCP console)
-  --port PORT|none      the forwarded port (default: 31337)
+  --tcp-port PORT|none  the forwarded port (default: 31337); --port is the same
+  --bind ADDRESS        forward from this IPv4 address of the host instead (0.0.0.0: from all)
   --tap NAME            use this tap device; without it one is made (needs root) and removed again
   --tap-address CIDR    the host's address on a tap device that is made here (default: 10.0.2.2/24)
   --pcap FILE           write all frames to FILE
@@ -37,10 +39,17 @@ refuse() {
     exit 2
 }
 
+is_ipv4() {
+    local octet='(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+    [[ $1 =~ ^$octet(\.$octet){3}$ ]]
+}
+
 prefix=${SEL4_PREFIX:-/opt/sel4}
 image=
 net=user
 port=31337
+bind=127.0.0.1
+console=serial
 tap=
 tap_address=10.0.2.2/24
 pcap=
@@ -63,15 +72,22 @@ while [ $# -gt 0 ]; do
         image=$(value "$@")
         [ -f "$image" ] || refuse "$1 $image: there is no such file"
         ;;
-    --console) [ "$(value "$@")" = serial ] || refuse "--console $2: only serial is there" ;;
+    --console)
+        console=$(value "$@")
+        case $console in serial | virtio | tcp) ;; *) refuse "--console $console: only serial, virtio and tcp are there" ;; esac
+        ;;
     --net)
         net=$(value "$@")
         case $net in none | user | tap) ;; *) refuse "--net $net: only none, user and tap are there" ;; esac
         ;;
-    --port)
+    --tcp-port | --port)
         port=$(value "$@")
-        [ "$port" = none ] || { [[ $port =~ ^[0-9]+$ ]] && [ "$port" -ge 1 ] && [ "$port" -le 65535 ]; } ||
-            refuse "--port $port: a number from 1 to 65535, or none"
+        [ "$port" = none ] || { [[ $port =~ ^[1-9][0-9]{0,4}$ ]] && [ "$port" -le 65535 ]; } ||
+            refuse "$1 $port: a number from 1 to 65535, or none"
+        ;;
+    --bind)
+        bind=$(value "$@")
+        is_ipv4 "$bind" || refuse "--bind $bind: an IPv4 address of this machine, or 0.0.0.0 for all of them"
         ;;
     --tap) tap=$(value "$@") ;;
     --tap-address) tap_address=$(value "$@") ;;
@@ -115,9 +131,26 @@ at_least "${version:-0}" "$QEMU_MINIMUM" ||
 command -v node >/dev/null 2>&1 || refuse "there is no node on this machine"
 [ -z "$pcap" ] || [ "$net" != none ] || refuse "--pcap needs a network (--net user or --net tap)"
 [ -z "$tap" ] || net=tap
+[ "$bind" = 127.0.0.1 ] || [ "$net" = user ] || refuse "--bind is for --net user: a hive on --net $net has its own address"
+if [ "$console" = tcp ]; then
+    [ "$net" != none ] || refuse "--console tcp needs a network (--net user or --net tap)"
+    [ "$net" = tap ] || [ "$port" != none ] || refuse "--console tcp needs a port (--tcp-port)"
+fi
 
-if [ "$net" = user ] && [ "$port" != none ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-    refuse "port $port on 127.0.0.1 is in use by another program: give another with --port, or --port none"
+# What is bound to another address than all of them does not answer at 127.0.0.1, and the other way round.
+listening=$bind
+[ "$bind" != 0.0.0.0 ] || listening=127.0.0.1
+if [ "$net" = user ] && [ "$port" != none ]; then
+    if (exec 3<>"/dev/tcp/$listening/$port") 2>/dev/null; then
+        refuse "port $port on $listening is in use by another program: give another with --tcp-port, or --tcp-port none"
+    fi
+    case $bind in
+    127.*) ;;
+    *)
+        echo "qemu-run: warning: the console's port $port is open to whoever reaches $bind, and credentials cross in clear:" \
+            "forward it through ssh instead where others can listen" >&2
+        ;;
+    esac
 fi
 if [ "$net" = tap ] && [ "$(uname -s)" != Linux ]; then
     refuse "--net tap needs Linux; --net user works everywhere"
@@ -216,7 +249,7 @@ case $net in
 none) ;;
 user)
     forward=
-    [ "$port" = none ] || forward=",hostfwd=tcp:127.0.0.1:$port-:31337"
+    [ "$port" = none ] || forward=",hostfwd=tcp:$bind:$port-:31337"
     machine+=(-netdev "user,id=net0$forward")
     ;;
 tap) machine+=(-netdev "tap,id=net0,ifname=$tap,script=no,downscript=no") ;;
@@ -225,10 +258,24 @@ esac
 [ "$rng" = no ] || machine+=(-device virtio-rng-device)
 [ -z "$pcap" ] || machine+=(-object "filter-dump,id=pcap,netdev=net0,file=$pcap")
 
-attended=(-chardev "stdio,id=serial,mux=on,signal=off$logfile" -serial chardev:serial -mon chardev=serial,mode=readline)
+# The terminal's line is a UART or a virtio console. A UART without a reader still prints the log.
+lines=(-serial chardev:serial)
+terminal_log=$logfile
+if [ "$console" = virtio ]; then
+    lines=(-chardev "null,id=uart$logfile" -serial chardev:uart -device virtio-serial-device
+        -device virtconsole,chardev=serial)
+    terminal_log=
+fi
+attended=(-chardev "stdio,id=serial,mux=on,signal=off$terminal_log" "${lines[@]}" -mon chardev=serial,mode=readline)
 if [ "$print_command" = yes ]; then
     printf '%s\n' "$qemu" "${machine[@]}" "${attended[@]}"
     exit 0
+fi
+
+if [ "$console" = tcp ]; then
+    host=$listening
+    [ "$net" = user ] || host=HIVE-ADDRESS port=31337
+    echo "qemu-run: attach with: cohsh --transport tcp --host $host --port $port" >&2
 fi
 
 status=0
@@ -245,8 +292,8 @@ fi
 
 [ ${#session[@]} != 0 ] || [ -n "$deadline" ] || session=(--until input-end)
 "$qemu" "${machine[@]}" -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" \
-    -mon chardev=monitor,mode=control -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$logfile" \
-    -serial chardev:serial </dev/null 9>&- \
+    -mon chardev=monitor,mode=control -chardev "socket,id=serial,path=$work/serial,server=on,wait=on$terminal_log" \
+    "${lines[@]}" </dev/null 9>&- \
     2> >(exec 9>&- && grep -v --line-buffered 'info: QEMU waiting for connection' >&2) >&2 &
 qemu_pid=$!
 echo "qemu $qemu_pid" >&9

@@ -15,6 +15,15 @@ interface Result {
   readonly stderr: string;
 }
 
+/** A port on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((ready) => server.once("listening", ready));
+  const address = server.address();
+  await new Promise((closed) => server.close(closed));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
 describe("scripts/qemu-run.sh", function () {
   this.timeout(60_000);
   let folder: string;
@@ -196,6 +205,41 @@ describe("scripts/qemu-run.sh", function () {
       expect(args("--pcap", "/tmp/a.pcap")).to.contain("filter-dump,id=pcap,netdev=net0,file=/tmp/a.pcap");
       expect(args("--log", "/tmp/a.log")).to.match(/socket,id=serial,\S*logfile=\/tmp\/a\.log/);
     });
+
+    it("has its console on the UART, or on a virtio console with the UART in the log alone", () => {
+      expect(args("--console", "serial")).to.match(/ -serial chardev:serial$/);
+      expect(args("--console", "serial")).not.to.contain("virtconsole");
+      const virtio = args("--console", "virtio", "--log", "/tmp/a.log");
+      expect(virtio).to.match(
+        / -chardev null,id=uart,logfile=\/tmp\/a\.log,logappend=off -serial chardev:uart -device virtio-serial-device -device virtconsole,chardev=serial$/,
+      );
+      expect(virtio).to.match(/socket,id=serial,path=\S*,wait=on /);
+    });
+
+    it("has the console's port forwarded from this machine alone, unless told otherwise", async () => {
+      const port = String(await freePort());
+      const forwarded = (...options: string[]): Result => {
+        writeFileSync(note, "");
+        return unattended(["--expect", "PING 1", ...options]);
+      };
+      for (const option of ["--tcp-port", "--port"]) {
+        expect(forwarded(option, port)).to.deep.include({ status: 0, stderr: "" });
+        expect(noted().args.join(" ")).to.contain(`user,id=net0,hostfwd=tcp:127.0.0.1:${port}-:31337 `);
+      }
+      const open = forwarded("--tcp-port", port, "--bind", "0.0.0.0");
+      expect(open.status).to.equal(0);
+      expect(open.stderr).to.match(
+        /^qemu-run: warning: .*port \d+ is open to whoever reaches 0\.0\.0\.0, and credentials cross in clear/,
+      );
+      expect(noted().args.join(" ")).to.contain(`hostfwd=tcp:0.0.0.0:${port}-:31337 `);
+    });
+
+    it("says how to attach over TCP where that is the console", async () => {
+      const port = String(await freePort());
+      const { status, stderr } = unattended(["--console", "tcp", "--tcp-port", port, "--expect", "PING 1"]);
+      expect(status).to.equal(0);
+      expect(stderr).to.equal(`qemu-run: attach with: cohsh --transport tcp --host 127.0.0.1 --port ${port}\n`);
+    });
   });
 
   describe("says in one sentence what is missing", () => {
@@ -277,9 +321,15 @@ describe("scripts/qemu-run.sh", function () {
 
     it("what it cannot use", () => {
       refused(unattended(["--net", "bridge"]), "--net bridge: only none, user and tap are there");
-      refused(unattended(["--console", "vga"]), "--console vga: only serial is there");
+      refused(unattended(["--console", "vga"]), "--console vga: only serial, virtio and tcp are there");
       refused(unattended(["--exit-after", "soon"]), "--exit-after soon: a number of seconds");
       refused(unattended(["--port", "70000"]), "--port 70000: a number from 1 to 65535, or none");
+      refused(unattended(["--tcp-port", "08"]), "--tcp-port 08: a number from 1 to 65535, or none");
+      refused(unattended(["--bind", "localhost"]), "--bind localhost: an IPv4 address of this machine");
+      refused(unattended(["--bind", "1.2.3.256"]), "--bind 1.2.3.256: an IPv4 address");
+      refused(unattended(["--bind", "0.0.0.0", "--net", "none"]), "--bind is for --net user");
+      refused(unattended(["--console", "tcp", "--net", "none"]), "--console tcp needs a network");
+      refused(unattended(["--console", "tcp"]), "--console tcp needs a port");
       refused(unattended(["--pcap", "x", "--net", "none"]), "--pcap needs a network");
       refused(unattended(["--leash", "7"]), "--leash 7: an open descriptor from 3 to 8");
       refused(unattended(["--what"]), "unknown option --what");
