@@ -60,7 +60,7 @@ export class FakePort implements FramePort {
   rxLength = 0;
   readonly tx = new Uint8Array(4096);
   txStart = 100;
-  readonly counters: FrameCounters = {
+  readonly counters: { -readonly [K in keyof FrameCounters]: number } = {
     rxFrames: 0,
     rxBytes: 0,
     txFrames: 0,
@@ -91,6 +91,8 @@ export class FakePort implements FramePort {
     this.rx.set(frame, this.rxStart);
     this.rxLength = frame.length;
     this.held = true;
+    this.counters.rxFrames++;
+    this.counters.rxBytes += frame.length;
     return true;
   }
 
@@ -100,14 +102,19 @@ export class FakePort implements FramePort {
   }
 
   reserve(): boolean {
-    if (this.buffers <= 0) return false;
+    if (this.buffers <= 0) {
+      this.counters.txFull++;
+      return false;
+    }
     this.tx.fill(0xa5);
     return true;
   }
 
   commit(length: number): void {
-    if (length > this.mtu + 14) throw new RangeError("commit");
+    if (length < 14 || length > this.mtu + 14) throw new RangeError("commit");
     this.buffers--;
+    this.counters.txFrames++;
+    this.counters.txBytes += length;
     this.sent.push([...this.tx.subarray(this.txStart, this.txStart + length)]);
     // Nothing may be written outside the frame.
     for (let i = 0; i < this.tx.length; i++) {
