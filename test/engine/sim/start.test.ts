@@ -1,7 +1,9 @@
 import { PassThrough, Writable } from "node:stream";
 import { expect } from "chai";
 import { Machine } from "../../../engine/sim/machine.ts";
+import { makeRootfs } from "../../../engine/sim/rootfs.ts";
 import { EscapeFilter, runHive } from "../../../engine/sim/start.ts";
+import { bundle, credentials, manifestText } from "../../services/main/hive.ts";
 
 /** Echoes in upper case; a line "halt" ends the machine. */
 const SOURCE = `
@@ -99,6 +101,29 @@ describe("a simulated hive on a terminal", () => {
     input.end(many);
     expect(await runHive(hive, { input, output })).to.equal(0);
     expect(text).to.equal(`ready\n${many.toUpperCase()}\r\n`);
+  });
+
+  it("sits on the virtio console where there is one, and lets the UART's log go", async function () {
+    this.timeout(60_000);
+    const built = await bundle();
+    const source = Buffer.from(built.js).toString("utf8");
+    const rootfs = makeRootfs({
+      "build.json": built.buildInfo,
+      "credentials.json": JSON.stringify(credentials),
+      "main.lines": built.lines,
+      "manifest.json": manifestText,
+    });
+    let machine: Machine | undefined;
+    const { output, text } = collector();
+    const input = new PassThrough();
+    input.end("ping\r");
+    const virtio = (onLog: (text: string) => void): Machine =>
+      (machine = new Machine({ source, rootfs, clock: "real", onLog, console: {} }));
+    expect(await runHive(virtio, { input, output })).to.equal(0);
+    expect(text()).to.contain("cohesix> ping\r\nOK PING reply=pong\r\nPONG\r\n");
+    expect(text().split("Cohesix ").length, "the banner, once").to.equal(2);
+    expect(machine?.serial.sent).to.be.greaterThan(100);
+    expect(machine?.serial.readable).to.equal(0);
   });
 
   it("ends with status 1 when the machine halts, and says why", async () => {

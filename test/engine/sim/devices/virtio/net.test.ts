@@ -189,6 +189,18 @@ describe("virtio-net (virtio 1.2 §5.1)", () => {
     });
   });
 
+  it("takes and gives nothing while it is stalled, and goes on after", () => {
+    const it = new Setup().up();
+    it.net.stalled = true;
+    it.receiveBuffer(0);
+    expect(it.net.inject(frameOf(60))).to.equal(true);
+    it.send(new Uint8Array(HEADER), frameOf(61));
+    expect([it.rx.usedIndex, it.tx.usedIndex, it.frames.length]).to.deep.equal([0, 0, 0]);
+    it.net.stalled = false;
+    it.net.resume();
+    expect([it.rx.usedIndex, it.tx.usedIndex, it.frames.length]).to.deep.equal([1, 1, 1]);
+  });
+
   it("tells a change of the link by its status, the generation and a configuration interrupt", () => {
     const it = new Setup().up();
     const generation = it.bench.read(REGISTER.configGeneration);
