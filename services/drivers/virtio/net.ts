@@ -9,7 +9,7 @@ import { INTERRUPT_CONFIG_CHANGE, type MmioHost, type VirtioMmio } from "./mmio.
 import { ResetBudget } from "./recovery.ts";
 import { BROKEN, NONE, Virtqueue } from "./virtqueue.ts";
 
-/** Feature bits (§5.1.3). */
+/** Feature bits (§5.1.3). Why none of the offloads is among them: README.md, with figures. */
 const VIRTIO_NET_F_MTU = 1 << 3;
 const VIRTIO_NET_F_MAC = 1 << 5;
 const VIRTIO_NET_F_STATUS = 1 << 16;
