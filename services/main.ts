@@ -174,7 +174,7 @@ function consoleOn(port: SerialPort, name: string, interactive: boolean): RootCo
 /** Where the machine has a virtio console, that is the console; the serial line goes on to show the log. */
 function virtioConsole(transport: VirtioMmio): void {
   const { node } = transport;
-  const port = new VirtioConsole(host, transport);
+  const port = new VirtioConsole(host, transport, (why) => log.line("virtio", `${node.name} was reset: ${why}`));
   onInterrupt("serial-rx", "virtio-console", port.bit, () => port.service());
   devices.push(`console ${node.name} irq ${node.irq}`);
   console = consoleOn(port, "virtio-console", true);

@@ -58,6 +58,7 @@ export class VirtioConsole implements SerialPort {
 
   readonly #host: ConsoleHost;
   readonly #transport: VirtioMmio;
+  readonly #restarted: (why: string) => void;
   readonly #receive: Virtqueue;
   readonly #transmit: Virtqueue;
   readonly #budget = new ResetBudget();
@@ -78,10 +79,14 @@ export class VirtioConsole implements SerialPort {
   #broken = false;
   #quiet = false;
 
-  /** @throws Error, one sentence, if the device cannot be driven. */
-  constructor(host: ConsoleHost, transport: VirtioMmio) {
+  /**
+   * @param restarted called when the device was reset and works again; it must not call the driver
+   * @throws Error, one sentence, if the device cannot be driven.
+   */
+  constructor(host: ConsoleHost, transport: VirtioMmio, restarted: (why: string) => void = () => undefined) {
     this.#host = host;
     this.#transport = transport;
+    this.#restarted = restarted;
     transport.negotiate(FEATURES);
     this.#receive = new Virtqueue(host, BUFFERS);
     this.#transmit = new Virtqueue(host, BUFFERS);
@@ -272,8 +277,10 @@ export class VirtioConsole implements SerialPort {
       this.trouble = error instanceof Error ? error.message : "it did not start again";
       return false;
     }
+    const why = this.trouble;
     this.#broken = false;
     this.trouble = "";
+    this.#restarted(why);
     return true;
   }
 }

@@ -327,6 +327,23 @@ describe("hive", () => {
       expect([hive.machine.haltReason, hive.machine.restarts]).to.deep.equal([undefined, 0]);
     });
 
+    it("says on the serial line that its device was reset, and works on", async () => {
+      let lying = false;
+      const lie = (entry: { id: number }): void => void (lying && (entry.id = 999));
+      const hive = await booted({ console: { hooks: { used: lie } } });
+      lying = true;
+      hive.terminal.type("lost");
+      await hive.machine.runFor(100_000);
+      lying = false;
+      const from = hive.terminal.transcript.length;
+      hive.terminal.type("ping\r");
+      await hive.quiet();
+      expect(hive.terminal.transcript.slice(from)).to.contain("OK PING reply=pong\r\nPONG\r\n");
+      expect(hive.terminal.uart).to.contain(
+        "virtio: virtio_mmio@a003a00 was reset: its receive queue is inconsistent\r\n",
+      );
+    });
+
     it("keeps the console on the serial line where the manifest says so", async () => {
       const hive = new Hive(built, { console: {}, manifest: manifestWith({ consoles: ["serial"] }) });
       await hive.machine.runFor(1_000_000);

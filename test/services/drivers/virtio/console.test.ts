@@ -22,6 +22,7 @@ class Rig {
   /** Falsifies the used ring. */
   lie: ((entry: UsedEntry) => void) | undefined;
   interrupts = 0;
+  readonly restarts: string[] = [];
 
   constructor() {
     const hooks = { used: (entry: UsedEntry) => this.lie?.(entry) };
@@ -29,7 +30,7 @@ class Rig {
       version: 2,
       hooks,
     });
-    this.port = new VirtioConsole(this.machine, this.machine.transport());
+    this.port = new VirtioConsole(this.machine, this.machine.transport(), (why) => this.restarts.push(why));
   }
 
   /** Serve interrupts, as turns would. */
@@ -198,6 +199,7 @@ describe("VirtioConsole", () => {
         if (queue === RX) rig.type("x");
         else rig.write("x");
         expect(rig.port.counters).to.include({ deviceErrors: 1, resets: 1 });
+        expect(rig.restarts.join()).to.match(/^its (receive|transmit) queue is inconsistent$|^it gave back an empty/);
         rig.lie = undefined;
         rig.works();
       });
