@@ -1,6 +1,7 @@
 /** A hive in the simulator: the built bundle with its boot files in a machine that has network and entropy. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { workerImage } from "./components/worker.ts";
 import { Machine } from "./machine.ts";
 import type { MachineOptions } from "./machine.ts";
 import { makeRootfs } from "./rootfs.ts";
@@ -9,7 +10,7 @@ import { Terminal } from "./terminal.ts";
 const DEFAULT_HEAP = 16 * 1024 * 1024;
 
 export interface HiveOptions extends Omit<MachineOptions, "source" | "rootfs" | "heapBytes"> {
-  /** Folder of `vm/main.js`, `vm/main.lines` and `vm/build.json`. */
+  /** Folder of `vm/main.js`, `vm/worker.js`, a `.lines` to each, and `vm/build.json`. */
   readonly outDir: string;
   /** The manifest's text or the file that has it. */
   readonly manifest: { readonly text: string } | { readonly file: string };
@@ -52,6 +53,8 @@ export function createHive(options: HiveOptions): Machine {
       "engine.conf": `heap=${String(heapBytes)}\n`,
       "main.lines": file("main.lines"),
       "manifest.json": text,
+      "worker.elf": workerImage(Buffer.from(file("worker.js")).toString("utf8")),
+      "worker.lines": file("worker.lines"),
       ...files,
     }),
   });
