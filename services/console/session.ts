@@ -9,6 +9,7 @@ import type { Bytes, Clock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
 import type { TimerId, TimerPort } from "../pump/timers.ts";
 import type { Outcome, QueenControl } from "../queen/control.ts";
+import type { Revocation } from "../roles/budget.ts";
 import type { Role } from "../roles/roles.ts";
 import { BUSY, CLOSED, PERMISSION, type Refusal as Errno } from "../secure9p/refusal.ts";
 import { AnswerWriter } from "./answer.ts";
@@ -246,10 +247,16 @@ export class ConsoleSession {
   /** Why somebody may do nothing that needs a login. Who had one that was revoked is told so once. */
   #stranger(): Refusal | undefined {
     if (this.#login === undefined) return refusals.UNAUTHENTICATED;
-    const { revoked } = this.#login;
+    const revoked = this.#revocation();
     if (revoked === undefined) return undefined;
     this.#logout();
     return refusals.revocationOf(revoked);
+  }
+
+  /** Why the login is over, be it that the hive has not come round to saying so. */
+  #revocation(): Revocation | undefined {
+    const login = this.#login;
+    return login?.revoked ?? login?.view.grant.account.check(this.#options.clock.nowUs());
   }
 
   #attach(role: Role, credential: string): void {
@@ -292,8 +299,11 @@ export class ConsoleSession {
     const control = this.#options.hive()?.control;
     if (why !== undefined || control === undefined) return this.#answer.err(refusals.refusalOf(why ?? BUSY));
     const outcome = act(control, view);
-    if (outcome.done) this.#answer.ok(outcome.detail);
-    else this.#answer.err(refusals.outcomeRefusalOf(outcome));
+    if (outcome.done) {
+      // A write would have been paid for.
+      view.grant.account.spendOp(this.#options.clock.nowUs());
+      this.#answer.ok(outcome.detail);
+    } else this.#answer.err(refusals.outcomeRefusalOf(outcome));
   }
 
   #begin(make: (tools: TaskTools) => FileTask): void {
@@ -320,7 +330,7 @@ export class ConsoleSession {
   }
 
   #wording(why: Errno, path: string): Refusal {
-    const revoked = this.#login?.revoked;
+    const revoked = this.#revocation();
     if (why !== CLOSED || revoked === undefined) return refusals.refusalOf(why, path);
     this.#told = !this.#answer.acknowledged;
     return refusals.revocationOf(revoked);
