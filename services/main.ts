@@ -151,9 +151,13 @@ function serial(): void {
   console = new RootConsole({
     port,
     bytes,
+    clock: host,
+    timers: pump.timers,
     log,
+    hive: () => hive,
     verbs,
     lineBytes: manifest.lineBytes,
+    patienceUs: manifest.limits.providerUs,
     prompt: PROMPT,
     interactive: manifest.serialConsole,
     failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
