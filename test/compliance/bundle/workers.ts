@@ -185,7 +185,7 @@ export const workerTests: readonly Test[] = [
     yield* expectCall(id, LABEL.GO, 9);
   }),
   steps("workers that are suspended and resumed in turn lose no call", function* () {
-    const ids = [startWorker(MODE.echo, 1), startWorker(MODE.echo, 2), startWorker(MODE.echo, 3)];
+    const ids = [1, 2, 3].map((word) => startWorker(MODE.counts, word));
     const rounds = ids.map(() => 0);
     for (const id of ids) host.componentSuspend(id);
     const until = host.nowUs() + PATIENCE_US;
