@@ -157,6 +157,7 @@ function serial(): void {
     hive: () => hive,
     verbs,
     lineBytes: manifest.lineBytes,
+    patienceUs: manifest.limits.providerUs,
     prompt: PROMPT,
     interactive: manifest.serialConsole,
     failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
