@@ -37,8 +37,10 @@ export class Visitor {
   readonly errors: unknown[] = [];
   #fids = 0;
 
-  constructor(tree: Tree, aname = "") {
-    this.session = new Session({ tree, bytes: nodeBytes, failed: (error) => this.errors.push(error) });
+  /** @param over a tree to serve, or a session that serves one already */
+  constructor(over: Tree | Session, aname = "") {
+    const failed = (error: unknown): void => void this.errors.push(error);
+    this.session = over instanceof Session ? over : new Session({ tree: over, bytes: nodeBytes, failed });
     this.#ask((done) => this.client.version(done));
     this.attached = this.#ask((done) => this.client.attach(0, "", aname, done));
   }

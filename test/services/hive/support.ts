@@ -1,0 +1,143 @@
+/** A whole hive for tests: the core on ports of the test, with visitors who come in through its door. */
+import { loadCtlSchemas } from "../../../scripts/lib/schemas.ts";
+import { LAYOUT } from "../../../services/components/layout.ts";
+import { Supervisor } from "../../../services/components/supervisor.ts";
+import { Hive } from "../../../services/hive/hive.ts";
+import { HIVE_LIMITS, type HiveLimits } from "../../../services/hive/limits.ts";
+import type { HiveSession, Login, Source } from "../../../services/hive/session.ts";
+import { Timers } from "../../../services/pump/timers.ts";
+import { type Role, ROLES } from "../../../services/roles/roles.ts";
+import type { Claims } from "../../../services/roles/ticket.ts";
+import { WORKER_RULES, type WorkerRules } from "../../../services/workers/rules.ts";
+import { FakeComponents } from "../components/fake-components.ts";
+import { Visitor } from "../ninedoor/support.ts";
+import { LineLog, ManualClock, nodeBytes, text } from "../support/ports.ts";
+import { claims, sign } from "../support/ticket.ts";
+
+const schemas = await loadCtlSchemas();
+
+export const TOKEN = "operator-token";
+export const SECRETS = Object.fromEntries(ROLES.map((role) => [role, `secret of ${role}`])) as Record<Role, string>;
+export const SERIAL: Source = { name: "serial", throttle: 1, local: true };
+export const TCP: Source = { name: "tcp 10.0.2.2", throttle: 2, local: false };
+
+/** Unix time when the test's machine booted, in seconds. */
+export const BOOT_S = 1_700_000_000;
+
+export interface Setup {
+  readonly limits?: Partial<HiveLimits>;
+  readonly rules?: Partial<WorkerRules>;
+  readonly timers?: number;
+}
+
+export class TestHive {
+  readonly clock = new ManualClock();
+  readonly bootLog = new LineLog();
+  readonly timers: Timers;
+  readonly components = new FakeComponents();
+  readonly supervisor: Supervisor;
+  readonly hive: Hive;
+  /** Whether the machine has a clock of the day. */
+  wall = true;
+
+  constructor({ limits, rules, timers = 256 }: Setup = {}) {
+    const { clock, bootLog, components } = this;
+    this.timers = new Timers(timers);
+    this.supervisor = new Supervisor({
+      components,
+      log: bootLog,
+      clock,
+      timers: this.timers,
+      layout: LAYOUT,
+      policy: "destroy",
+    });
+    let drawn = 0;
+    this.hive = new Hive({
+      clock,
+      wallClock: { unixSeconds: () => (this.wall ? BOOT_S + Math.floor(clock.us / 1_000_000) : undefined) },
+      random: {
+        ready: true,
+        fill: (into) => {
+          into.fill(++drawn);
+          return true;
+        },
+      },
+      bytes: nodeBytes,
+      timers: this.timers,
+      components,
+      supervisor: this.supervisor,
+      bootLog,
+      schemas,
+      credentials: { token: TOKEN, secrets: SECRETS },
+      limits: { ...HIVE_LIMITS, ...limits },
+      workers: { ...WORKER_RULES, ...rules },
+    });
+  }
+
+  get unixMs(): number {
+    return BOOT_S * 1000 + this.clock.us / 1000;
+  }
+
+  /** A ticket signed with the role's secret, and from now unless it says otherwise. */
+  ticket(role: Role, more: Partial<Claims> = {}): string {
+    return sign(SECRETS[role], claims(role, { issuedAtMs: this.unixMs, ...more }));
+  }
+
+  /** Log in. */
+  attach(role: Role, credential: string, source = TCP): Login {
+    return this.hive.attach(role, credential, source);
+  }
+
+  /** Log in where that must work. */
+  login(role: Role, credential = this.ticket(role), source = TCP): HiveSession {
+    const login = this.attach(role, credential, source);
+    if (login.kind === "refused") throw new Error(`${role}: ${login.tag}`);
+    return login.session;
+  }
+
+  operator(): HiveSession {
+    return this.login("queen", TOKEN, SERIAL);
+  }
+
+  visit(session: HiveSession): Visitor {
+    return new Visitor(session.open9p());
+  }
+
+  /** Let time pass, and the timers that come due. */
+  pass(ms: number): void {
+    const until = this.clock.us + ms * 1000;
+    for (;;) {
+      const next = Math.max(this.clock.us, this.timers.nextUs());
+      if (next > until) break;
+      this.clock.us = next;
+      this.timers.fire(next, 16);
+    }
+    this.clock.us = until;
+  }
+
+  /** Lines of the audit log without their times. */
+  log(): string[] {
+    const { ring } = this.hive.queenLog;
+    let all = "";
+    ring.send(
+      {
+        put(bytes, start, length) {
+          all += text(bytes.subarray(start, start + length));
+          return length;
+        },
+      },
+      ring.start,
+      ring.end - ring.start,
+    );
+    return all
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => line.replace(/^\[.{11}\] /, ""));
+  }
+
+  /** What `refused` answers, as a client sees it. */
+  refusal(role: Role, credential: string, source = TCP): string {
+    const login = this.attach(role, credential, source);
+    return login.kind === "admitted" ? "admitted" : `${login.tag} ${login.delayMs}`;
+  }
+}
