@@ -44,7 +44,7 @@ export interface Limits {
 export interface WorkerSettings {
   readonly arenaBytes: number;
   readonly telemetryBytes: number;
-  readonly telemetry: "text" | "json";
+  readonly telemetry: "line" | "json";
   /** Milliseconds between two heartbeats. */
   readonly heartbeatMs: number;
   readonly callsPerSecond: number;
@@ -175,7 +175,7 @@ function workersOf(value: unknown): WorkerSettings {
   return {
     arenaBytes: number(workers["arena_bytes"], "/workers/arena_bytes"),
     telemetryBytes: number(workers["telemetry_bytes"], "/workers/telemetry_bytes"),
-    telemetry: oneOf(workers["telemetry"], "/workers/telemetry", ["text", "json"]),
+    telemetry: oneOf(workers["telemetry"], "/workers/telemetry", ["line", "json"]),
     heartbeatMs: number(workers["heartbeat_ms"], "/workers/heartbeat_ms"),
     callsPerSecond: number(workers["calls_per_second"], "/workers/calls_per_second"),
   };

@@ -2,7 +2,6 @@
  * Reports as lines of text, the same on the console and under `/proc`. Each is bounded by the tables that it prints and is
  * made anew whenever it is asked for; its lines are `name value` or `name key=value …`, so that scripts can read them.
  */
-import type { Clock } from "../ports/index.ts";
 import type { Facts, Machine } from "./facts.ts";
 
 /** Microseconds as milliseconds with three decimals. */
@@ -30,12 +29,6 @@ export function versionReport({ machine, build }: Facts): string[] {
   return [
     `Cohesix ${build.version} revision ${build.revision} image ${build.imageHash} on ${machine.bootInfo().kernel}`,
   ];
-}
-
-/** @param unixMs time of day, `undefined` if no clock tells */
-export function timeReport(clock: Clock, unixMs: number | undefined): string[] {
-  const uptime = `uptime_ms ${Math.floor(clock.nowUs() / 1000)}`;
-  return unixMs === undefined ? [uptime] : [uptime, `unix_ms ${unixMs}`];
 }
 
 export function capsReport(machine: Machine): string[] {
