@@ -33,8 +33,10 @@ export const SESSION_VERBS: readonly Verb[] = [
 export const VERBS: readonly Verb[] = [
   ...SESSION_VERBS,
   ...Object.entries(CONSOLE_VERBS)
-    .filter(([name]) => name !== "QUIT")
-    .map(([name, { word, help }]) => verb(name.toLowerCase(), name === "PING" ? "pong" : "lines", "", help, { word })),
+    .filter(([name]) => !SESSION_VERBS.some((known) => known.name === name.toLowerCase()))
+    .map(([name, { word, stream, usage, help }]) =>
+      verb(name.toLowerCase(), name === "PING" ? "pong" : stream ? "lines" : "none", usage, help, { word }),
+    ),
 ];
 
 const BY_NAME = new Map(VERBS.map((entry) => [entry.name, entry]));

@@ -151,7 +151,10 @@ function serial(): void {
   console = new RootConsole({
     port,
     bytes,
+    clock: host,
+    timers: pump.timers,
     log,
+    hive: () => undefined,
     verbs,
     lineBytes: manifest.lineBytes,
     prompt: PROMPT,

@@ -3,7 +3,7 @@
  * grammar as a real one. It claims nothing that it does not have: verbs that need a machine are refused.
  */
 
-import { err, ok, parse, TOO_LONG, VERBS } from "../../services/console/grammar.ts";
+import { err, INVALID_CHARACTER, ok, parse, TOO_LONG, VERBS } from "../../services/console/grammar.ts";
 import { BootLog } from "../../services/log/boot-log.ts";
 import type { Clock } from "../../services/ports/index.ts";
 import { nodeBytes } from "../bytes.ts";
@@ -13,8 +13,6 @@ import { SessionVerbs } from "../session-verbs.ts";
 /** Longest command line in bytes. */
 const LINE_LIMIT = 1024;
 const LOG_BYTES = 1 << 18;
-
-const UNKNOWN = "unsupported console command";
 
 const HELP: readonly (readonly [string, string])[] = [
   ["help", VERBS.HELP.help],
@@ -40,10 +38,10 @@ export class MockHive {
   /** @returns the whole answer to one line: an acknowledgement and its stream. */
   answer(line: string): readonly string[] {
     const parsed = Buffer.byteLength(line) > LINE_LIMIT ? TOO_LONG : parse(line);
-    if (parsed.kind === "refused") {
-      const session = parsed.refusal.detail === UNKNOWN ? this.#session(line) : undefined;
-      return session ?? [err(parsed.word, parsed.refusal)];
-    }
+    // The session's verbs here want no ticket, which those of a hive do.
+    const session = parsed === INVALID_CHARACTER || parsed === TOO_LONG ? undefined : this.#session(line);
+    if (session !== undefined) return session;
+    if (parsed.kind === "refused") return [err(parsed.word, parsed.refusal)];
     const { word } = VERBS[parsed.verb];
     switch (parsed.verb) {
       case "PING":

@@ -30,6 +30,3 @@ export const FORM = { LINE: 0, JSON: 1 } as const;
 
 /** Arguments of a component: kind, heartbeats to emit (0: no end), milliseconds between two, form. Each is a u32. */
 export type WorkerArgs = readonly [kind: number, beats: number, intervalMs: number, form: number];
-
-/** Most milliseconds that a worker may yield for: a day. */
-export const YIELD_MS_MAX = 86_400_000;

@@ -8,7 +8,7 @@ describe("cohsh completion", () => {
     ["pi", ["ping "], "pi"],
     ["PI", ["ping "], "PI"],
     ["  at", ["attach "], "at"],
-    ["l", ["login ", "log "], "l"],
+    ["l", ["login ", "log ", "ls "], "l"],
     ["zz", [], "zz"],
     ["attach ", ["queen ", "worker-heartbeat ", "worker-gpu ", "observer ", "service "], ""],
     ["login wor", ["worker-heartbeat ", "worker-gpu "], "wor"],

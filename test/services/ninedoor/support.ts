@@ -266,7 +266,9 @@ export class Hive {
   readonly clock = new ManualClock();
   readonly queen = new Commands();
   readonly control = new Commands();
-  readonly yields = new Commands();
+  /** Milliseconds for which workers wait, by the order in which they began to; it wakes nobody. */
+  readonly yields: number[] = [];
+  readonly alarm = { set: (ms: number) => void this.yields.push(ms), clear: () => undefined };
   readonly namespace: Namespace;
   leased = true;
   status = "state=running\n";
@@ -287,7 +289,7 @@ export class Hive {
     const worker = this.namespace.workers.add({
       status: () => this.status,
       control: this.control,
-      yielded: this.yields,
+      alarm: this.alarm,
     });
     if (worker === undefined) throw new Error("no room for a worker");
     return worker.id;
