@@ -198,7 +198,7 @@ export class Workers {
     const revocation = worker.grant.account.check(clock.nowUs());
     const text = describeCause(final, revocation, rules.stuckQuanta);
     worker.trace(text);
-    this.#takeApart(worker, `${id} ${text}`);
+    this.#takeApart(worker, text);
     this.counters[final.kind]++;
     const kept = cause.kind === "component" && !cause.destroyed;
     log.line("worker", `${id} ${text}; ${kept ? "suspended" : "destroyed"}`);
@@ -215,7 +215,7 @@ export class Workers {
     worker.release();
     if (worker.component >= 0) supervisor.stop(worker.component, why);
     if (worker.id === "") return;
-    ledger.endWorker(worker.id, why);
+    ledger.endWorker(worker.id, `${worker.id} ${why}`);
     namespace.workers.remove(worker.id);
   }
 }
