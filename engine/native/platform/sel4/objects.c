@@ -37,6 +37,11 @@ seL4_CPtr slots_take(unsigned count)
     return first;
 }
 
+unsigned size_bits(seL4_Word count)
+{
+    return count > 1 ? seL4_WordBits - (unsigned)__builtin_clzl(count - 1) : 0;
+}
+
 int retype(seL4_CPtr untyped, seL4_Word type, seL4_Word size_bits, seL4_CPtr slot)
 {
     return seL4_Untyped_Retype(untyped, type, size_bits, seL4_CapInitThreadCNode, 0, 0, slot, 1) ? PLATFORM_ENOMEM : 0;
@@ -106,7 +111,7 @@ void platform_caps(struct platform_caps *caps)
         .slots_total = slots,
         .slots_used = slots - (uint32_t)(bootinfo->empty.end - next_slot),
         .irq_handlers = interrupt_handlers(),
-        .components = component_count(),
+        .components = component_count,
     };
     for (unsigned i = 0; i < untyped_count; i++) {
         const struct untyped *u = &untypeds[i];
