@@ -32,6 +32,7 @@ export class Output {
   #held: string[] = [];
   /** Bytes of the line that found no room. */
   #wanted = 0;
+  #ended = false;
 
   constructor(sink: ConsoleSink) {
     this.#sink = sink;
@@ -53,13 +54,14 @@ export class Output {
 
   /** Say a line now, or when there is room. */
   say(text: string): void {
+    if (this.#ended) return;
     if (this.#held.length === 0 && this.#fits(text, 0)) this.#out(text);
     else this.#held.push(text);
   }
 
   /** Say the next line of a stream, if there is room for it and in this turn. @returns whether it was said. */
   offer(text: string): boolean {
-    if (this.#held.length > 0 || this.budget <= 0) return false;
+    if (this.#ended || this.#held.length > 0 || this.budget <= 0) return false;
     if (!this.#fits(text, PING_BYTES)) {
       this.#wanted = utf8Length(text, Infinity);
       return false;
@@ -86,9 +88,10 @@ export class Output {
     this.#sink.close();
   }
 
-  clear(): void {
+  /** Nobody listens any more: what is still said goes nowhere. */
+  end(): void {
     this.#held = [];
-    this.#wanted = 0;
+    this.#ended = true;
   }
 
   #fits(text: string, reserve: number): boolean {

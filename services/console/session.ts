@@ -153,8 +153,8 @@ export class ConsoleSession {
     this.#delayed = undefined;
     if (this.#delay !== undefined) this.#options.timers.cancel(this.#delay);
     this.#patience.rest();
+    this.#output.end();
     this.#logout();
-    this.#output.clear();
   }
 
   /** @returns whether more may be done at once. */
