@@ -29,6 +29,8 @@ export interface RootConsoleOptions {
   readonly verbs: Readonly<Record<MachineVerb, Handler>>;
   /** Longest line in bytes. */
   readonly lineBytes: number;
+  /** How long a provider may take for one request; 5 s if it is not said. */
+  readonly patienceUs?: number;
   readonly prompt: string;
   /** Whether anybody may type; without, the line only shows the log. */
   readonly interactive: boolean;
@@ -101,6 +103,7 @@ export class RootConsole {
       hive,
       verbs,
       farewell: FAREWELL,
+      ...(options.patienceUs === undefined ? {} : { patienceUs: options.patienceUs }),
       failed: (verb, error) => options.failed(verb, error),
     });
     this.#reader = new LogReader(options.log);
