@@ -177,6 +177,8 @@ export class RootConsole {
     // Output counts too: a byte that redraws a long line, or a verb with a long answer, is work for the line.
     const spent = (): number => cost + (output.total - before) / OUTPUT_PER_INPUT;
     let cost = this.#reader.waiting && this.#hasRoom() ? this.#showLog(LOG_LINES) * LINE_COST : 0;
+    // An answer may have come by a timer.
+    if (this.#open) this.#rest();
     while (this.#open && spent() < budget && this.#canGoOn()) {
       if (this.#session.busy) cost += this.#goOn(budget - spent());
       else cost += this.#takeInput(budget - cost);
@@ -187,7 +189,7 @@ export class RootConsole {
 
   #canGoOn(): boolean {
     const session = this.#session;
-    if (!session.busy) return this.#input.length > 0 && this.#hasRoom();
+    if (!session.busy) return !this.#drawn || (this.#input.length > 0 && this.#hasRoom());
     return session.ready || this.#ahead.fresh || (this.#ahead.ping && session.streaming && this.#hasRoomForPing());
   }
 

@@ -278,7 +278,7 @@ describe("console: BIND and MOUNT", () => {
 });
 
 describe("console: SPAWN and KILL", () => {
-  const queen = (): Terminal => operator({ at: new TestHive({ rules: { image: "pong.elf" } }) });
+  const queen = (): Terminal => operator();
 
   it("start and end a worker, with the audit lines of a write to /queen/ctl", () => {
     const terminal = queen();
