@@ -96,7 +96,7 @@ export class TestHive {
   }
 
   get unixMs(): number {
-    return BOOT_S * 1000 + this.clock.us / 1000;
+    return BOOT_S * 1000 + Math.floor(this.clock.us / 1000);
   }
 
   /** A ticket signed with the role's secret, and from now unless it says otherwise. */
