@@ -106,8 +106,8 @@ export class SerialLines {
     this.#line = "";
     const over = this.#over;
     this.#over = false;
-    // An answer may hold lines of a log, so only one that pushed something aside is the machine's for certain.
-    if ((over || prompted) && LOG_LINE.test(line)) {
+    // An answer may hold lines of a log, so only what pushed something aside is the machine's for certain.
+    if (prompted ? LOG_LINE.test(line) : over) {
       this.#sink.log(line);
       return;
     }
