@@ -29,10 +29,10 @@ const RECORDS = ["heartbeat 1", "x".repeat(500), "", "größer"].map(utf8);
 
 /** Files on which somebody has waited: what sessions leave behind shows here. */
 const followed = new Set<FollowFile>();
-const wait = Reflect.get(FollowFile.prototype, "wait") as (
-  this: FollowFile,
-  ...args: Parameters<FollowFile["wait"]>
-) => void;
+const wait: (this: FollowFile, ...args: Parameters<FollowFile["wait"]>) => void = Reflect.get(
+  FollowFile.prototype,
+  "wait",
+);
 FollowFile.prototype.wait = function (request, cursor): void {
   followed.add(this);
   wait.call(this, request, cursor);
