@@ -7,6 +7,8 @@ import { RecordAppender, RingFile } from "../../../services/ninedoor/ring-file.t
 import { Ring } from "../../../services/ninedoor/ring.ts";
 import { TextFile } from "../../../services/ninedoor/text-file.ts";
 import { O_RDWR, O_WRONLY, QTAPPEND, QTDIR, QTFILE } from "../../../services/secure9p/constants.ts";
+import { YieldFile } from "../../../services/ninedoor/yield-file.ts";
+import { INVALID } from "../../../services/secure9p/refusal.ts";
 import { nodeBytes, utf8 } from "../support/ports.ts";
 import { acceptsAsProvider, place } from "./provider.acceptance.ts";
 import { Commands, Hive, WAITS } from "./support.ts";
@@ -61,6 +63,24 @@ function controlFile() {
   return { hive, end, commands, visitor: place(hive, file), content: "" };
 }
 
+/** @param prompt whether time passes at once */
+function yieldFile(prompt = false) {
+  const { hive, end, options } = parts(QTAPPEND);
+  const alarms: (number | "cleared")[] = [];
+  const alarm = {
+    set(ms: number) {
+      alarms.push(ms);
+      if (prompt) file.due();
+    },
+    clear: () => void alarms.push("cleared"),
+  };
+  const file: YieldFile = new YieldFile({ ...options, alarm, most: 1000 });
+  const visitor = place(hive, file);
+  const write = (fid: number, line: string): { result: string; tag: unknown } =>
+    visitor.ask((done) => visitor.client.write(fid, 0, utf8(line), 0, line.length, done));
+  return { hive, end, alarms, file, visitor, write, content: "" };
+}
+
 function directory() {
   const { hive, end, options } = parts(QTDIR);
   const file = new Directory(options);
@@ -78,6 +98,7 @@ acceptsAsProvider("ring, read-only", { grows: true }, () => ringFile(false));
 acceptsAsProvider("ring, append-only", { grows: true, line: "record" }, () => ringFile(true));
 acceptsAsProvider("ring, followed", { grows: true, waits: true }, followFile);
 acceptsAsProvider("control", { line: "command" }, controlFile);
+acceptsAsProvider("yield", { line: "7" }, () => yieldFile(true));
 acceptsAsProvider("directory", { directory: true }, directory);
 
 describe("computed text", () => {
@@ -250,6 +271,54 @@ describe("control file", () => {
     visitor.clunk(fid);
     expect(commands.lines).to.deep.equal([]);
     expect(counters.halfLines).to.equal(1);
+  });
+});
+
+describe("yield file", () => {
+  it("answers a write when its time has come, and not before", () => {
+    const { visitor, write, file, alarms, hive } = yieldFile();
+    const fid = visitor.opened("/file", O_WRONLY);
+    const waiting = write(fid, "250\n");
+    expect([waiting.result, alarms]).to.deep.equal([WAITS, [250]]);
+    expect(visitor.write(fid, "1\n")).to.equal("!EBUSY");
+    expect(hive.namespace.counters.waitersRefused).to.equal(1);
+    file.due();
+    visitor.pump();
+    expect([waiting.result, file.waiting, alarms]).to.deep.equal(["", false, [250, "cleared"]]);
+    file.due();
+    expect(write(fid, "0\n").result).to.equal(WAITS);
+    expect(visitor.session.counters.late).to.equal(0);
+  });
+
+  for (const line of ["", "\n", "5", "x\n", "-1\n", "1.5\n", " 1\n", "1001\n", "9999999999\n", "1\n2\n", "1\n\n"]) {
+    it(`refuses ${JSON.stringify(line)}, and nothing waits`, () => {
+      const { visitor, file, alarms } = yieldFile();
+      expect(visitor.write(visitor.opened("/file", O_WRONLY), line)).to.equal("!EINVAL");
+      expect([file.waiting, alarms]).to.deep.equal([false, []]);
+    });
+  }
+
+  it("lets go for a flush, a clunk and the end of the session, and clears its alarm", () => {
+    const { visitor, write, file, alarms } = yieldFile();
+    const fid = visitor.opened("/file", O_WRONLY);
+    const flushed = write(fid, "1\n");
+    visitor.client.flush(flushed.tag as number, INVALID);
+    visitor.pump();
+    expect([flushed.result, file.waiting]).to.deep.equal(["!EINVAL", false]);
+    const clunked = write(fid, "2\n");
+    visitor.clunk(fid);
+    expect([clunked.result, file.waiting]).to.deep.equal(["!EBADF", false]);
+    write(visitor.opened("/file", O_WRONLY), "3\n");
+    visitor.session.close();
+    expect([file.waiting, alarms]).to.deep.equal([false, [1, "cleared", 2, "cleared", 3, "cleared"]]);
+  });
+
+  it("answers what waits with Closed when the worker ends", () => {
+    const { visitor, write, end, alarms } = yieldFile();
+    const waiting = write(visitor.opened("/file", O_WRONLY), "1000\n");
+    end();
+    visitor.pump();
+    expect([waiting.result, alarms]).to.deep.equal(["!ESHUTDOWN", [1000, "cleared"]]);
   });
 });
 

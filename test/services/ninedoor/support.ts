@@ -37,8 +37,10 @@ export class Visitor {
   readonly errors: unknown[] = [];
   #fids = 0;
 
-  constructor(tree: Tree, aname = "") {
-    this.session = new Session({ tree, bytes: nodeBytes, failed: (error) => this.errors.push(error) });
+  /** @param over a tree to serve, or a session that serves one already */
+  constructor(over: Tree | Session, aname = "") {
+    const failed = (error: unknown): void => void this.errors.push(error);
+    this.session = over instanceof Session ? over : new Session({ tree: over, bytes: nodeBytes, failed });
     this.#ask((done) => this.client.version(done));
     this.attached = this.#ask((done) => this.client.attach(0, "", aname, done));
   }
@@ -252,7 +254,9 @@ export class Hive {
   readonly clock = new ManualClock();
   readonly queen = new Commands();
   readonly control = new Commands();
-  readonly yields = new Commands();
+  /** Milliseconds for which workers wait, by the order in which they began to; it wakes nobody. */
+  readonly yields: number[] = [];
+  readonly alarm = { set: (ms: number) => void this.yields.push(ms), clear: () => undefined };
   readonly namespace: Namespace;
   leased = true;
   status = "state=running\n";
@@ -273,7 +277,7 @@ export class Hive {
     const worker = this.namespace.workers.add({
       status: () => this.status,
       control: this.control,
-      yielded: this.yields,
+      alarm: this.alarm,
     });
     if (worker === undefined) throw new Error("no room for a worker");
     return worker.id;
