@@ -14,13 +14,13 @@ import { nodeBytes } from "../services/support/ports.ts";
 import { Ledger } from "./ledger.ts";
 import { GROWTH, mutate, told } from "./mutate.ts";
 import { Pool } from "./pool.ts";
-import { World } from "./world.ts";
+import { ANAMES, World } from "./world.ts";
 
 /** Frames of one run, which has a world of its own and a seed. */
 export const RUN = 8192;
 const BATCH = 64;
 const LONGEST = 8300;
-const pool = new Pool();
+const pool = new Pool(ANAMES);
 const stream = new Uint8Array(BATCH * (LONGEST + GROWTH));
 const again = new Uint8Array(LONGEST + GROWTH);
 const reader = new Reader();
@@ -30,7 +30,7 @@ const message = new Message();
 /** Version, an attached root, and open files of every kind. */
 const opening = concat(
   frame(100, 0xffff, { msize: 8192, version: VERSION }),
-  frame(104, 0, { fid: 0, afid: 0xffffffff, aname: "queen" }),
+  frame(104, 0, { fid: 0, afid: 0xffffffff, aname: ANAMES[0]! }),
   ...[
     [["log", "queen.log"], 2],
     [["log", "queen.log.follow"], 0],

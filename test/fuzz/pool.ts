@@ -28,11 +28,11 @@ const DATA = [
 /** Types that do something, more often than the others. */
 const BUSY = new Set([104, 110, 12, 116, 118, 40, 24, 108, 120]);
 
-function value(random: Random, type: number, width: string, path: string): Value {
+function value(random: Random, anames: readonly string[], type: number, width: string, path: string): Value {
   if (path === "version") return [...utf8(random.int(8) === 0 ? "9P2000" : "9P2000.L")];
   if (path === "msize") return random.of([8192, 8192, 8192, 512, 65536]);
   if (path === "afid") return NOFID;
-  if (path === "aname") return [...utf8(random.of(["queen", "queen", "observer", "nobody"]))];
+  if (path === "aname") return [...utf8(random.of(anames))];
   if (/fid$/.test(path)) return random.int(random.of([4, 10, 10, 80]));
   if (width === "*s") return random.of(PATHS);
   if (width === "d") return random.of(DATA);
@@ -52,7 +52,7 @@ export class Pool {
   readonly starts: Int32Array;
   readonly lengths: Int32Array;
 
-  constructor(seed = 0x39503230) {
+  constructor(anames: readonly string[], seed = 0x39503230) {
     const random = new Random(seed);
     const frames = LAYOUTS.flatMap(([type, , layout]) => {
       const list = fields(layout);
@@ -62,7 +62,7 @@ export class Pool {
         message(
           type,
           random.int(20),
-          list.flatMap(({ width, path }) => emit(width, value(random, type, width, path))),
+          list.flatMap(({ width, path }) => emit(width, value(random, anames, type, width, path))),
         ),
       );
     });

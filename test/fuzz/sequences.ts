@@ -22,7 +22,7 @@ import { span } from "../services/secure9p/fixture.ts";
 import { Random } from "../services/secure9p/fuzzer.ts";
 import { nodeBytes, utf8 } from "../services/support/ports.ts";
 import { Ledger } from "./ledger.ts";
-import { World } from "./world.ts";
+import { ANAMES, World } from "./world.ts";
 
 /** Sequences of one run, which has a world of its own and a seed. */
 export const RUN = 32;
@@ -130,7 +130,6 @@ class Peer {
   readonly session: Session;
   readonly ledger: Ledger;
   readonly #random: Random;
-  readonly #world: World;
   readonly #bytes = new Uint8Array(ROOM);
   #length = 0;
   readonly #asked = new Asked();
@@ -152,7 +151,6 @@ class Peer {
   parked = 0;
 
   constructor(world: World, random: Random) {
-    this.#world = world;
     this.#random = random;
     this.session = new Session({
       tree: world.tree(),
@@ -309,8 +307,7 @@ class Peer {
   }
 
   #attach(fid: number, tag: number): void {
-    const { anames } = this.#world;
-    const aname = this.#attached ? this.#random.of(anames) : anames[this.#random.int(8) === 0 ? 1 : 0]!;
+    const aname = this.#attached ? this.#random.of(ANAMES) : ANAMES[this.#random.int(8) === 0 ? 1 : 0]!;
     this.#attached = true;
     this.#put(104, tag, () => {
       m.fid = fid;

@@ -7,8 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Checks, ensure, Skipped } from "../../scripts/lib/checks.ts";
-import { Visitor } from "../services/ninedoor/support.ts";
-import { type Hive, logBytes } from "./hive.ts";
+import { Hive } from "./hive.ts";
 import { Listener, type ListenerOptions } from "./listener.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -41,7 +40,7 @@ function tool(name: string, server: string, aname: string, ...words: string[]): 
 
 const names = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 
-export async function diodChecks(checks: Checks, make: () => Promise<Hive>, recorder: Recorder): Promise<void> {
+export async function diodChecks(checks: Checks, recorder: Recorder): Promise<void> {
   const why = missing();
   if (why !== undefined) {
     await checks.run("diod's tools list and read the namespace", () => {
@@ -49,14 +48,14 @@ export async function diodChecks(checks: Checks, make: () => Promise<Hive>, reco
     });
     return;
   }
-  const hive = await make();
+  const hive = new Hive();
   const folder = mkdtempSync(join(tmpdir(), "diod-"));
   const options = (): ListenerOptions => ({ tree: () => hive.tree(), tap: recorder.tap() });
   const tcp = await Listener.open(0, options());
   const unix = await Listener.open(join(folder, "9p"), options());
   const server = `127.0.0.1:${tcp.port}`;
   const queen = hive.queen;
-  const ours = new Visitor(hive.tree(), queen);
+  const ours = hive.visit();
   try {
     for (const [title, where] of [
       ["TCP", server],
@@ -99,7 +98,7 @@ export async function diodChecks(checks: Checks, make: () => Promise<Hive>, reco
       for (const msize of ["512", "65536"]) {
         const { status, out, err } = await tool("diodcat", server, queen, "-m", msize, "log/queen.log");
         ensure(status === 0, err);
-        ensure(out === logBytes(hive).toString(), `with msize ${msize} it differs, ${out.length} characters`);
+        ensure(out === hive.logBytes().toString(), `with msize ${msize} it differs, ${out.length} characters`);
         read.push(Buffer.byteLength(out));
       }
       return `${read.join(" and ")} bytes, with msize 512 and 8192 (65536 asked)`;
@@ -116,7 +115,7 @@ export async function diodChecks(checks: Checks, make: () => Promise<Hive>, reco
       });
     }
     await checks.run("fifty diodcats at once each read all of it", async () => {
-      const all = logBytes(hive).toString();
+      const all = hive.logBytes().toString();
       const said = await Promise.all(Array.from({ length: 50 }, () => tool("diodcat", server, queen, "log/queen.log")));
       ensure(
         said.every(({ status, out }) => status === 0 && out === all),

@@ -9,7 +9,6 @@ import { diodChecks } from "./diod.ts";
 import { dissectorChecks } from "./dissector.ts";
 import { networkChecks } from "./network.ts";
 import { Recorder } from "./recorder.ts";
-import { standIn } from "./stand-in.ts";
 import { v9fsChecks } from "./v9fs.ts";
 
 const PARTS = ["diod", "v9fs", "dissector", "network"] as const;
@@ -43,8 +42,8 @@ async function main(): Promise<number> {
   const { sel4, count, only = PARTS } = program.opts<Partial<InteropOptions> & { count: number }>();
   const checks = new Checks();
   const recorder = new Recorder();
-  if (only.includes("diod")) await diodChecks(checks, standIn, recorder);
-  if (only.includes("v9fs")) await v9fsChecks(checks, standIn, recorder);
+  if (only.includes("diod")) await diodChecks(checks, recorder);
+  if (only.includes("v9fs")) await v9fsChecks(checks, recorder);
   // What the two before it said is read here.
   if (only.includes("dissector")) await dissectorChecks(checks, recorder);
   if (only.includes("network")) await networkChecks(checks, kernelPrefix(sel4), count);

@@ -5,16 +5,16 @@
 import { createHash } from "node:crypto";
 import { type Checks, ensure, Skipped } from "../../scripts/lib/checks.ts";
 import { utf8 } from "../services/support/ports.ts";
-import { Visitor } from "../services/ninedoor/support.ts";
+import type { Visitor } from "../services/ninedoor/support.ts";
 import { Guest, guestMissing } from "./guest.ts";
-import { type Hive, logBytes } from "./hive.ts";
+import { Hive } from "./hive.ts";
 import { Listener } from "./listener.ts";
 import type { Recorder } from "./recorder.ts";
 
 const LINES = 1500;
 const PATIENCE_MS = 15_000;
 
-export async function v9fsChecks(checks: Checks, make: () => Promise<Hive>, recorder: Recorder): Promise<void> {
+export async function v9fsChecks(checks: Checks, recorder: Recorder): Promise<void> {
   const why = guestMissing();
   if (why !== undefined) {
     await checks.run("Linux mounts the namespace (v9fs)", () => {
@@ -22,7 +22,7 @@ export async function v9fsChecks(checks: Checks, make: () => Promise<Hive>, reco
     });
     return;
   }
-  const hive = await make();
+  const hive = new Hive();
   const listener = await Listener.open(0, { tree: () => hive.tree(), tap: recorder.tap() });
   let guest: Guest | undefined;
   try {
@@ -64,7 +64,7 @@ async function soon(condition: () => boolean, what: string): Promise<void> {
 
 async function inside({ checks, hive, listener, guest }: Scene): Promise<void> {
   const { queenLog, workers } = hive.namespace;
-  const ours = new Visitor(hive.tree(), hive.queen);
+  const ours = hive.visit();
   const ok = async (command: string): Promise<string> => {
     const { status, output } = await guest.run(command);
     ensure(status === 0, `${command}: status ${status}: ${output}`);
@@ -98,7 +98,7 @@ async function inside({ checks, hive, listener, guest }: Scene): Promise<void> {
   });
   await checks.run("a log longer than any message arrives whole", async () => {
     for (let n = 0; n < LINES; n++) queenLog.line("test", `line ${n} größer als ASCII`);
-    const whole = logBytes(hive);
+    const whole = hive.logBytes();
     const sum = createHash("sha256").update(whole).digest("hex");
     const output = await ok("cat log/queen.log | sha256sum; dd if=log/queen.log bs=1000000 2>/dev/null | sha256sum");
     ensure(output.split(sum).length === 3, `${output}, here ${sum}`);
@@ -151,15 +151,13 @@ async function inside({ checks, hive, listener, guest }: Scene): Promise<void> {
     ensure(session.counters.flushed > flushed, "nothing was flushed");
     return `3 records, ${session.counters.flushed - flushed} request flushed`;
   });
-  if (hive.beats) {
-    await checks.run("the worker's heartbeats arrive", async () => {
-      const id = (await ok("ls -1 worker")).trim().split("\n").pop() ?? "";
-      const output = await ok(`tail -n 1 worker/${id}/telemetry; sleep 2; tail -n 1 worker/${id}/telemetry`);
-      const [first, second] = [...output.matchAll(/^heartbeat (\d+)$/gm)].map(([, tick]) => Number(tick));
-      ensure(first !== undefined && second !== undefined && second > first, output);
-      return `heartbeat ${first}, then ${second}`;
-    });
-  }
+  await checks.run("the worker's heartbeats arrive", async () => {
+    const id = (await ok("ls -1 worker")).trim().split("\n").pop() ?? "";
+    const output = await ok(`sleep 1; tail -n 1 worker/${id}/telemetry; sleep 1; tail -n 1 worker/${id}/telemetry`);
+    const [first, second] = [...output.matchAll(/^heartbeat (\d+)$/gm)].map(([, tick]) => Number(tick));
+    ensure(first !== undefined && second !== undefined && second > first, output);
+    return `heartbeat ${first}, then ${second}`;
+  });
   await checks.run("a line that is no command fails the shell's echo, and does nothing", async () => {
     const before = workers.size;
     const { status, output } = await guest.run(`echo '{"spawn":"nonsense"}' > queen/ctl`);
@@ -201,7 +199,7 @@ async function inside({ checks, hive, listener, guest }: Scene): Promise<void> {
     return refused.join(" ");
   });
   await checks.run("sixteen readers at once, on one mount, each read all of it", async () => {
-    const sum = createHash("sha256").update(logBytes(hive)).digest("hex");
+    const sum = createHash("sha256").update(hive.logBytes()).digest("hex");
     const output = await ok(
       "for i in $(seq 16); do cat log/queen.log | sha256sum >/tmp/sum$i & done; wait; cat /tmp/sum*",
     );
