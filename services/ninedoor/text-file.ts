@@ -4,11 +4,17 @@
 import type { Bytes } from "../ports/index.ts";
 import { CLOSED, INVALID, NOT_FOUND, PERMISSION, TOO_BIG } from "../secure9p/refusal.ts";
 import type { OpenFile, Request } from "../secure9p/tree.ts";
-import { type Qid, utf8Length } from "../secure9p/wire.ts";
+import type { Qid } from "../secure9p/wire.ts";
 import { answerAttributes, MODE_READ_ONLY, wantsToWrite } from "./attributes.ts";
 import type { NineDoorCounters } from "./counters.ts";
 import type { Lifetime, Place } from "./place.ts";
 import { touch } from "./qids.ts";
+
+/** Most bytes that a UTF-16 unit takes in UTF-8. */
+const UNIT_BYTES = 3;
+
+/** Where texts are encoded, so that the engine says how long they are; it grows to what the longest could need. */
+let scratch = new Uint8Array(1024);
 
 export interface TextFileOptions {
   readonly qid: Qid;
@@ -34,14 +40,12 @@ export class TextFile implements Place {
   }
 
   open(request: Request): void {
-    const { life, counters, bytes } = this.#options;
+    const { life, counters } = this.#options;
     if (life.ended) return request.refuse(NOT_FOUND);
     if (wantsToWrite(request.flags)) return request.refuse(PERMISSION);
-    const text = this.#options.text();
-    const length = this.#measure(text);
+    const length = this.#encode();
     if (length < 0) return request.refuse(TOO_BIG);
-    const content = new Uint8Array(length);
-    bytes.encode(text, content, 0);
+    const content = scratch.slice(0, length);
     // The text may be another one each time, and whoever caches by qid has to see that.
     touch(this.qid);
     request.opened(new OpenText(content, life, counters));
@@ -50,7 +54,7 @@ export class TextFile implements Place {
   getattr(request: Request, file: OpenFile | undefined): void {
     if (file instanceof OpenText) return answerAttributes(request, MODE_READ_ONLY, file.length);
     if (this.#options.life.ended) return request.refuse(NOT_FOUND);
-    const length = this.#measure(this.#options.text());
+    const length = this.#encode();
     if (length < 0) request.refuse(TOO_BIG);
     else answerAttributes(request, MODE_READ_ONLY, length);
   }
@@ -59,10 +63,16 @@ export class TextFile implements Place {
     request.refuse(PERMISSION);
   }
 
-  #measure(text: string): number {
-    const { limit, counters } = this.#options;
-    const length = utf8Length(text, limit);
-    if (length <= limit) return length;
+  /** Make the text, in {@link scratch}. @returns its length, -1 if it is too long. */
+  #encode(): number {
+    const { limit, counters, bytes, text: make } = this.#options;
+    const text = make();
+    if (text.length <= limit) {
+      const room = text.length * UNIT_BYTES;
+      if (scratch.length < room) scratch = new Uint8Array(room);
+      const length = bytes.encode(text, scratch, 0);
+      if (length <= limit) return length;
+    }
     counters.textsTooLong++;
     return -1;
   }
