@@ -26,6 +26,7 @@ interface BenchOptions {
   readonly target: Target | "all";
   readonly sel4?: string;
   readonly micro?: boolean;
+  readonly instructions?: boolean;
   readonly boots: number;
   readonly idle: number;
   readonly json?: boolean;
@@ -156,7 +157,7 @@ function sizes(target: HiveTarget): Figure[] {
 }
 
 /** The micro-benchmarks of test/bench/bundle. */
-async function micro(target: Target, prefix: string): Promise<Figure[]> {
+async function micro(target: Target, prefix: string, counted: boolean): Promise<Figure[]> {
   const entry = inRepository("test", "bench", "bundle", "main.ts");
   let hive: BenchHive;
   if (target !== "qemu") {
@@ -164,15 +165,17 @@ async function micro(target: Target, prefix: string): Promise<Figure[]> {
     hive = target === "node" ? new NodeBenchHive(`${benchOut}/vm/main.js`) : new SimBenchHive(benchOut);
   } else {
     tool("image.ts", "--sel4", prefix, "--bundle", entry, "--out", benchOut);
-    hive = new QemuBenchHive(`${benchOut}/hive.elf`, "none");
+    hive = new QemuBenchHive(`${benchOut}/hive.elf`, "none", counted);
   }
   try {
     const { text } = await hive.expect(/halted: the benchmarks are done/, patienceMs);
-    return [...text.matchAll(/^bench (\S+) (\d+) (\d+)$/gm)].map(([, name = "", count, us]) =>
-      name.startsWith("pause-")
+    return [...text.matchAll(/^bench (\S+) (\d+) (\d+)$/gm)].map(([, name = "", count, us]) => {
+      if (counted && target === "qemu")
+        return { name, value: (Number(us) * 1000) / Number(count), unit: "instructions" };
+      return name.startsWith("pause-")
         ? { name, value: Number(us) / Number(count), unit: "us" }
-        : { name, value: (Number(count) * 1e6) / Number(us), unit: "/s" },
-    );
+        : { name, value: (Number(count) * 1e6) / Number(us), unit: "/s" };
+    });
   } finally {
     await hive.end();
   }
@@ -195,6 +198,7 @@ async function main(): Promise<number> {
     .option("--boots <n>", "boots to take the median of", Number, 5)
     .option("--idle <seconds>", "how long to watch an idle hive", Number, 20)
     .option("--micro", "nothing but the micro-benchmarks")
+    .option("--instructions", "micro-benchmarks in QEMU count the guest's instructions, the same on every machine")
     .option("--json", "print the JSON, not the table")
     .option("--check", "exit 1 if a promised figure is missed")
     .parse();
@@ -220,7 +224,7 @@ async function main(): Promise<number> {
       figures.push(...(await boots(target, options.boots)));
       figures.push(...(await runningAtBest(target, options.idle)), ...sizes(target));
     }
-    figures.push(...(await micro(target, prefix)));
+    figures.push(...(await micro(target, prefix, options.instructions === true)));
     results.set(target, figures);
   }
   const json = `${JSON.stringify(

@@ -124,7 +124,8 @@ class ProcessBenchHive implements BenchHive {
 
 /** A hive in QEMU, without the script around it, so that the time is QEMU's own. */
 export class QemuBenchHive extends ProcessBenchHive {
-  constructor(image: string, net: "none" | "user") {
+  /** @param counted let the guest's clock count its instructions, one a nanosecond, whatever else this machine does */
+  constructor(image: string, net: "none" | "user", counted = false) {
     const [command = "", ...args] = execFileSync(
       inRepository("scripts", "qemu-run.sh"),
       ["--image", image, "--net", net, "--port", "none", "--print-command"],
@@ -132,7 +133,7 @@ export class QemuBenchHive extends ProcessBenchHive {
     )
       .trimEnd()
       .split("\n");
-    super(command, args);
+    super(command, counted ? [...args, "-icount", "shift=0,sleep=off"] : args);
   }
 }
 
