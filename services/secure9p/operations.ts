@@ -34,13 +34,19 @@ export class Operations implements Owner {
   readonly fids: Fids;
   /** What everything gets since {@link revoke}. */
   revoked: Refusal | undefined = undefined;
-  readonly #options: OperationsOptions;
+  readonly #tree: Tree;
+  readonly #bytes: Bytes;
+  readonly #admit: (() => Refusal | undefined) | undefined;
+  readonly #failed: ((error: unknown) => void) | undefined;
   readonly #replies: Replies;
   readonly #counters: SessionCounters;
   readonly #slots: Slots;
 
   constructor(options: OperationsOptions, replies: Replies, counters: SessionCounters) {
-    this.#options = options;
+    this.#tree = options.tree;
+    this.#bytes = options.bytes;
+    this.#admit = options.admit;
+    this.#failed = options.failed;
     this.#replies = replies;
     this.#counters = counters;
     this.fids = new Fids(options.fids);
@@ -179,12 +185,19 @@ export class Operations implements Owner {
   #begin(m: Message): Refusal | undefined {
     if (m.type === p9.TATTACH) return this.#attach(m);
     if (m.type === p9.TCLUNK) return this.#clunk(m);
-    const no = this.#options.admit?.();
-    if (no !== undefined) return no;
+    if (this.#admit !== undefined) {
+      const no = this.#admit();
+      if (no !== undefined) return no;
+    }
     if (m.type === p9.TAUTH) return refusal.NOT_FOUND;
     const fid = this.fids.get(m.fid);
     if (fid === undefined) return refusal.BAD_FID;
     switch (m.type) {
+      case p9.TREAD:
+      case p9.TWRITE:
+      case p9.TLOPEN:
+      case p9.TGETATTR:
+        return this.#ask(m, fid);
       case p9.TWALK:
         return this.#walk(m, fid);
       case p9.TSTATFS:
@@ -201,20 +214,24 @@ export class Operations implements Owner {
       case p9.TRENAMEAT:
       case p9.TLINK:
         return this.fids.get(m.dfid) === undefined ? refusal.BAD_FID : refusal.UNSUPPORTED;
-      default: {
-        const why = check(m, fid, this.msize);
-        if (why !== undefined) return why;
-        const slot = this.#slots.take(m, fid, this.msize);
-        if (slot === undefined) return refusal.BUSY;
-        if (m.type === p9.TLOPEN) fid.claimed = true;
-        this.#call(slot, m);
-        return undefined;
-      }
+      default:
+        return this.#ask(m, fid);
     }
   }
 
+  /** What a node or its file has to do. */
+  #ask(m: Message, fid: Fid): Refusal | undefined {
+    const why = check(m, fid, this.msize);
+    if (why !== undefined) return why;
+    const slot = this.#slots.take(m, fid, this.msize);
+    if (slot === undefined) return refusal.BUSY;
+    if (m.type === p9.TLOPEN) fid.claimed = true;
+    this.#call(slot, m);
+    return undefined;
+  }
+
   #attach(m: Message): Refusal | undefined {
-    const port = this.#options.bytes;
+    const port = this.#bytes;
     if (m.afid !== p9.NOFID || m.fid === p9.NOFID) return refusal.INVALID;
     if (!isText(m.uname, port) || !isText(m.aname, port)) return refusal.INVALID;
     if (this.fids.taken(m.fid)) return refusal.BUSY;
@@ -236,7 +253,7 @@ export class Operations implements Owner {
     if (same ? fid.claimed : this.fids.taken(m.newfid)) return refusal.BUSY;
     if (m.nwname > p9.WALK_DEPTH) return refusal.TOO_BIG;
     for (let i = 0; i < m.nwname; i++) {
-      const why = checkName(m.wnames[i]!, this.#options.bytes);
+      const why = checkName(m.wnames[i]!, this.#bytes);
       if (why !== undefined) return why;
     }
     const slot = this.#slots.take(m, fid, this.msize);
@@ -248,7 +265,7 @@ export class Operations implements Owner {
     }
     if (same) fid.claimed = true;
     slot.nwname = m.nwname;
-    for (let i = 0; i < m.nwname; i++) slot.names[i] = m.wnames[i]!.text(this.#options.bytes);
+    for (let i = 0; i < m.nwname; i++) slot.names[i] = m.wnames[i]!.text(this.#bytes);
     for (let i = 0; i < fid.path.length; i++) slot.path.push(fid.path[i]!);
     this.#walkOn(slot);
     return undefined;
@@ -304,7 +321,7 @@ export class Operations implements Owner {
   /** Hand a request to its provider. The message's spans and records are valid in here only. */
   #call(slot: Slot, m: Message): void {
     const fid = slot.fid!;
-    const bytes = this.#options.bytes;
+    const bytes = this.#bytes;
     try {
       if (slot.type === p9.TREAD) fid.file!.read(slot);
       else if (slot.type === p9.TWRITE) fid.file!.write(slot, m.data.bytes, m.data.start, m.data.length);
@@ -312,7 +329,7 @@ export class Operations implements Owner {
       else if (slot.type === p9.TLOPEN) fid.node.open(slot);
       else if (slot.type === p9.TGETATTR) fid.node.getattr(slot, fid.file);
       else if (slot.type === p9.TSETATTR) fid.node.setattr(slot, m.change, fid.file);
-      else this.#options.tree.attach(slot, m.aname.text(bytes), m.uname.text(bytes));
+      else this.#tree.attach(slot, m.aname.text(bytes), m.uname.text(bytes));
     } catch (error) {
       this.#threw(slot, error);
     }
@@ -375,17 +392,16 @@ export class Operations implements Owner {
 
   #threw(slot: Slot, error: unknown): void {
     this.#fault(slot);
-    this.#options.failed?.(error);
+    this.#failed?.(error);
   }
 
   #close(fid: Fid): void {
-    for (let i = 0; i < this.#slots.length; i++) {
+    for (let i = 0; this.#slots.taken > 0 && i < this.#slots.length; i++) {
       const slot = this.#slots.at(i);
       if (slot.state !== IDLE && (slot.fid === fid || slot.target === fid)) this.#cancel(slot, refusal.BAD_FID);
     }
+    const { file } = fid;
     this.fids.remove(fid);
-    const file = fid.file;
-    fid.file = undefined;
     if (file !== undefined) this.#closeFile(file);
   }
 
@@ -394,7 +410,7 @@ export class Operations implements Owner {
       file.close();
     } catch (error) {
       this.#counters.providerErrors++;
-      this.#options.failed?.(error);
+      this.#failed?.(error);
     }
   }
 }

@@ -33,6 +33,7 @@ export class Slots {
 
   /** A slot for a request, begun; undefined if all are taken. */
   take(m: Message, fid: Fid | undefined, msize: number): Slot | undefined {
+    if (this.taken === this.length) return undefined;
     for (let i = 0; i < this.length; i++) {
       const slot = this.#slots[i]!;
       if (slot.state !== IDLE) continue;
