@@ -27,6 +27,7 @@ export interface TextFileOptions {
 }
 
 export class TextFile implements Place {
+  readonly immediate = true;
   readonly qid: Qid;
   readonly #options: TextFileOptions;
 
