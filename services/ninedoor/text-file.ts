@@ -1,5 +1,6 @@
 /**
  * A read-only file whose text is made when it is opened: all reads of one fid see the same, however the hive moves on.
+ * A text that comes again is not encoded again.
  */
 import type { Bytes } from "../ports/index.ts";
 import { CLOSED, INVALID, NOT_FOUND, PERMISSION, TOO_BIG } from "../secure9p/refusal.ts";
@@ -30,6 +31,9 @@ export class TextFile implements Place {
   readonly immediate = true;
   readonly qid: Qid;
   readonly #options: TextFileOptions;
+  /** What was made last, and its bytes, which nobody writes to. */
+  #text = "";
+  #content = new Uint8Array(0);
 
   constructor(options: TextFileOptions) {
     this.qid = options.qid;
@@ -44,38 +48,42 @@ export class TextFile implements Place {
     const { life, counters } = this.#options;
     if (life.ended) return request.refuse(NOT_FOUND);
     if (wantsToWrite(request.flags)) return request.refuse(PERMISSION);
-    const length = this.#encode();
-    if (length < 0) return request.refuse(TOO_BIG);
-    const content = scratch.slice(0, length);
-    // The text may be another one each time, and whoever caches by qid has to see that.
-    touch(this.qid);
-    request.opened(new OpenText(content, life, counters));
+    const content = this.#make();
+    if (content === undefined) request.refuse(TOO_BIG);
+    else request.opened(new OpenText(content, life, counters));
   }
 
   getattr(request: Request, file: OpenFile | undefined): void {
     if (file instanceof OpenText) return answerAttributes(request, MODE_READ_ONLY, file.length);
     if (this.#options.life.ended) return request.refuse(NOT_FOUND);
-    const length = this.#encode();
-    if (length < 0) request.refuse(TOO_BIG);
-    else answerAttributes(request, MODE_READ_ONLY, length);
+    const content = this.#make();
+    if (content === undefined) request.refuse(TOO_BIG);
+    else answerAttributes(request, MODE_READ_ONLY, content.length);
   }
 
   setattr(request: Request): void {
     request.refuse(PERMISSION);
   }
 
-  /** Make the text, in {@link scratch}. @returns its length, -1 if it is too long. */
-  #encode(): number {
-    const { limit, counters, bytes, text: make } = this.#options;
-    const text = make();
+  /** @returns the text as it is now; undefined if it is too long */
+  #make(): Uint8Array | undefined {
+    const text = this.#options.text();
+    if (text === this.#text) return this.#content;
+    const { limit, counters, bytes } = this.#options;
     if (text.length <= limit) {
       const room = text.length * UNIT_BYTES;
       if (scratch.length < room) scratch = new Uint8Array(room);
       const length = bytes.encode(text, scratch, 0);
-      if (length <= limit) return length;
+      if (length <= limit) {
+        this.#text = text;
+        this.#content = scratch.slice(0, length);
+        // Whoever caches by qid has to see that it is another text.
+        touch(this.qid);
+        return this.#content;
+      }
     }
     counters.textsTooLong++;
-    return -1;
+    return undefined;
   }
 }
 
