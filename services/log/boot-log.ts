@@ -17,7 +17,9 @@ const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 export function stamp(us: number): string {
   const seconds = Math.floor(us / 1_000_000);
   const micros = Math.floor(us % 1_000_000);
-  return `[${String(seconds).padStart(4)}.${String(micros).padStart(6, "0")}]`;
+  const blanks = seconds < 10 ? "   " : seconds < 100 ? "  " : seconds < 1000 ? " " : "";
+  // The first digit of the sum keeps the others in their places.
+  return `[${blanks}${seconds}.${String(1_000_000 + micros).slice(1)}]`;
 }
 
 export interface BootLogOptions {

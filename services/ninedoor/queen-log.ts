@@ -10,6 +10,7 @@ import { utf8Length } from "../secure9p/wire.ts";
 import type { Client, LineHandler } from "./place.ts";
 import type { Ring } from "./ring.ts";
 
+const NEWLINE = 0x0a;
 /** Ends a line that was cut at the limit. */
 const CUT = "…";
 const CUT_BYTES = 3;
@@ -41,17 +42,11 @@ export class QueenLog implements Log, LineHandler {
     this.#bytes = bytes;
     this.#clock = clock;
     this.ring = ring;
-    this.#line = new Uint8Array(ring.recordBytes);
+    this.#line = new Uint8Array(ring.recordBytes + 1);
   }
 
   line(subsystem: string, text: string): void {
-    const line = `${stamp(this.#clock.nowUs())} ${subsystem}: ${text}`;
-    const plain = PLAIN.test(line);
-    const length =
-      plain && line.length <= this.#line.length
-        ? this.#bytes.encode(line, this.#line, 0)
-        : this.#encode(plain ? line : line.replace(CONTROL, "?"));
-    this.ring.append(this.#line, 0, length);
+    this.#write(subsystem, text, PLAIN.test(subsystem) && PLAIN.test(text));
   }
 
   take(bytes: Uint8Array, start: number, length: number, client: Client): Refusal | undefined {
@@ -62,13 +57,26 @@ export class QueenLog implements Log, LineHandler {
       this.#client = client;
       this.#from = `client session=${client.session} role=${role}${named}`;
     }
-    this.line(this.#from, this.#bytes.decode(bytes, start, length));
+    const text = this.#bytes.decode(bytes, start, length);
+    // What stands before the text is plain already.
+    this.#write(this.#from, text, PLAIN.test(text));
     return undefined;
+  }
+
+  #write(subsystem: string, text: string, plain: boolean): void {
+    const line = `${stamp(this.#clock.nowUs())} ${subsystem}: ${text}`;
+    const length =
+      plain && line.length <= this.ring.recordBytes
+        ? this.#bytes.encode(line, this.#line, 0)
+        : this.#encode(plain ? line : line.replace(CONTROL, "?"));
+    // So that the ring, which looks for newlines in the record, finds this one and looks no further.
+    this.#line[length] = NEWLINE;
+    this.ring.append(this.#line, 0, length);
   }
 
   /** Encode as much as fits, whole characters, with a mark if something was left out. */
   #encode(line: string): number {
-    const limit = this.#line.length;
+    const limit = this.ring.recordBytes;
     if (utf8Length(line, limit) <= limit) return this.#bytes.encode(line, this.#line, 0);
     this.cut++;
     let length = 0;
