@@ -223,7 +223,7 @@ export interface Host {
   /**
    * Start an ELF of the boot file system as a component: own VSpace and CSpace, one badged endpoint
    * capability (in the simulator: a WASM instance of its own).
-   * @returns its id, 0 to 63; an id comes back only after `componentDestroy`.
+   * @returns its id, 0 to 79; an id comes back only after `componentDestroy`.
    * @throws Error if there is no such file, it is no ELF for this machine, or memory or ids are used up.
    */
   componentSpawn(image: string, options: SpawnOptions): number;

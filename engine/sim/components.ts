@@ -1,12 +1,12 @@
 /**
- * The table of components, as the host functions see it: up to 64, each charged to one pool of memory, each with at most
+ * The table of components, as the host functions see it: up to 80, each charged to one pool of memory, each with at most
  * one call, one fault and one violation waiting. They run only while the root has nothing to do, one step each in turn.
  */
 import { ComponentProgram, FRAME_BYTES, PAGE } from "./component.ts";
 import type { Message, Program } from "./component.ts";
 import { WorkerProgram, bundleOf } from "./components/worker.ts";
 
-export const COMPONENTS_MAX = 64;
+export const COMPONENTS_MAX = 80;
 export const CALL_LABEL_FIRST = 256;
 export const EVENT_CALL = 1;
 export const EVENT_FAULT = 2;

@@ -17,7 +17,8 @@ enum {
     PLATFORM_IRQ_FIRST = 2,
     PLATFORM_IRQ_LAST = 29,
 };
-enum { PLATFORM_COMPONENTS = 64, PLATFORM_FRAME_BYTES = 16384, PLATFORM_DEVICES = 64 };
+/* More components than the workers that a hive may have: there are others beside them. */
+enum { PLATFORM_COMPONENTS = 80, PLATFORM_FRAME_BYTES = 16384, PLATFORM_DEVICES = 64 };
 
 #define PLATFORM_NEVER UINT64_MAX
 

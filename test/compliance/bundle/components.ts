@@ -127,12 +127,12 @@ export const componentTests: readonly Test[] = [
       "componentInfo",
     ] as const;
     for (const name of names) {
-      for (const id of [-1, 64, 1.5, NaN]) throws("RangeError", name, () => loose(name)(id), `${name}(${id})`);
+      for (const id of [-1, 80, 1.5, NaN]) throws("RangeError", name, () => loose(name)(id), `${name}(${id})`);
       throws("TypeError", name, () => loose(name)("0"), `${name} of a string`);
       throws("Error", name, () => loose(name)(63), `${name} of none`);
     }
     const reply = loose("componentReply");
-    throws("RangeError", "componentReply", () => reply(64, PING, 0, 0, 0, 0), "id 64");
+    throws("RangeError", "componentReply", () => reply(80, PING, 0, 0, 0, 0), "id 80");
     throws("RangeError", "componentReply", () => reply(0, 2 ** 32, 0, 0, 0, 0), "a label of 33 bits");
     throws("RangeError", "componentReply", () => reply(0, PING, 0, 0, 0, -1), "a negative word");
     throws("TypeError", "componentReply", () => reply(0, PING, 0, 0, 0), "a word too few");
@@ -348,12 +348,12 @@ export const componentTests: readonly Test[] = [
     }
     equal(holdings(), before, "holdings");
   }),
-  test("there are 64 ids, then componentSpawn throws an Error, and all of them come back", () => {
+  test("there are 80 ids, then componentSpawn throws an Error, and all of them come back", () => {
     const before = holdings();
-    const ids = new Set(Array.from({ length: 64 }, () => spawn(0, { arenaBytes: 0 })));
-    equal(ids.size, 64, "different ids");
+    const ids = new Set(Array.from({ length: 80 }, () => spawn(0, { arenaBytes: 0 })));
+    equal(ids.size, 80, "different ids");
     throws("Error", "componentSpawn", () => spawn(0, { arenaBytes: 0 }), "the 65th");
-    equal(host.caps().components, 64, "components");
+    equal(host.caps().components, 80, "components");
     for (const id of ids) host.componentDestroy(id);
     equal(holdings(), before, "holdings");
   }),

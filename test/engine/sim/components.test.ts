@@ -196,10 +196,10 @@ describe("components of the simulator", () => {
     expect([it.table.used, it.refusal(MEBIBYTE)]).to.deep.equal([0, undefined]);
   });
 
-  it("are at most 64", () => {
+  it("are at most 80", () => {
     const it = new Bench(1024 * MEBIBYTE);
     const frame = { u8: new Uint8Array(FRAME_BYTES), at: 0 };
-    for (let id = 0; id < 64; id++) {
+    for (let id = 0; id < 80; id++) {
       expect(it.refusal(0)).to.equal(undefined);
       expect(it.table.spawn({ image: "test", source: "", arenaBytes: 0, args: [0, 0, 0, 0] }, frame)).to.equal(id);
     }

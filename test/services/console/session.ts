@@ -33,7 +33,7 @@ const machine: Machine = {
     deviceUntypedCount: 4,
     irqHandlers: 4,
     components: 1,
-    componentsMax: 64,
+    componentsMax: 80,
   }),
   memory: () => ({
     heapUsed: 1_000_000,

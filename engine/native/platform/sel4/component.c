@@ -51,7 +51,7 @@ static void describe_fault(seL4_Word label, uint64_t words[5])
 
 void component_message(seL4_Word badge, seL4_MessageInfo_t info)
 {
-    uint32_t id = badge & (PLATFORM_COMPONENTS - 1);
+    uint32_t id = (uint32_t)(badge & ~BADGE_COMPONENT);
     struct component *c = &components[id];
     seL4_Word label = seL4_MessageInfo_get_label(info);
     if (!c->live)
