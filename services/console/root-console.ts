@@ -273,6 +273,11 @@ export class RootConsole {
     this.#drawn = true;
   }
 
+  /** In the middle of an answer a program knows by it that the next line is none of the answer's, which may look just so. */
+  #setApart(drawn: boolean): void {
+    if (this.#open && !drawn) this.#editor.erase();
+  }
+
   /** Show up to `limit` lines of the log above the line that is being typed. @returns how many. */
   #showLog(limit: number): number {
     if (!this.#reader.waiting) return 0;
@@ -281,7 +286,11 @@ export class RootConsole {
     let shown = 0;
     while (shown < limit && this.#reader.waiting && this.#hasRoom()) {
       const gap = this.#reader.skipGap();
-      if (gap > 0) this.#output.text(`… lost ${gap} bytes\r\n`);
+      if (gap > 0) {
+        this.#setApart(drawn);
+        this.#output.text(`… lost ${gap} bytes\r\n`);
+      }
+      this.#setApart(drawn);
       const length = this.#reader.next(this.#logLine);
       this.#output.append(this.#logLine, 0, length);
       this.#output.text("\r\n");

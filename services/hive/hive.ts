@@ -106,7 +106,7 @@ export class Hive implements Door {
       bootLog,
       unixMs: () => this.#wallTime.unixMs(),
       sweeper,
-      view: (grant) => this.#sessions.view(grant),
+      view: (grant) => this.#sessions.view(grant, 0),
       failed,
     });
     this.control = new QueenControl<View>({

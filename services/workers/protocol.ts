@@ -17,6 +17,8 @@ export const WORKER = {
   EXIT: 0x204,
 } as const;
 
+export type WorkerLabel = (typeof WORKER)[keyof typeof WORKER];
+
 export const PROTOCOL_VERSION = 1;
 /** Bytes of the frame. */
 export const FRAME_BYTES = 16384;

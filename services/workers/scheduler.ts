@@ -130,7 +130,7 @@ export class Scheduler {
   called(task: Task): void {
     if (task.state === "gone") return;
     // It may have called in the very moment in which it was to make room for another one.
-    this.#takeOff(task);
+    this.#takeOff(task, true);
     task.state = "calling";
     task.usedUs = 0;
     task.stepTicks = 0;
@@ -170,7 +170,7 @@ export class Scheduler {
   /** Its component is about to end, or has ended. Its last quanta are charged. */
   remove(task: Task): void {
     if (task.state === "gone") return;
-    this.#takeOff(task);
+    this.#takeOff(task, false);
     task.state = "gone";
     this.#dispatch();
   }
@@ -249,11 +249,12 @@ export class Scheduler {
     this.#timer.set(clock.nowUs() + quantumUs - task.usedUs);
   }
 
-  /** Charge the running task for the quanta of the clock since it was last charged. */
-  #charge(): void {
+  /** Charge the running task for the quanta of the clock since it was last charged. @param called it did something for sure */
+  #charge(called = false): void {
     const task = this.#running!;
     const { clock, quantumUs } = this.#options;
     const nowUs = clock.nowUs();
+    if (nowUs === this.#sinceUs && !called) return;
     const first = Math.floor(this.#sinceUs / quantumUs);
     // A quantum at whose very beginning it stopped is none in which it ran.
     const last = Math.max(first, Math.ceil(nowUs / quantumUs) - 1);
@@ -275,9 +276,9 @@ export class Scheduler {
   }
 
   /** It runs no more, or waits for its turn no more. */
-  #takeOff(task: Task): void {
+  #takeOff(task: Task, called: boolean): void {
     if (this.#running === task) {
-      this.#charge();
+      this.#charge(called);
       this.#running = undefined;
     } else if (task.queued) {
       this.#queues[task.band].remove(task);

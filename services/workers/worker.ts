@@ -54,6 +54,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
   readonly settled = true;
   readonly control: LineHandler;
   readonly alarm: WorkerFiles["alarm"];
+  readonly status: () => string;
   /** Why it ends, once that is decided. */
   cause: WorkerCause | undefined = undefined;
   /** Its component, -1 before it is started. */
@@ -78,6 +79,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     const timer = HeldTimer.take(timers, () => this.#entry?.yielding.due());
     this.#timer = timer;
     this.alarm = { set: (ms) => timer?.set(clock.nowUs() + ms * 1000), clear: () => timer?.clear() };
+    this.status = () => this.#status();
     this.control = { take: (from, start, length, client) => this.#command(from, start, length, client) };
   }
 
@@ -189,17 +191,6 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     return task?.state === "ready" ? "ready" : "waiting";
   }
 
-  status(): string {
-    const { clock, scheduler } = this.#context;
-    const { account } = this.grant;
-    scheduler.settle();
-    const { ttlS, ops, ticks } = account.left(clock.nowUs());
-    return (
-      `state ${this.doing}\nkind heartbeat\nband ${this.band}\nttl_s_left ${ttlS}\nops_left ${ops}\nticks_left ${ticks}\n` +
-      `ops_used ${account.opsUsed}\nticks_used ${account.ticksUsed}\n`
-    );
-  }
-
   /** An event for those who look what became of it. */
   trace(text: string): void {
     const { bytes, clock } = this.#context;
@@ -213,6 +204,17 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     this.#port?.close();
     this.#timer?.release();
     if (this.task !== undefined) this.#context.scheduler.remove(this.task);
+  }
+
+  #status(): string {
+    const { clock, scheduler } = this.#context;
+    const { account } = this.grant;
+    scheduler.settle();
+    const { ttlS, ops, ticks } = account.left(clock.nowUs());
+    return (
+      `state ${this.doing}\nkind heartbeat\nband ${this.band}\nttl_s_left ${ttlS}\nops_left ${ops}\nticks_left ${ticks}\n` +
+      `ops_used ${account.opsUsed}\nticks_used ${account.ticksUsed}\n`
+    );
   }
 
   #hello(task: Task): undefined {

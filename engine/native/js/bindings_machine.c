@@ -193,8 +193,8 @@ HOST_FUNCTION(boot_info)
         object_number(&entry, "us", phase->us);
         array_set(&phases, i, object_end(&entry));
     }
-    object_text(&info, "kernel", platform_kernel_name());
-    object_text(&info, "platform", platform_name());
+    object_text(&info, "kernel", platform_kernel_name);
+    object_text(&info, "platform", platform_name);
     object_number(&info, "ramBytes", platform_ram_bytes());
     object_set(&info, "phases", object_end(&phases));
     object_number(&info, "restarts", engine.restarts);

@@ -232,10 +232,11 @@ describe("serial console: while lines come", () => {
     expect(answers.endsWith(PROMPT)).to.equal(true);
   });
 
-  it("shows the boot log between lines too", () => {
+  it("shows the boot log between lines too, each on a row that was erased first, so that a program can tell them apart", () => {
     const serial = following();
     serial.line.log.line("pump", "tick");
-    expect(serial.come()).to.equal("[   0.000000] pump: tick\r\n");
+    serial.line.log.line("pump", "tick");
+    expect(serial.come()).to.equal("\r\x1b[K[   0.000000] pump: tick\r\n".repeat(2));
     expect(serial.type(CTRL_C)).to.equal(`END\r\n${PROMPT}^C\r\n${PROMPT}`);
   });
 

@@ -1,4 +1,5 @@
 /** A whole hive for tests: the core on ports of the test, with visitors who come in through its door. */
+import { expect } from "chai";
 import { loadCtlSchemas } from "../../../scripts/lib/schemas.ts";
 import { LAYOUT } from "../../../services/components/layout.ts";
 import { Supervisor } from "../../../services/components/supervisor.ts";
@@ -24,6 +25,11 @@ export const TCP: Source = { name: "tcp 10.0.2.2", throttle: 2, local: false };
 /** Unix time when the test's machine booted, in seconds. */
 export const BOOT_S = 1_700_000_000;
 
+/** After each test: no provider has thrown. */
+export function expectNoErrors(): void {
+  for (const { errors } of TestHive.all.splice(0)) expect(errors).to.deep.equal([]);
+}
+
 export interface Setup {
   readonly limits?: Partial<HiveLimits>;
   readonly rules?: Partial<WorkerRules>;
@@ -47,8 +53,11 @@ export class TestHive {
   stepUs = 100;
   /** What a file's provider threw. */
   readonly errors: unknown[] = [];
+  /** All that there were, for whoever looks after a test whether one threw. */
+  static all: TestHive[] = [];
 
   constructor(setup: Setup = {}) {
+    TestHive.all.push(this);
     const { limits, rules, timers = 256, programs, components: capacity, onFault = "destroy" } = setup;
     const { clock, bootLog } = this;
     const components = new InProcessComponents(programs, capacity);
@@ -87,7 +96,7 @@ export class TestHive {
   }
 
   get unixMs(): number {
-    return BOOT_S * 1000 + this.clock.us / 1000;
+    return BOOT_S * 1000 + Math.floor(this.clock.us / 1000);
   }
 
   /** A ticket signed with the role's secret, and from now unless it says otherwise. */

@@ -158,7 +158,8 @@ int platform_component_destroy(uint32_t id)
         seL4_CNode_Delete(root_slots, c->tcb, ROOT_DEPTH);
     if (c->vspace)
         seL4_CNode_Delete(root_slots, c->vspace, ROOT_DEPTH);
-    seL4_CNode_Revoke(root_slots, c->untyped, ROOT_DEPTH);
+    if (c->untyped)
+        seL4_CNode_Revoke(root_slots, c->untyped, ROOT_DEPTH);
     if (c->arena)
         seL4_CNode_Revoke(root_slots, c->arena, ROOT_DEPTH);
     untyped_give(c->untyped);

@@ -252,15 +252,11 @@ int platform_component_spawn(const struct platform_spawn *spawn)
     seL4_Word bytes = (needs.slots - OTHER_SLOTS + OTHER_PAGES) * PAGE_BYTES - arena;
     bytes += ((1ul << (slot_bits + seL4_SlotBits)) | PAGE_MASK) + 1;
     c->arena = arena ? untyped_take(size_bits(arena)) : 0;
-    c->untyped = arena && !c->arena ? 0 : untyped_take(size_bits(bytes));
-    if (!c->untyped) {
-        untyped_give(c->arena);
-        return PLATFORM_ENOMEM;
-    }
+    c->untyped = untyped_take(size_bits(bytes));
     c->info.bytes = (1ul << size_bits(bytes)) + (arena ? 1ul << size_bits(arena) : 0);
     c->live = true;
     component_count++;
-    if (retype(c->untyped, seL4_CapTableObject, slot_bits, build) ||
+    if (!c->untyped || (arena && !c->arena) || retype(c->untyped, seL4_CapTableObject, slot_bits, build) ||
         seL4_CNode_Mutate(root_slots, id + 1, ROOT_SLOTS_BITS, root_slots, build, ROOT_DEPTH,
                           guard_bits(ROOT_DEPTH - ROOT_SLOTS_BITS - slot_bits)) ||
         add_space(c, spawn, needs.tables) || start(c, spawn)) {
