@@ -33,9 +33,9 @@ export class LookBack {
     this.#extent = extent;
   }
 
-  /** What a `CAT` acknowledges with. */
+  /** What a `CAT` acknowledges with. A file that one read has whole is then in the buffer. */
   newest(path: string, found: Found): void {
-    const { files, bytes } = this.#tools;
+    const { files, bytes, buffer } = this.#tools;
     const { fid, base, end } = this.#extent;
     if (end === Infinity || end === base) return found(undefined, detailOf(path, []), base);
     const from = Math.max(base, end - files.iounit);
@@ -43,9 +43,14 @@ export class LookBack {
       if (error !== undefined) return found(error, detailOf(path, []), base);
       const lines = bytes.decode(data.bytes, data.start, data.length).split("\n");
       if (lines.at(-1) === "") lines.pop();
-      // The first may be the end of a line.
-      if (from > base) lines.shift();
-      found(undefined, detailOf(path, lines), base);
+      if (from > base) {
+        // The first may be the end of a line.
+        lines.shift();
+        return found(undefined, detailOf(path, lines), base);
+      }
+      // What was all of it need not be read again.
+      buffer.add(data.bytes, data.start, data.length);
+      found(undefined, detailOf(path, lines), base + data.length);
     });
   }
 

@@ -3,10 +3,11 @@
  * is held, and nothing more is produced until it is, so what is held is the end of one answer at most.
  */
 import { utf8Length } from "../secure9p/wire.ts";
+import { SHOWN_LINE_BYTES } from "./line-buffer.ts";
 
 /** Where lines go. */
 export interface ConsoleSink {
-  /** Bytes of lines that it takes now; when all has left, at least {@link ANSWER_BYTES} and {@link PING_BYTES} more. */
+  /** Bytes of lines that it takes now; when all has left, at least {@link SINK_BYTES}. */
   readonly free: number;
   /** Take a line of that many bytes and {@link LINE_OVERHEAD}; it is called for no more than is free. */
   line(text: string): void;
@@ -22,6 +23,9 @@ export const ANSWER_BYTES = 16384;
 export const PING_BYTES = 256;
 /** What the answer to a `PING` takes. */
 export const PONG_BYTES = 64;
+
+/** Room that every transport has: for an answer, and for the longest line of a file with nothing in it that is UTF-8. */
+export const SINK_BYTES = Math.max(ANSWER_BYTES, 3 * SHOWN_LINE_BYTES) + PING_BYTES + LINE_OVERHEAD;
 
 export class Output {
   /** Bytes of lines that may still be produced in this turn. */

@@ -12,7 +12,7 @@ import { ByteRing } from "./byte-ring.ts";
 import { INVALID_CHARACTER, parse, TOO_LONG, type Verb } from "./grammar.ts";
 import { SHOWN_LINE_BYTES } from "./line-buffer.ts";
 import { Edit, echoBytes, LineEditor } from "./line-editor.ts";
-import { ANSWER_BYTES, type ConsoleSink, LINE_OVERHEAD, PING_BYTES } from "./output.ts";
+import { ANSWER_BYTES, type ConsoleSink, LINE_OVERHEAD, PING_BYTES, SINK_BYTES } from "./output.ts";
 import { type ConsoleHive, ConsoleSession } from "./session.ts";
 import { TypeAhead } from "./type-ahead.ts";
 import type { Handler, MachineVerb } from "./verbs.ts";
@@ -43,6 +43,7 @@ const SERIAL_LINE: LoginSource = { name: "serial", throttle: 2 ** 32, local: tru
 /** A serial line stays, whatever the session does. */
 const FAREWELL = "to leave this console press Ctrl-A, then x";
 const INPUT_BYTES = 2048;
+/** Unless long lines need more. */
 const OUTPUT_BYTES = 32768;
 /** Most bytes that a byte which is no UTF-8 takes when it is shown. */
 const REPLACED = 3;
@@ -86,14 +87,13 @@ export class RootConsole {
     this.#options = options;
     this.#port = options.port;
     this.#input = new ByteRing(bytes, INPUT_BYTES);
-    this.#output = new ByteRing(bytes, OUTPUT_BYTES, REPLACED * SHOWN_LINE_BYTES + LINE_OVERHEAD);
     const shown = new Uint8Array(prompt.length * REPLACED);
     const promptBytes = shown.subarray(0, bytes.encode(prompt, shown, 0));
+    this.#echoRoom = echoBytes(lineBytes, promptBytes.length);
+    const room = Math.max(OUTPUT_BYTES, SINK_BYTES + this.#echoRoom);
+    this.#output = new ByteRing(bytes, room, REPLACED * SHOWN_LINE_BYTES + LINE_OVERHEAD);
     this.#editor = new LineEditor(bytes, lineBytes, this.#output, promptBytes);
     this.#ahead = new TypeAhead(this.#input);
-    this.#echoRoom = echoBytes(lineBytes, promptBytes.length);
-    const most = Math.max(ANSWER_BYTES, REPLACED * SHOWN_LINE_BYTES + PING_BYTES) + this.#echoRoom;
-    if (most > OUTPUT_BYTES) throw new RangeError(`console: lines of ${lineBytes} bytes do not fit its output`);
     this.#session = new ConsoleSession({
       sink: this.#sink(),
       bytes,
@@ -137,8 +137,10 @@ export class RootConsole {
 
   /** Counters as one line. */
   summary(): string {
+    const { err, timedOut } = this.#session.counters;
     return (
       `console lines=${this.executed} refused=${this.refusedLines} cancelled=${this.cancelled}` +
+      ` err=${err} timed_out=${timedOut}` +
       ` log_lost=${this.#reader.lost} cut=${this.#output.cut} ignored=${this.#editor.ignored}`
     );
   }

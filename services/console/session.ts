@@ -4,11 +4,9 @@
  * produced as there is room; a login that is revoked is over with the next answer.
  */
 import type { Door, HiveSession, Login, Source } from "../hive/session.ts";
-import type { View } from "../ninedoor/view.ts";
 import type { Bytes, Clock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
 import type { TimerId, TimerPort } from "../pump/timers.ts";
-import type { Outcome, QueenControl } from "../queen/control.ts";
 import type { Revocation } from "../roles/budget.ts";
 import type { Role } from "../roles/roles.ts";
 import { BUSY, CLOSED, PERMISSION, type Refusal as Errno } from "../secure9p/refusal.ts";
@@ -21,13 +19,14 @@ import { LineBuffer } from "./line-buffer.ts";
 import { Listing } from "./listing.ts";
 import { ANSWER_BYTES, type ConsoleSink, Output, PONG_BYTES } from "./output.ts";
 import { Patience } from "./patience.ts";
+import { type Control, obey, type QueenCommand } from "./queen-verbs.ts";
 import { Reading } from "./reading.ts";
 import * as refusals from "./refusals.ts";
 import type { Handler, MachineVerb } from "./verbs.ts";
 
 /** What a console needs of the hive. */
 export interface ConsoleHive extends Door {
-  readonly control: Pick<QueenControl<View>, "line" | "execute">;
+  readonly control: Control;
 }
 
 export interface ConsoleSessionOptions {
@@ -50,12 +49,14 @@ export interface ConsoleSessionOptions {
 }
 
 const QUEUE = 16;
-const CONTROL_FILE = ["queen", "ctl"];
 const QUEEN_LOG = { path: "/log/queen.log", names: ["log", "queen.log"] };
 
 export class ConsoleSession {
-  /** Lines taken, and those of them that were acknowledged or fell away when the session was closed. */
-  readonly counters = { lines: 0, ok: 0, err: 0, dropped: 0 };
+  /**
+   * Lines taken, and those of them that were acknowledged or fell away when the session was closed; times a line was not taken,
+   * and requests that were given up.
+   */
+  readonly counters = { lines: 0, ok: 0, err: 0, dropped: 0, heldBack: 0, timedOut: 0 };
   readonly #options: ConsoleSessionOptions;
   readonly #output: Output;
   readonly #answer: AnswerWriter;
@@ -79,7 +80,7 @@ export class ConsoleSession {
     this.#output = new Output(options.sink);
     this.#answer = new AnswerWriter(this.#output, this.counters);
     const { clock, timers, patienceUs } = options;
-    this.#patience = new Patience({ clock, timers, patienceUs, ended: () => this.#settle() });
+    this.#patience = new Patience({ clock, timers, patienceUs, ended: () => this.#gaveUp() });
   }
 
   get role(): Role | undefined {
@@ -215,17 +216,10 @@ export class ConsoleSession {
       case "STOP":
         return answer.ok();
       case "SPAWN":
-        return this.#control((control, view) => control.line(command.json, view, "spawn"));
       case "KILL":
-        return this.#control((control, view) => control.execute({ verb: "kill", worker: command.id }, view));
-      case "BIND": {
-        const { from, to } = command;
-        return this.#control((control, view) => control.execute({ verb: "bind", from, to }, view));
-      }
-      case "MOUNT": {
-        const { service, at } = command;
-        return this.#control((control, view) => control.execute({ verb: "mount", service, at }, view));
-      }
+      case "BIND":
+      case "MOUNT":
+        return this.#control(command);
       case "LS":
         return this.#begin((tools) => new Listing(tools, command));
       case "CAT":
@@ -292,18 +286,13 @@ export class ConsoleSession {
     this.#told = false;
   }
 
-  /** What a write to `/queen/ctl` would do, with the same policy before it. */
-  #control(act: (control: ConsoleHive["control"], view: View) => Outcome): void {
-    const view = this.#login!.view;
-    const why = view.may("append", CONTROL_FILE);
-    const control = this.#options.hive()?.control;
-    if (why !== undefined || control === undefined) return this.#answer.err(refusals.refusalOf(why ?? BUSY));
-    const outcome = act(control, view);
-    if (outcome.done) {
-      // A write would have been paid for.
-      view.grant.account.spendOp(this.#options.clock.nowUs());
-      this.#answer.ok(outcome.detail);
-    } else this.#answer.err(refusals.outcomeRefusalOf(outcome));
+  #control(command: QueenCommand): void {
+    const { hive, clock } = this.#options;
+    const control = hive()?.control;
+    if (control === undefined) return this.#answer.err(refusals.refusalOf(BUSY));
+    const answer = obey(command, control, this.#login!.view, clock.nowUs());
+    if (typeof answer === "string") this.#answer.ok(answer);
+    else this.#answer.err(answer);
   }
 
   #begin(make: (tools: TaskTools) => FileTask): void {
@@ -346,6 +335,11 @@ export class ConsoleSession {
     this.#tools = undefined;
   }
 
+  #gaveUp(): void {
+    this.counters.timedOut++;
+    this.#settle();
+  }
+
   /** Look after the task: it may be over, or wait for a provider. */
   #settle(): void {
     const task = this.#task;
@@ -374,6 +368,7 @@ export class ConsoleSession {
 
   /** Nothing would come through that ends what has no end of its own. */
   #full(): false {
+    this.counters.heldBack++;
     if (!this.#closed) this.#endFollows();
     return false;
   }

@@ -240,6 +240,21 @@ describe("serial console: while lines come", () => {
     expect(serial.type(CTRL_C)).to.equal(`END\r\n${PROMPT}^C\r\n${PROMPT}`);
   });
 
+  for (const lineBytes of [80, 4096]) {
+    it(`has room for lines of ${lineBytes} bytes, the least and most that the manifest allows`, () => {
+      const all = new TestHive();
+      const session = new Session({ hive: all.hive, lineBytes });
+      session.open();
+      session.type(`attach queen ${TOKEN}\r`);
+      all.hive.namespace.addProc("noise", () => `${"\ufffd".repeat(16_000)}\n`);
+      const rows = session.type("cat /proc/noise\r").split("\r\n");
+      expect(rows.slice(2, -2).join("")).to.equal("\ufffd".repeat(16_000));
+      const text = "x".repeat(Math.min(lineBytes - 30, 1000));
+      expect(session.type(`echo /log/queen.log ${text}\r`)).to.contain(`bytes=${text.length + 1}\r\n`);
+      expect(session.console.summary()).to.contain("cut=0");
+    });
+  }
+
   it("stops a long answer on a slow line", () => {
     const serial = new Serial().attach();
     for (let i = 0; i < 5000; i++) serial.log(`line ${i}`.padEnd(80));

@@ -106,7 +106,7 @@ describe("console session: logins", () => {
     terminal.session.close();
     expect(terminal.all.timers.size).to.equal(before - 1);
     expect(terminal.pass(1000)).to.deep.equal([]);
-    expect(terminal.session.counters).to.deep.equal({ lines: 3, ok: 0, err: 1, dropped: 2 });
+    expect(terminal.session.counters).to.deep.equal({ lines: 3, ok: 0, err: 1, dropped: 2, heldBack: 0, timedOut: 0 });
     expect(terminal.session.line("ping")).to.equal(false);
   });
 
@@ -151,7 +151,7 @@ describe("console session: logins", () => {
     const terminal = operator();
     terminal.close = () => terminal.session.close();
     expect(terminal.say("quit", "ping", "ping")).to.deep.equal(["OK QUIT"]);
-    expect(terminal.session.counters).to.deep.equal({ lines: 4, ok: 2, err: 0, dropped: 2 });
+    expect(terminal.session.counters).to.deep.equal({ lines: 4, ok: 2, err: 0, dropped: 2, heldBack: 0, timedOut: 0 });
   });
 
   it("says busy while there is no hive", () => {

@@ -286,6 +286,7 @@ describe("console: lines in a row", () => {
     for (let i = 0; i < 16; i++) expect(terminal.session.line(`echo /log/queen.log ${i}`)).to.equal(true);
     expect(terminal.session.accepts).to.equal(false);
     expect(terminal.session.line("echo /log/queen.log 16")).to.equal(false);
+    expect(terminal.session.counters.heldBack).to.equal(1);
     terminal.free = Infinity;
     expect(terminal.come().length).to.equal(16);
     expect(terminal.say("echo /log/queen.log 16").length).to.equal(1);
@@ -326,6 +327,7 @@ describe("console: lines in a row", () => {
       "PONG",
     ]);
     expect(slow.cancelled).to.equal(1);
+    expect(terminal.session.counters.timedOut).to.equal(1);
     expect(all.timers.size).to.equal(timers);
     for (let i = 0; i < 20; i++) expect(terminal.say("cat /slow/x").length + terminal.pass(5000).length).to.equal(1);
   });
