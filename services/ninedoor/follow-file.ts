@@ -22,6 +22,7 @@ export interface FollowFileOptions {
 }
 
 export class FollowFile implements Place, Parked, RingWatcher {
+  readonly immediate = true;
   readonly #qid: Qid;
   readonly #options: FollowFileOptions;
   /** Who waits, and where their fids stand, in places that are used again. */

@@ -74,6 +74,7 @@ export interface RingFileOptions {
 }
 
 export class RingFile implements Place {
+  readonly immediate = true;
   readonly #qid: Qid;
   readonly #options: RingFileOptions;
   readonly #writing: LineWriterOptions | undefined;

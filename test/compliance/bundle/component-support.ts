@@ -55,14 +55,13 @@ export function holdings(): string {
   return `${untypedFreeBytes} bytes free, ${components} components`;
 }
 
-/** The machine goes on: a deadline comes about when it should. @returns how late it was, in microseconds. */
-export function* goesOn(us: number): Generator<number, number, Turn> {
+/** The machine goes on: a deadline comes about when it should. */
+export function* goesOn(us: number): Generator<number, void, Turn> {
   const deadline = host.nowUs() + us;
   let turn: Turn;
   do turn = yield deadline;
   while ((turn.raised & TIMER) === 0);
   between(turn.nowUs, deadline, deadline + 1_000_000, "a deadline beside a component that misbehaves");
-  return turn.nowUs - deadline;
 }
 
 /** A test after which no component and no event is left, however it ended. */

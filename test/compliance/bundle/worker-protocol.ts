@@ -18,6 +18,7 @@ export const MODE = {
   jobs: 13,
   garbage: 14,
   text: 15,
+  counts: 16,
 } as const;
 
 export const LABEL = {

@@ -118,6 +118,8 @@ function later(label: number, word: number): readonly [number, number] {
       sys.copy(frame, 100, frame, 0, word);
       return say(`${text} ${valid} ${frame[100] === frame[0]} ${sys.describe(new RangeError("r")).split("\n")[0]}`);
     }
+    case MODE.counts:
+      return call(label, word);
     default:
       for (let i = 0; i < frame.length; i++) frame[i] = ~frame[i]!;
       return call(label, word);

@@ -30,6 +30,14 @@ export interface Found {
   readonly type: number;
 }
 
+/** Of a directory; `path` and `type` are its qid's. */
+export interface Entry {
+  readonly name: string;
+  readonly offset: number;
+  readonly path: number;
+  readonly type: number;
+}
+
 /** One 9P connection, attached. */
 export class Visitor {
   readonly session: Session;
@@ -179,15 +187,16 @@ export class Visitor {
     return names;
   }
 
-  page(fid: number, offset: number, count: number): { name: string; offset: number; path: number }[] | string {
+  page(fid: number, offset: number, count: number): Entry[] | string {
     const entries = new Entries(nodeBytes);
-    const page: { name: string; offset: number; path: number }[] = [];
+    const page: Entry[] = [];
     const why = this.#ask(
       (done) => this.client.readdir(fid, offset, count, done),
       (reply) => {
         entries.begin(reply.data);
         while (entries.next()) {
-          page.push({ name: entries.name.text(nodeBytes), offset: entries.offset, path: entries.qid.path });
+          const { type, path } = entries.qid;
+          page.push({ name: entries.name.text(nodeBytes), offset: entries.offset, path, type });
         }
       },
     );

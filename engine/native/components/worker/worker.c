@@ -121,11 +121,9 @@ static JSValue start(const seL4_Word words[4], size_t arena)
     context = runtime ? JS_NewContextRaw(runtime) : NULL;
     if (!context) fail(too_small);
     JS_SetMaxStackSize(runtime, STACK_BYTES);
-    /* Before anything else has made an atom, bytecode stays where it is: its atoms get the numbers that stand in it. */
-    module = JS_ReadObject(context, code, (size_t)(worker_qbc_end - code), JS_READ_OBJ_BYTECODE | JS_READ_OBJ_ROM_DATA);
-    if (JS_IsException(module)) fail_with_exception();
     script_intrinsics(context);
     if (heap_usage(heap)->refused || !define_globals(words)) fail(too_small);
+    module = JS_ReadObject(context, code, (size_t)(worker_qbc_end - code), JS_READ_OBJ_BYTECODE);
     step = script_export(context, module, "worker.js", "step");
     if (JS_IsException(step)) fail_with_exception();
     return step;
