@@ -116,7 +116,7 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
         if (!running) void drain();
       });
       editor.on("SIGINT", () => {
-        if (shell.interrupt()) return;
+        if (shell.interrupt(true)) return;
         ahead.length = 0;
         if (running) return;
         output.write("^C\n");

@@ -108,10 +108,14 @@ export class Session implements TransportSink {
     });
   }
 
-  /** End a stream that goes on. @returns whether there is one; it is over when its command is. */
-  stop(): boolean {
+  /**
+   * End a stream that goes on until then, or with `any` whichever is coming.
+   * @returns whether there is one; it is over when its command is.
+   */
+  stop(any = false): boolean {
     const pending = this.#pending;
-    if (pending?.follows !== true) return false;
+    const coming = any && pending?.stream === "lines" && pending.acknowledgement !== undefined;
+    if (pending === undefined || (!pending.follows && !coming)) return false;
     if (pending.stop === "none") {
       pending.stop = "sent";
       this.#restartTimer();

@@ -76,7 +76,12 @@ export class Shell {
 
   /** Rejects with one sentence if the hive does not come up. */
   async open(signal: AbortSignal): Promise<void> {
-    await this.#session.open(signal);
+    try {
+      await this.#session.open(signal);
+    } catch (error) {
+      this.#output.event({ event: "lost", reason: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
     this.#open = true;
     this.#output.event({ event: "connect", transport: this.#transport.name });
   }
@@ -89,9 +94,9 @@ export class Shell {
     if (announced) this.#output.event({ event: "close" });
   }
 
-  /** Stop a `tail -f`. @returns whether there was one. */
-  interrupt(): boolean {
-    return this.#session.stop();
+  /** Stop a `tail -f`, or with `any` whatever is being printed. @returns whether there was something. */
+  interrupt(any = false): boolean {
+    return this.#session.stop(any);
   }
 
   /** Run one command line. An empty line and one that begins with `#` do nothing. */

@@ -99,6 +99,7 @@ export class MockHive {
         NETSTATS: unsupported,
       },
       farewell: "",
+      patienceUs: manifest.limits.providerUs,
       failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
     });
     pump.attach("ipc", "components", this.#supervisor);

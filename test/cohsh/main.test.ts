@@ -174,7 +174,9 @@ describe("cohsh without a terminal", function () {
   });
 
   it("says that there is no hive on a line, and exits 1", () => {
-    const { status, stderr } = runCohsh(["--serial", join(home.home, "none"), "-c", "ping"], home.env);
+    const log = join(home.home, "lost");
+    const { status, stderr } = runCohsh(["--serial", join(home.home, "none"), "--log", log, "-c", "ping"], home.env);
+    expect(readFileSync(log, "utf8")).to.match(/^\S+Z lost reason="there is no .*none"\n$/);
     expect(stderr).to.equal(`cohsh: there is no ${join(home.home, "none")}\n`);
     expect(status).to.equal(1);
   });

@@ -135,6 +135,18 @@ describe("cohsh session", () => {
       expect((await failure(tail)).message).to.equal("no answer to TAIL within 0.02 s");
     });
 
+    it("is any that is coming, if that is asked for", async () => {
+      const { transport, session, run } = await started();
+      const cat = run("cat /proc/boot");
+      expect(session.stop(true)).to.equal(false);
+      transport.reply("OK CAT path=/proc/boot data=x", "one");
+      expect(session.stop()).to.equal(false);
+      expect(session.stop(true)).to.equal(true);
+      transport.reply("END", "OK STOP");
+      expect(await cat).to.include({ ok: true, verb: "CAT" });
+      expect(transport.sent).to.deep.equal(["cat /proc/boot", "stop"]);
+    });
+
     it("may be refused", async () => {
       const { transport, run, session } = await started();
       const tail = run("tail -f /none", true);
