@@ -30,6 +30,27 @@ export function checkName(name: Span, port: Bytes): Refusal | undefined {
   return bits < 0x80 || port.validate(bytes, start, length) ? undefined : INVALID;
 }
 
+/** Why a Tattach is refused before its ticket is looked at. @param taken whether the new fid's number is in use */
+export function checkAttach(m: Message, taken: boolean, port: Bytes): Refusal | undefined {
+  if (m.afid !== p9.NOFID || m.fid === p9.NOFID) return INVALID;
+  if (!isText(m.uname, port) || !isText(m.aname, port)) return INVALID;
+  return taken ? BUSY : undefined;
+}
+
+/** Why a Twalk is refused before its first step. @param taken whether the new fid's number is in use, by another fid */
+export function checkWalk(m: Message, fid: Fid, taken: boolean, port: Bytes): Refusal | undefined {
+  const same = m.newfid === m.fid;
+  if (m.newfid === p9.NOFID) return INVALID;
+  if (same && fid.file !== undefined) return INVALID;
+  if (taken || (same && fid.claimed)) return BUSY;
+  if (m.nwname > p9.WALK_DEPTH) return TOO_BIG;
+  for (let i = 0; i < m.nwname; i++) {
+    const why = checkName(m.wnames[i]!, port);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
 /** Why a request on a fid is refused that a node or its open file would have to do. */
 export function check(m: Message, fid: Fid, msize: number): Refusal | undefined {
   // The frequent ones first, for QuickJS tries one case after the other.

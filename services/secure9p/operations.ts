@@ -14,7 +14,7 @@ import { copyQid, ENTRY_ADDED, ENTRY_INVALID, isQid, type Replies } from "./repl
 import { ACTIVE, IDLE, type Owner, PARKED, type Slot } from "./request.ts";
 import { Slots } from "./slots.ts";
 import type { Node, OpenFile, Parked, Tree } from "./tree.ts";
-import { check, checkName, isText } from "./check.ts";
+import { check, checkAttach, checkWalk } from "./check.ts";
 import type { Qid } from "./wire.ts";
 
 export interface OperationsOptions {
@@ -34,19 +34,17 @@ export class Operations implements Owner {
   readonly fids: Fids;
   /** What everything gets since {@link revoke}. */
   revoked: Refusal | undefined = undefined;
-  readonly #tree: Tree;
+  readonly #options: OperationsOptions;
   readonly #bytes: Bytes;
-  readonly #admit: (() => Refusal | undefined) | undefined;
-  readonly #failed: ((error: unknown) => void) | undefined;
+  readonly #admit: OperationsOptions["admit"];
   readonly #replies: Replies;
   readonly #counters: SessionCounters;
   readonly #slots: Slots;
 
   constructor(options: OperationsOptions, replies: Replies, counters: SessionCounters) {
-    this.#tree = options.tree;
+    this.#options = options;
     this.#bytes = options.bytes;
     this.#admit = options.admit;
-    this.#failed = options.failed;
     this.#replies = replies;
     this.#counters = counters;
     this.fids = new Fids(options.fids);
@@ -77,10 +75,7 @@ export class Operations implements Owner {
 
   /** End all requests, with an answer if `why` is given, and all fids. */
   reset(why: Refusal | undefined): void {
-    for (let i = 0; i < this.#slots.length; i++) {
-      const slot = this.#slots.at(i);
-      if (slot.state !== IDLE) this.#cancel(slot, why);
-    }
+    for (let slot = this.#slots.any(); slot !== undefined; slot = this.#slots.any()) this.#cancel(slot, why);
     for (let fid = this.fids.any(); fid !== undefined; fid = this.fids.any()) this.#close(fid);
   }
 
@@ -231,10 +226,8 @@ export class Operations implements Owner {
   }
 
   #attach(m: Message): Refusal | undefined {
-    const port = this.#bytes;
-    if (m.afid !== p9.NOFID || m.fid === p9.NOFID) return refusal.INVALID;
-    if (!isText(m.uname, port) || !isText(m.aname, port)) return refusal.INVALID;
-    if (this.fids.taken(m.fid)) return refusal.BUSY;
+    const why = checkAttach(m, this.fids.taken(m.fid), this.#bytes);
+    if (why !== undefined) return why;
     const slot = this.#slots.take(m, undefined, this.msize);
     if (slot === undefined) return refusal.BUSY;
     slot.fid = this.fids.reserve(m.fid);
@@ -248,14 +241,8 @@ export class Operations implements Owner {
 
   #walk(m: Message, fid: Fid): Refusal | undefined {
     const same = m.newfid === m.fid;
-    if (m.newfid === p9.NOFID) return refusal.INVALID;
-    if (same && fid.file !== undefined) return refusal.INVALID;
-    if (same ? fid.claimed : this.fids.taken(m.newfid)) return refusal.BUSY;
-    if (m.nwname > p9.WALK_DEPTH) return refusal.TOO_BIG;
-    for (let i = 0; i < m.nwname; i++) {
-      const why = checkName(m.wnames[i]!, this.#bytes);
-      if (why !== undefined) return why;
-    }
+    const why = checkWalk(m, fid, !same && this.fids.taken(m.newfid), this.#bytes);
+    if (why !== undefined) return why;
     const slot = this.#slots.take(m, fid, this.msize);
     if (slot === undefined) return refusal.BUSY;
     slot.target = same ? fid : this.fids.reserve(m.newfid);
@@ -329,7 +316,7 @@ export class Operations implements Owner {
       else if (slot.type === p9.TLOPEN) fid.node.open(slot);
       else if (slot.type === p9.TGETATTR) fid.node.getattr(slot, fid.file);
       else if (slot.type === p9.TSETATTR) fid.node.setattr(slot, m.change, fid.file);
-      else this.#tree.attach(slot, m.aname.text(bytes), m.uname.text(bytes));
+      else this.#options.tree.attach(slot, m.aname.text(bytes), m.uname.text(bytes));
     } catch (error) {
       this.#threw(slot, error);
     }
@@ -392,14 +379,11 @@ export class Operations implements Owner {
 
   #threw(slot: Slot, error: unknown): void {
     this.#fault(slot);
-    this.#failed?.(error);
+    this.#options.failed?.(error);
   }
 
   #close(fid: Fid): void {
-    for (let i = 0; this.#slots.taken > 0 && i < this.#slots.length; i++) {
-      const slot = this.#slots.at(i);
-      if (slot.state !== IDLE && (slot.fid === fid || slot.target === fid)) this.#cancel(slot, refusal.BAD_FID);
-    }
+    for (let at = this.#slots.about(fid); at; at = this.#slots.about(fid)) this.#cancel(at, refusal.BAD_FID);
     const { file } = fid;
     this.fids.remove(fid);
     if (file !== undefined) this.#closeFile(file);
@@ -410,7 +394,7 @@ export class Operations implements Owner {
       file.close();
     } catch (error) {
       this.#counters.providerErrors++;
-      this.#failed?.(error);
+      this.#options.failed?.(error);
     }
   }
 }
