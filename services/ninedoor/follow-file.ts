@@ -62,9 +62,9 @@ export class FollowFile implements Place, Parked, RingWatcher {
 
   getattr(request: Request, file: OpenFile | undefined): void {
     const { life, ring } = this.#options;
-    if (file instanceof OpenFollow) answerAttributes(request, MODE_READ_ONLY, file.cursor.size);
+    if (file instanceof OpenFollow) answerAttributes(request, MODE_READ_ONLY, file.cursor.size, ring.end);
     else if (life.ended) request.refuse(NOT_FOUND);
-    else answerAttributes(request, MODE_READ_ONLY, ring.end - ring.start);
+    else answerAttributes(request, MODE_READ_ONLY, ring.end - ring.start, ring.end);
   }
 
   setattr(request: Request): void {

@@ -162,8 +162,8 @@ export class Operations implements Owner {
     // An empty answer would be the directory's end.
     if (slot.cramped && this.#replies.data === 0) return this.refused(slot, refusal.INVALID);
     this.#replies.close(slot.type + 1, slot.tag);
-    this.#counters.ops++;
     this.#settle(slot);
+    this.#replies.spend();
   }
 
   late(file: OpenFile | undefined): void {
@@ -302,7 +302,7 @@ export class Operations implements Owner {
 
   #plain(m: Message): undefined {
     this.#replies.send(m.type + 1, m.tag);
-    this.#counters.ops++;
+    this.#replies.spend();
   }
 
   /** Hand a request to its provider. The message's spans and records are valid in here only. */
@@ -329,8 +329,8 @@ export class Operations implements Owner {
       this.#fault(slot);
       return false;
     }
-    this.#counters.ops++;
     this.#settle(slot);
+    this.#replies.spend();
     return true;
   }
 

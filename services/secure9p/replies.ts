@@ -22,12 +22,19 @@ export const ENTRY_UNFIT = 1;
 export const ENTRY_INVALID = 2;
 export type EntryVerdict = typeof ENTRY_ADDED | typeof ENTRY_UNFIT | typeof ENTRY_INVALID;
 
+/** Who is told of replies; see `SessionOptions`. */
+export interface RepliesListener {
+  readonly spent?: (() => void) | undefined;
+  readonly replied?: (() => void) | undefined;
+}
+
 export class Replies {
   /** To fill and then {@link send}. */
   readonly message = new Message();
   readonly #port: Bytes;
   readonly #out: Outbox;
   readonly #counters: SessionCounters;
+  readonly #listener: RepliesListener;
   readonly #writer: Writer;
   readonly #scratch = new Uint8Array(SCRATCH);
   readonly #name = new Span();
@@ -37,7 +44,8 @@ export class Replies {
   /** Whose reply that is; another reply in between ends it. */
   #composer: object | undefined = undefined;
 
-  constructor(port: Bytes, out: Outbox, counters: SessionCounters) {
+  constructor(port: Bytes, out: Outbox, counters: SessionCounters, listener: RepliesListener) {
+    this.#listener = listener;
     this.#port = port;
     this.#out = out;
     this.#counters = counters;
@@ -60,6 +68,7 @@ export class Replies {
       out.close();
     } else out.add(size);
     this.#counters.replies++;
+    this.#listener.replied?.();
     return true;
   }
 
@@ -140,6 +149,13 @@ export class Replies {
     out.close();
     this.#composer = undefined;
     this.#counters.replies++;
+    this.#listener.replied?.();
+  }
+
+  /** The reply was one that a budget counts. */
+  spend(): void {
+    this.#counters.ops++;
+    this.#listener.spent?.();
   }
 }
 

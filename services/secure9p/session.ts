@@ -28,6 +28,10 @@ export interface SessionOptions {
   readonly unsentBytes?: number;
   /** Asked before each request that a budget counts, i.e. all but Tversion, Tattach, Tflush and Tclunk; a refusal is its answer. */
   readonly admit?: () => Refusal | undefined;
+  /** Told of each successful request that a budget counts, when its reply is queued. It may not end the session: that comes later. */
+  readonly spent?: () => void;
+  /** Told of each reply when it is whole in `out`, so that whoever waits for one need not look. The same holds for it. */
+  readonly replied?: () => void;
   /** Told what a provider threw. What this throws (running out of memory has to) is the one thing that leaves the session. */
   readonly failed?: (error: unknown) => void;
 }
@@ -48,7 +52,8 @@ export class Session {
 
   /** @throws RangeError, one sentence, if the limits cannot hold. */
   constructor(options: SessionOptions) {
-    const { bytes, tree, msize = p9.MSIZE_MAX, fids = 64, tags = 16, unsentBytes = 65536, admit, failed } = options;
+    const { bytes, tree, msize = p9.MSIZE_MAX, fids = 64, tags = 16, unsentBytes = 65536 } = options;
+    const { admit, spent, replied, failed } = options;
     if (!(msize >= p9.MSIZE_MIN && msize <= p9.MSIZE_MAX)) {
       throw new RangeError(`Session: msize ${msize} is not within ${p9.MSIZE_MIN} to ${p9.MSIZE_MAX}`);
     }
@@ -59,7 +64,7 @@ export class Session {
     this.#bytes = bytes;
     this.#out = new Outbox(bytes, unsentBytes + tags * msize);
     this.#framing = new Framing(bytes, msize);
-    this.#replies = new Replies(bytes, this.#out, this.counters);
+    this.#replies = new Replies(bytes, this.#out, this.counters, { spent, replied });
     this.#operations = new Operations({ tree, bytes, fids, tags, admit, failed }, this.#replies, this.counters);
   }
 

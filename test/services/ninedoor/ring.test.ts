@@ -43,6 +43,15 @@ describe("ring", () => {
     expect(read(ring, 12)).to.equal("123456789\n");
   });
 
+  it("copies a record whole, also around the ring's end, into what is long enough", () => {
+    const ring = new Ring(nodeBytes, 10, 9);
+    for (const record of ["aaaa", "bbbb", "cdefg"]) append(ring, record);
+    const into = new Uint8Array(9);
+    expect(ring.record(ring.start, into)).to.equal(5);
+    expect(text(into.slice(0, 5))).to.equal("cdefg");
+    expect(() => ring.record(ring.start, new Uint8Array(4))).to.throw(RangeError);
+  });
+
   it("refuses what is no record and changes nothing", () => {
     const ring = new Ring(nodeBytes, 10, 5);
     append(ring, "kept");
@@ -81,6 +90,25 @@ describe("ring", () => {
     append(ring, "too long for it");
     append(ring, "bc");
     expect(ends).to.deep.equal([-2, 2, 5]);
+  });
+
+  it("takes memory as it fills, up to its bound, and keeps what it has when it grows", () => {
+    const ring = new Ring(nodeBytes, 10_000, 2000);
+    const taken = new Set([ring.taken]);
+    let all = "";
+    for (let i = 0; i < 300; i++) {
+      const record = `${i} `.repeat(1 + ((i * 7) % 40));
+      append(ring, record);
+      all += `${record}\n`;
+      taken.add(ring.taken);
+      expect(read(ring, ring.start)).to.equal(all.slice(ring.start));
+      if (ring.taken < ring.capacity) expect(ring.start).to.equal(0);
+    }
+    expect([...taken]).to.deep.equal([1024, 2048, 4096, 8192, 10_000]);
+    expect(new Ring(nodeBytes, 64, 16).taken).to.equal(64);
+    const large = new Ring(nodeBytes, 10_000, 5000);
+    append(large, "x".repeat(5000));
+    expect(large.taken).to.equal(8192);
   });
 
   it("is the tail of everything ever appended, cut at a record, for any records and size", () => {

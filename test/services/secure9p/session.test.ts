@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
 import * as p9 from "../../../services/secure9p/constants.ts";
+import { INVALID } from "../../../services/secure9p/refusal.ts";
 import { Session } from "../../../services/secure9p/session.ts";
-import { concat, frame, nodeBytes, Peer, TestTree, text } from "./fixture.ts";
+import { concat, frame, nodeBytes, Peer, TestTree, text, utf8 } from "./fixture.ts";
 import { LAYOUTS, message } from "./layouts.ts";
 
 const EBADF = 9;
@@ -361,5 +362,31 @@ describe("Session: limits", () => {
     limited.ok(p9.TFLUSH, { oldtag: 1 });
     limited.ok(p9.TCLUNK, { fid: 1 });
     expect(limited.session.counters.ops).to.equal(2);
+  });
+
+  it("tells of each reply, and of each request that a budget counts, when it is queued", () => {
+    const told: string[] = [];
+    const peer: Peer = new Peer({
+      spent: () => told.push(`spent ${peer.session.counters.ops}`),
+      replied: () => told.push(`replied ${peer.session.counters.replies}`),
+    });
+    peer.tree.root.file("a", "text").io = "park";
+    peer.ok(p9.TVERSION, { msize: 8192, version: "9P2000.L" }, p9.NOTAG);
+    peer.ok(p9.TATTACH, { fid: 0, afid: p9.NOFID, aname: "" });
+    expect(told.splice(0)).to.deep.equal(["replied 1", "replied 2"]);
+    peer.open(1, ["a"]);
+    peer.ok(p9.TSTATFS, { fid: 0 });
+    expect(told.splice(0)).to.deep.equal([...["replied 3", "spent 1", "replied 4", "spent 2", "replied 5", "spent 3"]]);
+    for (const tag of [1, 2]) peer.send(frame(p9.TREAD, tag, { fid: 1, offset: 0, count: 4 }));
+    expect(told).to.deep.equal([]);
+    peer.tree.unpark().refuse(INVALID);
+    const read = peer.tree.unpark();
+    read.put(utf8("text"), 0, 4);
+    read.done();
+    expect(told.splice(0)).to.deep.equal(["replied 6", "replied 7", "spent 4"]);
+    peer.replies();
+    peer.fails(p9.TREAD, { fid: 9 });
+    peer.ok(p9.TCLUNK, { fid: 1 });
+    expect(told).to.deep.equal(["replied 8", "replied 9"]);
   });
 });

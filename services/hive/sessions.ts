@@ -1,0 +1,178 @@
+/**
+ * The logins of a hive, at most so many at once. Whatever a login's 9P sessions do is paid from its account, which all sessions
+ * of one ticket share; when the account is closed they are all revoked, and what they had parked or open is answered `Closed`.
+ */
+import { SessionTree } from "../ninedoor/attach.ts";
+import type { Namespace } from "../ninedoor/namespace.ts";
+import { View } from "../ninedoor/view.ts";
+import type { Bytes, Clock, Log } from "../ports/index.ts";
+import type { Revocation } from "../roles/budget.ts";
+import type { Grant } from "../roles/grant.ts";
+import type { Leases } from "../roles/policy.ts";
+import { CLOSED, type Refusal } from "../secure9p/refusal.ts";
+import { Session } from "../secure9p/session.ts";
+import type { HiveLimits } from "./limits.ts";
+import type { HiveSession, Source } from "./session.ts";
+import type { Sweepable, Sweeper } from "./sweeper.ts";
+
+export interface SessionsOptions {
+  readonly bytes: Bytes;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly namespace: Namespace;
+  readonly leases: Leases;
+  readonly limits: HiveLimits;
+  readonly sweeper: Sweeper;
+  /** Told what a file's provider threw. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** One login as `/proc/9p/sessions` shows it. */
+export class LiveSession implements HiveSession {
+  readonly number: number;
+  readonly view: View;
+  readonly source: Source;
+  readonly sinceUs: number;
+  #revoked: Revocation | undefined;
+  #over = false;
+  #sessions: Session[] = [];
+  #listeners: ((why: Revocation) => void)[] = [];
+  readonly #owner: Sessions;
+
+  constructor(owner: Sessions, view: View, source: Source, nowUs: number) {
+    this.#owner = owner;
+    this.number = view.session;
+    this.view = view;
+    this.source = source;
+    this.sinceUs = nowUs;
+  }
+
+  get revoked(): Revocation | undefined {
+    return this.#revoked;
+  }
+
+  onRevoked(listener: (why: Revocation) => void): void {
+    if (this.#revoked !== undefined) listener(this.#revoked);
+    else if (!this.#over) this.#listeners.push(listener);
+  }
+
+  open9p(): Session {
+    this.#sessions = this.#sessions.filter((session) => !session.ended);
+    const session = this.#owner.serve(this.view, this.#sessions.length);
+    if (this.#over) session.revoke();
+    else this.#sessions.push(session);
+    return session;
+  }
+
+  close(): void {
+    if (this.#over) return;
+    this.#end();
+    for (const session of this.#sessions) session.close();
+    this.#owner.ended(this, undefined);
+  }
+
+  /** Its account is closed. */
+  revoke(why: Revocation): void {
+    if (this.#over) return;
+    this.#revoked = why;
+    const listeners = this.#end();
+    for (const session of this.#sessions) session.revoke(CLOSED);
+    this.#owner.ended(this, why);
+    for (const listener of listeners) listener(why);
+  }
+
+  #end(): ((why: Revocation) => void)[] {
+    const listeners = this.#listeners;
+    this.#over = true;
+    this.#listeners = [];
+    return listeners;
+  }
+}
+
+export class Sessions implements Sweepable {
+  /** Logins, and how they ended. */
+  readonly counters = { opened: 0, closed: 0, revoked: 0, highWater: 0 };
+  readonly #options: SessionsOptions;
+  readonly #live = new Map<number, LiveSession>();
+  #last = 0;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  get full(): boolean {
+    return this.#live.size >= this.#options.limits.sessions;
+  }
+
+  list(): LiveSession[] {
+    return [...this.#live.values()];
+  }
+
+  /** What a grant sees, with mounts of its own. @param session 0 for a worker's own, whose subject names it */
+  view(grant: Grant, session = ++this.#last): View {
+    const { namespace, leases, log, clock, limits } = this.#options;
+    return new View({ namespace, grant, session, leases, log, clock, mounts: limits.mounts });
+  }
+
+  /** A login. */
+  open(grant: Grant, source: Source, by: string): LiveSession {
+    const { clock, log, sweeper } = this.#options;
+    const session = new LiveSession(this, this.view(grant), source, clock.nowUs());
+    this.#live.set(session.number, session);
+    this.counters.opened++;
+    this.counters.highWater = Math.max(this.counters.highWater, this.#live.size);
+    log.line("login", `admitted ${describe(session)} from=${source.name} by=${by}`);
+    sweeper.changed();
+    return session;
+  }
+
+  /** A 9P session that is paid from the view's grant. @throws Error if the login has too many open. */
+  serve(view: View, open: number): Session {
+    const { bytes, clock, namespace, limits, sweeper, failed } = this.#options;
+    const { msize, fids, tags, unsentBytes } = limits;
+    if (open >= limits.sessions9p) throw new Error(`HiveSession: ${open} 9P sessions of one login are open`);
+    const { account } = view.grant;
+    const admit = (): Refusal | undefined => {
+      if (account.check(clock.nowUs()) === undefined) return undefined;
+      sweeper.soon();
+      return CLOSED;
+    };
+    const spent = (): void => {
+      if (account.spendOp(clock.nowUs()) !== undefined) sweeper.soon();
+    };
+    const tree = new SessionTree(view, namespace.counters);
+    return new Session({ tree, bytes, msize, fids, tags, unsentBytes, admit, spent, failed });
+  }
+
+  ended(session: LiveSession, why: Revocation | undefined): void {
+    this.#live.delete(session.number);
+    if (why === undefined) this.counters.closed++;
+    else this.counters.revoked++;
+    const what = why === undefined ? `ended ${describe(session)}` : `revoked ${describe(session)} why=${why.why}`;
+    this.#options.log.line("login", what);
+    this.#options.sweeper.changed();
+  }
+
+  sweep(nowUs: number): void {
+    // What a listener does may end other sessions.
+    for (const session of this.list()) {
+      const why = session.view.grant.account.check(nowUs);
+      if (why !== undefined) session.revoke(why);
+    }
+  }
+
+  nextUs(): number {
+    let nextUs = Infinity;
+    for (const { view } of this.#live.values()) nextUs = Math.min(nextUs, view.grant.account.deadlineUs);
+    return nextUs;
+  }
+}
+
+function describe({ number, view }: LiveSession): string {
+  const { role, subject } = view.grant;
+  return `role=${role}${subject === "" ? "" : ` subject=${subject}`} session=${number}`;
+}
