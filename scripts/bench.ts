@@ -48,7 +48,7 @@ function tool(script: string, ...words: string[]): void {
 
 function start(target: HiveTarget): BenchHive {
   return target === "sim"
-    ? new SimBenchHive(inRepository("out"))
+    ? SimBenchHive.ofHive(inRepository("out"))
     : new QemuBenchHive(inRepository("out", "hive.elf"), "user");
 }
 
@@ -162,7 +162,7 @@ async function micro(target: Target, prefix: string, counted: boolean): Promise<
   let hive: BenchHive;
   if (target !== "qemu") {
     await buildVmBundle({ entry, manifest: manifestPath, out: `${benchOut}/vm`, net: true });
-    hive = target === "node" ? new NodeBenchHive(`${benchOut}/vm/main.js`) : new SimBenchHive(benchOut);
+    hive = target === "node" ? new NodeBenchHive(`${benchOut}/vm/main.js`) : SimBenchHive.ofBundle(`${benchOut}/vm`);
   } else {
     tool("image.ts", "--sel4", prefix, "--bundle", entry, "--out", benchOut);
     hive = new QemuBenchHive(`${benchOut}/hive.elf`, "none", counted);

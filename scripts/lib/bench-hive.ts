@@ -5,7 +5,10 @@
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+import { join } from "node:path";
 import { createHive } from "../../engine/sim/hive.ts";
+import { Machine } from "../../engine/sim/machine.ts";
+import { makeRootfs } from "../../engine/sim/rootfs.ts";
 import { manifestPath } from "./manifest.ts";
 import { inRepository } from "./repository.ts";
 
@@ -153,15 +156,22 @@ export class NodeBenchHive extends ProcessBenchHive {
 /** A hive in the simulator, in this process and in real time. */
 export class SimBenchHive implements BenchHive {
   readonly #screen = new Screen();
-  readonly #machine;
+  readonly #machine: Machine;
 
-  constructor(outDir: string) {
-    const machine = createHive({
-      outDir,
-      manifest: { file: manifestPath },
-      clock: "real",
-      onLog: (text) => this.#screen.print(text),
-    });
+  /** @param outDir folder of what was built */
+  static ofHive(outDir: string): SimBenchHive {
+    return new SimBenchHive((onLog) => createHive({ outDir, manifest: { file: manifestPath }, clock: "real", onLog }));
+  }
+
+  /** A bundle that asks for no boot files. @param vm folder of `main.js` and `main.lines` */
+  static ofBundle(vm: string): SimBenchHive {
+    const source = readFileSync(join(vm, "main.js"), "utf8");
+    const rootfs = makeRootfs({ "main.lines": readFileSync(join(vm, "main.lines")) });
+    return new SimBenchHive((onLog) => new Machine({ source, rootfs, clock: "real", onLog }));
+  }
+
+  private constructor(make: (onLog: (text: string) => void) => Machine) {
+    const machine = make((text) => this.#screen.print(text));
     this.#machine = machine;
     machine.serial.onOutput = () => this.#screen.print(Buffer.from(machine.serial.read()).toString("utf8"));
     machine.start().then(

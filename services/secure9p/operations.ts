@@ -383,8 +383,7 @@ export class Operations implements Owner {
   }
 
   #close(fid: Fid): void {
-    for (let on = this.#slots.about(fid); on !== undefined; on = this.#slots.about(fid))
-      this.#cancel(on, refusal.BAD_FID);
+    for (let at = this.#slots.about(fid); at; at = this.#slots.about(fid)) this.#cancel(at, refusal.BAD_FID);
     const { file } = fid;
     this.fids.remove(fid);
     if (file !== undefined) this.#closeFile(file);
