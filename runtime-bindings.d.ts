@@ -264,7 +264,8 @@ export interface Host {
 
 /**
  * What a worker's bundle (an ES module) exports. It runs in a component of its own and meets the root only in calls;
- * the engine makes them, so that the same bundle runs where a call blocks and where it cannot.
+ * the engine makes them, so that the same bundle runs where a call blocks and where it cannot. It needs an arena of
+ * 256 KiB or more.
  */
 export interface WorkerBundle {
   /**

@@ -2,10 +2,11 @@
  * `npm run image`: from TypeScript, C and an external seL4 build to the one file that QEMU boots. What cannot
  * work is refused before anything is compiled, all reasons at once; what is not stale is not built again.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
+import { credentialsPath, ensureCredentials, hiveCredentials } from "./lib/credentials.ts";
 import { withLock } from "./lib/lock.ts";
 import { manifestPath, readManifest } from "./lib/manifest.ts";
 import {
@@ -19,17 +20,21 @@ import {
 import { sizeText, writeIfChanged } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
 import { writeRootfs } from "./lib/rootfs.ts";
-import { buildVmBundle } from "./lib/vm-bundle.ts";
+import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
 
 const mebibyte = 1024 * 1024;
 /** What the image may take (docs/ARCHITECTURE.md states the figures; `.ci/run` holds them). */
 const limits = { "rootfs.cpio": mebibyte, "hive.elf": 2 * mebibyte } as const;
+const OWNER_ONLY = 0o600;
+const OWNER_ONLY_FOLDER = 0o700;
 const lockPatienceMs = 300_000;
 
 interface ImageOptions {
   readonly sel4?: string;
   readonly bundle: string;
+  readonly worker: string;
   readonly manifest: string;
+  readonly credentials: string;
   readonly out: string;
   readonly root: RootProgram;
   readonly net: boolean;
@@ -45,11 +50,15 @@ function checkedPrefix(given: string | undefined): string {
   return prefix;
 }
 
-/** Compiles the bundle if it or the compiler is newer than the bytecode. */
-function compileBytecode(compiler: string, source: string, target: string, verbose: boolean): void {
+/** Compiles a bundle if it or the compiler is newer than the bytecode. @returns the bytecode. */
+function compileBytecode(compiler: string, folder: string, name: string, verbose: boolean): Uint8Array {
+  const source = join(folder, `${name}.js`);
+  const target = join(folder, `${name}.qbc`);
   const made = existsSync(target) ? statSync(target).mtimeMs : -1;
-  if (made >= statSync(source).mtimeMs && made >= statSync(compiler).mtimeMs) return;
-  runTool(compiler, [source, "main.js", target], verbose);
+  if (made < statSync(source).mtimeMs || made < statSync(compiler).mtimeMs) {
+    runTool(compiler, [source, `${name}.js`, target], verbose);
+  }
+  return readFileSync(target);
 }
 
 async function buildImage(options: ImageOptions, prefix: string): Promise<void> {
@@ -59,29 +68,38 @@ async function buildImage(options: ImageOptions, prefix: string): Promise<void> 
   requireQuickjs();
   const bundle = await buildVmBundle({
     entry: options.bundle,
+    worker: options.worker,
     manifest: options.manifest,
     out: join(out, "vm"),
     net: options.net,
   });
-  const bytecode = join(out, "vm", "main.qbc");
-  compileBytecode(buildBytecodeCompiler(verbose), join(out, "vm", "main.js"), bytecode, verbose);
+  const compiler = buildBytecodeCompiler(verbose);
+  const bytecode = compileBytecode(compiler, join(out, "vm"), "main", verbose);
   const board = configureNative(prefix, options.root, verbose);
+  writeIfChanged(board.workerBytecode, compileBytecode(compiler, join(out, "vm"), "worker", verbose));
+  writeIfChanged(board.workerLines, bundle.worker.lines);
+  const component = (name: string): Uint8Array => readFileSync(buildTarget(board, name, verbose));
   const rootfs = writeRootfs({
     buildInfo: bundle.buildInfo,
     heapBytes: manifest.heapBytes,
     kernelDtb: readFileSync(join(prefix, "support", "kernel.dtb")),
     lines: bundle.lines,
-    bytecode: readFileSync(bytecode),
+    bytecode,
     manifest: manifest.text,
-    components: { "pong.elf": readFileSync(buildTarget(board, "pong.elf", verbose)) },
+    credentials: hiveCredentials(ensureCredentials(options.credentials)),
+    components: { "pong.elf": component("pong.elf"), "worker.elf": component("worker.elf") },
   });
-  writeIfChanged(board.rootfs, rootfs);
+  // Everything from here on holds the hive's secrets.
+  chmodSync(board.out, OWNER_ONLY_FOLDER);
+  writeIfChanged(board.rootfs, rootfs, OWNER_ONLY);
   const image = buildTarget(board, "hive.elf", verbose);
   mkdirSync(out, { recursive: true });
-  writeIfChanged(join(out, "rootfs.cpio"), rootfs);
-  writeIfChanged(join(out, "hive.elf"), readFileSync(image));
+  writeIfChanged(join(out, "rootfs.cpio"), rootfs, OWNER_ONLY);
+  writeIfChanged(join(out, "hive.elf"), readFileSync(image), OWNER_ONLY);
   // Next to another image its root server, for loaders other than ours.
-  if (out !== inRepository("out")) copyFileSync(join(board.out, "rootserver.elf"), join(out, "rootserver.elf"));
+  if (out !== inRepository("out")) {
+    writeIfChanged(join(out, "rootserver.elf"), readFileSync(join(board.out, "rootserver.elf")), OWNER_ONLY);
+  }
   for (const [name, limit] of Object.entries(limits)) {
     const size = statSync(join(out, name)).size;
     if (size >= limit) console.error(`image: warning: ${name} has ${sizeText(size)}, not less than ${sizeText(limit)}`);
@@ -94,7 +112,9 @@ async function main(): Promise<void> {
     .description("Builds the boot image out/hive.elf and the boot archive in it, out/rootfs.cpio.")
     .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
     .option("--bundle <file>", "another TypeScript entry for the VM", inRepository("services", "main.ts"))
+    .option("--worker <file>", "another TypeScript entry for workers", workerEntry)
     .option("--manifest <file>", "another manifest", manifestPath)
+    .option("--credentials <file>", "token and secrets of the hive, made if there are none", credentialsPath)
     .option("--out <dir>", "where the image goes", inRepository("out"))
     .addOption(
       new Option(

@@ -16,15 +16,22 @@ import { type BuildInfo, readBuildInfo } from "./config/build-info.ts";
 import { type Manifest, readManifest } from "./config/manifest.ts";
 import { RootConsole } from "./console/root-console.ts";
 import { rootVerbs } from "./console/verbs.ts";
+import { Hive } from "./hive/hive.ts";
+import { HIVE_LIMITS } from "./hive/limits.ts";
 import { BootLog, LogReader } from "./log/boot-log.ts";
 import { formatMac } from "./net/address.ts";
 import type { NetCounters } from "./net/counters.ts";
 import { Interface } from "./net/interface.ts";
-import type { Bytes } from "./ports/index.ts";
+import type { Bytes, Random, WallClock } from "./ports/index.ts";
+import type { Facts } from "./proc/facts.ts";
+import { addReports } from "./proc/files.ts";
 import { DONE } from "./pump/jobs.ts";
 import { isOutOfMemory } from "./pump/out-of-memory.ts";
 import { Pump } from "./pump/pump.ts";
 import type { StageName } from "./pump/schedule.ts";
+import { readCredentials } from "./roles/credentials.ts";
+import * as schemas from "./queen/validators.js";
+import { WORKER_RULES } from "./workers/rules.ts";
 
 /** Whether the network stack is part of this bundle; set when it is made. */
 declare const COHESIX_NET: boolean;
@@ -33,6 +40,8 @@ declare const COHESIX_NET: boolean;
 const COMPONENT = 2;
 const PROMPT = "cohesix> ";
 const DOOR_SHUT = "the network door stays shut";
+/** Each worker and each login may wait for several things at once. */
+const TIMERS = 512;
 const PONG_PRIORITY = 100;
 const PONG_ARENA_BYTES = 65536;
 const PONG_SETTLE_US = 5_000_000;
@@ -61,6 +70,7 @@ function imageFile<T>(name: string, read: (text: string) => T): T {
 
 const build: BuildInfo = imageFile("build.json", readBuildInfo);
 const manifest: Manifest = imageFile("manifest.json", readManifest);
+const credentials = imageFile("credentials.json", readCredentials);
 const log = new BootLog({ clock: host, bytes, ringBytes: manifest.logRingBytes, lineBytes: manifest.lineBytes });
 const pump = new Pump({
   clock: host,
@@ -68,9 +78,11 @@ const pump = new Pump({
   heap: { usedBytes: () => host.memory().heapUsed, collect: () => host.gc() },
   describe: (error) => host.describe(error),
   tickUs: manifest.pumpTickUs,
+  timers: TIMERS,
 });
+const components = new HostComponents(host);
 const supervisor = new Supervisor({
-  components: new HostComponents(host),
+  components,
   log,
   clock: host,
   timers: pump.timers,
@@ -79,7 +91,18 @@ const supervisor = new Supervisor({
 });
 /** What each driver serves, for `bi`. */
 const devices: string[] = [];
+/** Clock and entropy as the hive sees them, before and after their drivers came up. */
+let rtc: Pl031 | undefined;
+let rng: VirtioRng | undefined;
+const wallClock: WallClock = { unixSeconds: () => rtc?.unixSeconds() };
+const random: Random = {
+  get ready() {
+    return rng?.ready ?? false;
+  },
+  fill: (into) => rng?.fill(into) ?? false,
+};
 let network: { readonly port: VirtioNet; readonly counters: NetCounters } | undefined;
+let hive: Hive | undefined;
 let console: RootConsole | undefined;
 
 /** Interrupt lines by `raised` bit, and whether each has come up since it was served. */
@@ -100,6 +123,17 @@ function onInterrupt(stage: StageName, name: string, bit: number, service: () =>
   });
 }
 
+const facts: Facts = {
+  machine: host,
+  build,
+  pump,
+  log,
+  supervisor,
+  devices: () => devices,
+  console: () => console?.summary() ?? "",
+  network: networkReport,
+};
+
 function banner(): void {
   const boot = host.bootInfo();
   log.print(`Cohesix ${build.version} (${build.revision}) on ${boot.kernel}, ${boot.platform}`);
@@ -113,22 +147,17 @@ function serial(): void {
   const port = new Pl011(host, node);
   onInterrupt("serial-rx", "pl011", port.bit, () => port.service());
   devices.push(`serial ${node.name} irq ${node.irq}`);
-  const verbs = rootVerbs({
-    machine: host,
-    build,
-    pump,
-    log,
-    supervisor,
-    devices: () => devices,
-    console: () => console?.summary() ?? "",
-    network: networkReport,
-  });
+  const verbs = rootVerbs(facts);
   console = new RootConsole({
     port,
     bytes,
+    clock: host,
+    timers: pump.timers,
     log,
+    hive: () => hive,
     verbs,
     lineBytes: manifest.lineBytes,
+    patienceUs: manifest.limits.providerUs,
     prompt: PROMPT,
     interactive: manifest.serialConsole,
     failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
@@ -162,6 +191,7 @@ function realTimeClock(): void {
   if (node === undefined) throw new Error("no PL031 in the device tree: no wall time");
   const clock = Pl031.probe(host, node);
   if (clock === undefined) throw new Error(`${node.name} is no PL031: no wall time`);
+  rtc = clock;
   devices.push(`rtc ${node.name}`);
   log.line("rtc", `wall time ${new Date(clock.unixSeconds() * 1000).toISOString()}`);
 }
@@ -172,11 +202,12 @@ function entropy(transport: VirtioMmio | undefined): void {
     return;
   }
   const { node } = transport;
-  const rng = new VirtioRng(host, transport);
-  onInterrupt("jobs", "virtio-rng", rng.bit, () => rng.service());
+  const device = new VirtioRng(host, transport);
+  rng = device;
+  onInterrupt("jobs", "virtio-rng", device.bit, () => device.service());
   devices.push(`rng ${node.name} irq ${node.irq}`);
   pump.timers.schedule(host.nowUs() + RNG_PATIENCE_US, () => {
-    if (!rng.ready) log.line("rng", `${node.name} gave nothing within ${RNG_PATIENCE_US / 1e6} s: ${DOOR_SHUT}`);
+    if (!device.ready) log.line("rng", `${node.name} gave nothing within ${RNG_PATIENCE_US / 1e6} s: ${DOOR_SHUT}`);
   });
 }
 
@@ -258,7 +289,43 @@ function virtio(): void {
   if (COHESIX_NET) pump.initialise("net", () => ethernet(first(DEVICE_ID_NET)));
 }
 
-function components(): void {
+/** The namespace, logins, the Queen's commands and the workers. */
+function ninedoor(): void {
+  const { limits, workers, budgetMaximum } = manifest;
+  const { sessions, mounts, fids, tags, unsentBytes } = limits;
+  hive = new Hive({
+    clock: host,
+    wallClock,
+    random,
+    bytes,
+    timers: pump.timers,
+    components,
+    supervisor,
+    bootLog: log,
+    schemas,
+    credentials,
+    limits: {
+      ...HIVE_LIMITS,
+      sessions,
+      mounts,
+      fids,
+      tags,
+      unsentBytes,
+      namespace: {
+        lineBytes: manifest.lineBytes,
+        logBytes: manifest.queenLogBytes,
+        workers: limits.workers,
+        telemetryBytes: workers.telemetryBytes,
+      },
+    },
+    workers: { ...WORKER_RULES, ...workers, maximum: budgetMaximum },
+    failed: (error) => pump.report("a file's provider threw", error),
+  });
+  hive.namespace.addLog("boot.log", log.ring);
+  addReports(hive.namespace, facts);
+}
+
+function firstComponents(): void {
   const { pong, pongMode, callsPerSecond } = manifest.components;
   if (!pong) {
     log.line("components", "none by manifest");
@@ -302,9 +369,10 @@ const boot: readonly (() => void)[] = [
   },
   () => pump.initialise("rtc", realTimeClock),
   () => pump.initialise("virtio", virtio),
+  () => pump.initialise("ninedoor", ninedoor),
   () => pump.initialise("tick", tick),
   () => pump.initialise("console", () => console?.open()),
-  () => pump.initialise("components", components),
+  () => pump.initialise("components", firstComponents),
 ];
 
 pump.addJob({

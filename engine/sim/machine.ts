@@ -17,7 +17,7 @@ import { componentFunctions } from "./host/components.ts";
 import { describeValue } from "./host/context.ts";
 import type { MachineParts } from "./host/context.ts";
 import { machineFunctions } from "./host/machine.ts";
-import { LineTable } from "./lines.ts";
+import { EMPTY_LINE_TABLE, LineTable } from "./lines.ts";
 import type { DmaPool } from "./memory.ts";
 import { Stop, Thrown } from "./quickjs/errors.ts";
 import { Runtime } from "./quickjs/runtime.ts";
@@ -97,7 +97,7 @@ export class Machine {
       dma: board.dma,
       rootfs,
       components: new ComponentTable(options.componentBytes ?? 256 * MEBIBYTE, kick),
-      lines: new LineTable(lines ?? emptyLineTable()),
+      lines: new LineTable(lines ?? EMPTY_LINE_TABLE),
       phases,
       counters: { gcRuns: 0, gcLongestUs: 0, jobsDeferred: 0, restarts: 0 },
       log: (text) => {
@@ -215,7 +215,7 @@ export class Machine {
     };
     const outOfMemory = runtime.isOutOfMemory(value);
     runtime.liftLimit();
-    log(`engine: uncaught: ${describeValue({ machine: this.parts, runtime }, value)}\n`);
+    log(`engine: uncaught: ${describeValue(this.parts.lines, runtime, value)}\n`);
     if (!outOfMemory) return;
     log(
       `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use, ${String(heapPeak)} at most\n`,
@@ -390,10 +390,4 @@ function isEngineFailure(error: unknown): boolean {
   return (
     error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && error.message.includes("call stack"))
   );
-}
-
-function emptyLineTable(): Uint8Array {
-  const bytes = Buffer.alloc(12);
-  bytes.write("LINE", "latin1");
-  return bytes;
 }

@@ -16,6 +16,8 @@ export interface RootfsContent {
   readonly lines: Uint8Array;
   readonly bytecode: Uint8Array;
   readonly manifest: string;
+  /** Token and secrets of the hive, see `hiveCredentials`. */
+  readonly credentials: string;
   /** Component images by file name. */
   readonly components: Readonly<Record<string, Uint8Array>>;
 }
@@ -37,6 +39,7 @@ export function engineConfig(heapBytes: number): string {
 export function writeRootfs(content: RootfsContent): Uint8Array {
   const files: CpioFile[] = [
     { name: "build.json", data: utf8(content.buildInfo) },
+    { name: "credentials.json", data: utf8(content.credentials) },
     { name: "engine.conf", data: utf8(engineConfig(content.heapBytes)) },
     { name: "kernel.dtb", data: content.kernelDtb },
     { name: "main.lines", data: content.lines },

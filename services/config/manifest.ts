@@ -9,8 +9,10 @@ import { parseIpv4 } from "../net/address.ts";
 export interface Manifest {
   /** Longest console line in bytes. */
   readonly lineBytes: number;
-  /** Bytes of the boot and audit log that are kept. */
+  readonly limits: Limits;
+  /** Bytes of the boot log and of the Queen's that are kept. */
   readonly logRingBytes: number;
+  readonly queenLogBytes: number;
   readonly network: Network;
   /** Microseconds between two `tick` lines, 0 for none. */
   readonly tickPeriodUs: number;
@@ -18,7 +20,34 @@ export interface Manifest {
   readonly pumpTickUs: number;
   /** Whether somebody may type on the serial line. */
   readonly serialConsole: boolean;
+  readonly workers: WorkerSettings;
+  /** Most that a budget may grant. */
+  readonly budgetMaximum: { readonly ttlS: number; readonly ops: number; readonly ticks: number };
   readonly components: ComponentRules;
+}
+
+/** How much there may be at once. */
+export interface Limits {
+  /** Logins. */
+  readonly sessions: number;
+  readonly workers: number;
+  /** Of a 9P session: fids, requests that wait, bytes of replies that wait for the peer. */
+  readonly fids: number;
+  readonly tags: number;
+  readonly unsentBytes: number;
+  /** Binds and mounts of a login. */
+  readonly mounts: number;
+  /** How long a console command may take. */
+  readonly providerUs: number;
+}
+
+export interface WorkerSettings {
+  readonly arenaBytes: number;
+  readonly telemetryBytes: number;
+  readonly telemetry: "line" | "json";
+  /** Milliseconds between two heartbeats. */
+  readonly heartbeatMs: number;
+  readonly callsPerSecond: number;
 }
 
 export interface Network {
@@ -39,11 +68,26 @@ export interface ComponentRules {
 /** Bounds of every number in the manifest, by JSON pointer; those of the schema. */
 export const RANGES = {
   "/limits/line_bytes": [80, 4096],
+  "/limits/sessions": [1, 64],
+  "/limits/workers": [1, 64],
+  "/limits/fids": [8, 1024],
+  "/limits/tags": [1, 64],
+  "/limits/mounts": [1, 32],
+  "/limits/unsent_bytes": [8192, 1048576],
+  "/limits/provider_s": [1, 60],
   "/log/ring_bytes": [8192, 1048576],
+  "/log/queen_bytes": [8192, 4194304],
   "/network/prefix": [1, 30],
   "/tick/period_s": [0, 86400],
   "/pump/tick_ms": [1, 1000],
   "/runtime/heap_bytes": [4194304, 268435456],
+  "/workers/arena_bytes": [524288, 16777216],
+  "/workers/telemetry_bytes": [8192, 1048576],
+  "/workers/heartbeat_ms": [1, 86400000],
+  "/workers/calls_per_second": [10, 1000000],
+  "/budgets/ttl_s": [1, 31536000],
+  "/budgets/ops": [1, 1000000000000],
+  "/budgets/ticks": [1, 1000000000000],
   "/components/pong_mode": [0, 9],
   "/components/calls_per_second": [10, 1000000],
 } as const;
@@ -66,10 +110,11 @@ export function readManifest(text: string): Manifest {
     "pump",
     "consoles",
     "runtime",
+    "workers",
+    "budgets",
     "components",
   ]);
-  const limits = object(manifest["limits"], "/limits", ["line_bytes"]);
-  const log = object(manifest["log"], "/log", ["ring_bytes"]);
+  const log = object(manifest["log"], "/log", ["ring_bytes", "queen_bytes"]);
   const network = object(manifest["network"], "/network", ["mode", "address", "prefix", "gateway"]);
   const tick = object(manifest["tick"], "/tick", ["period_s"]);
   const pump = object(manifest["pump"], "/pump", ["tick_ms"]);
@@ -83,8 +128,9 @@ export function readManifest(text: string): Manifest {
   // The engine takes the heap's size from the image; that it is one is checked here as everything else.
   number(runtime["heap_bytes"], "/runtime/heap_bytes");
   return {
-    lineBytes: number(limits["line_bytes"], "/limits/line_bytes"),
+    ...limitsOf(manifest["limits"]),
     logRingBytes: number(log["ring_bytes"], "/log/ring_bytes"),
+    queenLogBytes: number(log["queen_bytes"], "/log/queen_bytes"),
     network: {
       mode: oneOf(network["mode"], "/network/mode", ["static", "none"]),
       address: ipv4(network["address"], "/network/address"),
@@ -94,12 +140,53 @@ export function readManifest(text: string): Manifest {
     tickPeriodUs: number(tick["period_s"], "/tick/period_s") * 1_000_000,
     pumpTickUs: number(pump["tick_ms"], "/pump/tick_ms") * 1000,
     serialConsole: consoles(manifest["consoles"]),
+    workers: workersOf(manifest["workers"]),
+    budgetMaximum: budgetsOf(manifest["budgets"]),
     components: {
       pong: boolean(components["pong"], "/components/pong"),
       pongMode: number(components["pong_mode"], "/components/pong_mode"),
       callsPerSecond: number(components["calls_per_second"], "/components/calls_per_second"),
       onFault: oneOf(components["on_fault"], "/components/on_fault", ["destroy", "keep"]),
     },
+  };
+}
+
+function limitsOf(value: unknown): Pick<Manifest, "lineBytes" | "limits"> {
+  const fields = ["line_bytes", "sessions", "workers", "fids", "tags", "mounts", "unsent_bytes", "provider_s"] as const;
+  const limits = object(value, "/limits", fields);
+  const limit = (name: (typeof fields)[number]): number => number(limits[name], `/limits/${name}`);
+  return {
+    lineBytes: limit("line_bytes"),
+    limits: {
+      sessions: limit("sessions"),
+      workers: limit("workers"),
+      fids: limit("fids"),
+      tags: limit("tags"),
+      unsentBytes: limit("unsent_bytes"),
+      mounts: limit("mounts"),
+      providerUs: limit("provider_s") * 1_000_000,
+    },
+  };
+}
+
+function workersOf(value: unknown): WorkerSettings {
+  const fields = ["arena_bytes", "telemetry_bytes", "telemetry", "heartbeat_ms", "calls_per_second"];
+  const workers = object(value, "/workers", fields);
+  return {
+    arenaBytes: number(workers["arena_bytes"], "/workers/arena_bytes"),
+    telemetryBytes: number(workers["telemetry_bytes"], "/workers/telemetry_bytes"),
+    telemetry: oneOf(workers["telemetry"], "/workers/telemetry", ["line", "json"]),
+    heartbeatMs: number(workers["heartbeat_ms"], "/workers/heartbeat_ms"),
+    callsPerSecond: number(workers["calls_per_second"], "/workers/calls_per_second"),
+  };
+}
+
+function budgetsOf(value: unknown): Manifest["budgetMaximum"] {
+  const budgets = object(value, "/budgets", ["ttl_s", "ops", "ticks"]);
+  return {
+    ttlS: number(budgets["ttl_s"], "/budgets/ttl_s"),
+    ops: number(budgets["ops"], "/budgets/ops"),
+    ticks: number(budgets["ticks"], "/budgets/ticks"),
   };
 }
 

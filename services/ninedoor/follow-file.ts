@@ -22,6 +22,7 @@ export interface FollowFileOptions {
 }
 
 export class FollowFile implements Place, Parked, RingWatcher {
+  readonly immediate = true;
   readonly #qid: Qid;
   readonly #options: FollowFileOptions;
   /** Who waits, and where their fids stand, in places that are made when they are needed first and used again. */
@@ -62,9 +63,9 @@ export class FollowFile implements Place, Parked, RingWatcher {
 
   getattr(request: Request, file: OpenFile | undefined): void {
     const { life, ring } = this.#options;
-    if (file instanceof OpenFollow) answerAttributes(request, MODE_READ_ONLY, file.cursor.size);
+    if (file instanceof OpenFollow) answerAttributes(request, MODE_READ_ONLY, file.cursor.size, ring.end);
     else if (life.ended) request.refuse(NOT_FOUND);
-    else answerAttributes(request, MODE_READ_ONLY, ring.end - ring.start);
+    else answerAttributes(request, MODE_READ_ONLY, ring.end - ring.start, ring.end);
   }
 
   setattr(request: Request): void {

@@ -27,6 +27,10 @@ export interface WalkRequest extends Request {
 /** A file or directory; the promises are those of `Node` in secure9p/tree.ts. */
 export interface Place {
   readonly qid: Qid;
+  /** Whether `open` answers before it returns, always; such places spare the hive a request that can wait. */
+  readonly immediate?: boolean;
+  /** What `walk` finds, of directories that know at once; they have it beside `walk`, for the same reason. */
+  find?(name: string, client: Client): Place | undefined;
   walk(request: WalkRequest, name: string, client: Client): void;
   open(request: Request, client: Client): void;
   getattr(request: Request, file: OpenFile | undefined, client: Client): void;

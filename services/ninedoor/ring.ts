@@ -106,6 +106,20 @@ export class Ring {
     return taken < first || first === wanted ? taken : taken + to.put(this.#ring, 0, wanted - first);
   }
 
+  /**
+   * Copy the record that begins at a kept offset, without its newline.
+   * @returns its length; the next one begins behind its newline. @throws RangeError if `into` is too short.
+   */
+  record(offset: number, into: Uint8Array): number {
+    const size = this.#ring.length;
+    const at = offset % size;
+    const length = this.#recordLength(at);
+    const first = Math.min(length, size - at);
+    this.#bytes.copy(into, 0, this.#ring, at, first);
+    if (first < length) this.#bytes.copy(into, first, this.#ring, 0, length - first);
+    return length;
+  }
+
   /** Take more memory, if it may. Before it has all nothing was forgotten, so what it keeps begins at its first byte. */
   #grow(need: number): void {
     let size = this.#ring.length;
@@ -117,11 +131,14 @@ export class Ring {
   }
 
   #forget(): void {
-    const size = this.#ring.length;
-    const at = this.#start % size;
-    const newline = this.#ring.indexOf(NEWLINE, at);
-    const length = newline >= 0 ? newline - at + 1 : size - at + this.#ring.indexOf(NEWLINE) + 1;
+    const length = this.#recordLength(this.#start % this.#ring.length) + 1;
     this.overwritten += length;
     this.#start += length;
+  }
+
+  /** From there to the newline, which may be behind the ring's end. */
+  #recordLength(at: number): number {
+    const newline = this.#ring.indexOf(NEWLINE, at);
+    return newline >= 0 ? newline - at : this.#ring.length - at + this.#ring.indexOf(NEWLINE);
   }
 }

@@ -97,7 +97,10 @@ export class Workers {
       handler: new RecordAppender(bytes, telemetry),
       lineBytes: limits.lineBytes,
     });
-    directory.add("status", maker.text(qids.next(QTFILE), life, files.status));
+    directory.add(
+      "status",
+      maker.text(qids.next(QTFILE), life, () => files.status()),
+    );
     maker.addRing(directory, "trace", trace, life, undefined);
     maker.addRing(directory, "result", result, life, {
       handler: new RecordAppender(bytes, result),

@@ -30,6 +30,8 @@ const debianTools: Readonly<Record<string, string>> = {
   dtc: "",
   ip: "",
   ping: "",
+  diodcat: "",
+  tshark: "",
 };
 const macTools: Readonly<Record<string, string>> = {
   "qemu-system-aarch64": "echo QEMU emulator version 10.1.0",
@@ -95,7 +97,7 @@ describe("toolchain setup", () => {
     mkdirSync(join(top, "out/quickjs"), { recursive: true });
     writeFileSync(join(top, "out/quickjs/quickjs.c"), "");
     writeFileSync(join(top, "out/quickjs/.sha256"), pin("QUICKJS_SHA256"));
-    const runOnly = new Set(["qemu-system-aarch64", "ip", "ping", "dtc"]);
+    const runOnly = new Set(["qemu-system-aarch64", "ip", "ping", "dtc", "diodcat", "tshark"]);
     for (const [script, tools] of [
       ["setup_debian.sh", debianTools],
       ["setup_macos_arm64.sh", macTools],
@@ -117,6 +119,8 @@ describe("toolchain setup", () => {
     beforeEach(() => {
       withTools(debianTools);
       stub("id", "echo 0");
+      mkdirSync(join(top, "out/v9fs"), { recursive: true });
+      writeFileSync(join(top, "out/v9fs/.suite"), `${pin("V9FS_SUITE")}\n`);
     });
 
     it("has nothing to do and says nothing when everything is there", () => {
@@ -145,7 +149,7 @@ describe("toolchain setup", () => {
         "",
       ]);
       expect(existsSync(join(folder, "called"))).to.equal(false);
-      expect(existsSync(join(top, "out"))).to.equal(false);
+      expect(readdirSync(join(top, "out"))).to.deep.equal(["v9fs"]);
     });
 
     it("takes a QEMU that is too old for missing, and says which version it found", () => {
@@ -214,7 +218,7 @@ for tool in dtc ninja; do printf '#!/bin/sh\\n' >${bin}/$tool; chmod +x ${bin}/$
         /^setup_debian\.sh: .*bad\.tar\.xz: SHA-256 is 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881, but the pinned QuickJS /,
       );
       expect(quickjs()).to.equal("old");
-      expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs"]);
+      expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs", "v9fs"]);
     });
 
     it("replaces an unpacked source that is not the pinned one", () => {
@@ -234,7 +238,7 @@ for tool in dtc ninja; do printf '#!/bin/sh\\n' >${bin}/$tool; chmod +x ${bin}/$
       });
     });
 
-    describe("downloading QuickJS", () => {
+    describe("downloading", () => {
       const log = (): string[] => readFileSync(join(folder, "sources.log"), "utf8").split("\n").slice(0, -1);
 
       beforeEach(function () {
@@ -306,7 +310,7 @@ esac`,
           line("http://stanza.example/debian"),
           line("http://folded.example/debian"),
         ]);
-        expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs"]);
+        expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs", "v9fs"]);
       });
 
       it("checks the sum of what the mirror gave", () => {
@@ -325,6 +329,95 @@ esac`,
         expect(status).to.equal(1);
         expect(err).to.match(/no mirror of this machine gave quickjs_.*; give it as QUICKJS_TARBALL=\/path\/quickjs_/);
         expect(log()).to.have.length(3);
+      });
+
+      describe("the Linux of the v9fs check", () => {
+        const kernel = "linux-image-6.1.2-arm64";
+
+        beforeEach(() => {
+          environment["QUICKJS_TARBALL"] = tarball();
+          rmSync(join(top, "out/v9fs"), { recursive: true });
+          symlinkSync("/usr/bin/find", join(bin, "find"));
+          stub("apt-cache", `printf 'linux-image-arm64\\n  Depends: ${kernel}\\n'`);
+          stub(
+            "dpkg-deb",
+            `case "$2" in
+*busybox*) mkdir -p "$3/usr/bin"; cat "$2" >"$3/usr/bin/busybox" ;;
+*) mkdir -p "$3/boot" "$3/usr/lib/modules/6.1.2/kernel/fs/9p" "$3/usr/lib/modules/6.1.2/kernel/fs/ext4"
+   echo kernel >"$3/boot/vmlinuz-6.1.2-arm64"
+   echo 9p >"$3/usr/lib/modules/6.1.2/kernel/fs/9p/9p.ko.xz"
+   echo ext4 >"$3/usr/lib/modules/6.1.2/kernel/fs/ext4/ext4.ko.xz" ;;
+esac`,
+          );
+        });
+        /** An apt-get that records its sources and architecture, and has the packages at one mirror. */
+        const packagesFrom = (mirror: string): void => {
+          stub(
+            "apt-get",
+            `case "$*" in
+*" update") cat sources.list 2>/dev/null || cat "$(dirname "$2")/sources.list"; grep Architecture "$2"; exit 0 ;;
+*"download ${kernel} busybox-static") grep -q ${mirror} sources.list && echo busybox >busybox-static_1_arm64.deb && echo >${kernel}_1_arm64.deb ;;
+*) exit 100 ;;
+esac >>${join(folder, "sources.log")}`,
+          );
+        };
+        const content = (path: string): string => readFileSync(join(top, "out/v9fs", path), "utf8");
+
+        it("is missing to --check, and not to who builds only", () => {
+          run(script);
+          stub("apt-get", "exit 100");
+          expect(run(script, "--check")).to.deep.include({
+            status: 1,
+            out: `missing: Linux for the v9fs check in out/v9fs: package linux-image-arm64, busybox-static (${pin("V9FS_SUITE")}, arm64), installed by: toolchain/setup_debian.sh\n`,
+          });
+          expect(run(script, "--check-build")).to.deep.equal({ status: 0, out: "", err: "" });
+        });
+
+        it("comes for arm64 from the machine's own mirrors in turn, by a configuration of its own", () => {
+          packagesFrom("stanza");
+          const { status, out, err } = run(script);
+          expect({ status, err }).to.deep.equal({ status: 0, err: "" });
+          expect(out).to.include("Linux for the v9fs check is in out/v9fs\n");
+          expect(log().filter((line) => line.startsWith("deb "))).to.deep.equal(
+            ["classic", "stanza"].map(
+              (mirror) =>
+                `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://${mirror}.example/debian ${pin("V9FS_SUITE")} main`,
+            ),
+          );
+          expect(log()).to.include('APT::Architecture "arm64";');
+          expect(["vmlinuz", "busybox", "modules/9p.ko.xz", ".suite"].map(content)).to.deep.equal([
+            "kernel\n",
+            "busybox\n",
+            "9p\n",
+            `${pin("V9FS_SUITE")}\n`,
+          ]);
+          expect(readdirSync(join(top, "out/v9fs/modules"))).to.deep.equal(["9p.ko.xz"]);
+          expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs", "v9fs"]);
+          expect(run(script)).to.deep.equal({ status: 0, out: "", err: "" });
+        });
+
+        it("comes from a folder of packages where there is no network", () => {
+          const packages = join(folder, "packages");
+          mkdirSync(packages);
+          for (const name of [kernel, "busybox-static"])
+            writeFileSync(join(packages, `${name}_1_arm64.deb`), "busybox\n");
+          environment["V9FS_PACKAGES"] = packages;
+          stub("apt-get", "exit 100");
+          expect(run(script)).to.deep.include({ status: 0, err: "" });
+          expect(content("vmlinuz")).to.equal("kernel\n");
+          environment["V9FS_PACKAGES"] = join(folder, "none");
+          rmSync(join(top, "out/v9fs"), { recursive: true });
+          expect(run(script).err).to.match(/none: no such folder\n$/);
+        });
+
+        it("says how to go on when no mirror has it, and has installed the rest", () => {
+          packagesFrom("nowhere");
+          const { status, err } = run(script);
+          expect(status).to.equal(1);
+          expect(err).to.match(/no mirror of this machine gave linux-image-arm64 and busybox-static .*V9FS_PACKAGES=/);
+          expect(quickjs()).to.equal("int quickjs;");
+          expect(existsSync(join(top, "out/v9fs"))).to.equal(false);
+        });
       });
     });
   });

@@ -57,8 +57,7 @@ struct platform_component {
 };
 
 /* ---- machine ---- */
-const char *platform_kernel_name(void);
-const char *platform_name(void);
+extern const char platform_kernel_name[], platform_name[];
 uint64_t platform_ram_bytes(void);
 /* A phase of the boot has ended. Those of the first boot are kept, in their order; later ones are not. */
 void platform_phase(const char *name);

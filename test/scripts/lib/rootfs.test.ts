@@ -11,6 +11,7 @@ const content: RootfsContent = {
   lines: bytes(2, 2),
   bytecode: bytes(3, 3, 3),
   manifest: "{}",
+  credentials: "{}",
   components: { "pong.elf": bytes(4), "another.elf": bytes(5) },
 };
 
@@ -23,6 +24,7 @@ describe("boot archive", () => {
       "crc32",
       "another.elf",
       "build.json",
+      "credentials.json",
       "engine.conf",
       "kernel.dtb",
       "main.lines",

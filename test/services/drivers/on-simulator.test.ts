@@ -2,11 +2,13 @@
  * The drivers in the bundle that ships, in QuickJS, on the simulator's device models: what the two sides have to agree on
  * that neither side's own tests can show.
  */
+import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { QueueHooks, UsedEntry } from "../../../engine/sim/devices/virtio/queue.ts";
+import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { Machine } from "../../../engine/sim/machine.ts";
 import { buildVmBundle } from "../../../scripts/lib/vm-bundle.ts";
 import {
@@ -38,6 +40,7 @@ describe("drivers on the simulator", function () {
       source = Buffer.from(bundle.js).toString("utf8");
       rootfs = new Map([
         ["build.json", text.encode(bundle.buildInfo)],
+        ["credentials.json", text.encode(JSON.stringify(createCredentials(randomBytes)))],
         ["main.lines", bundle.lines],
         ["manifest.json", await readFile(manifest)],
       ]);

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { BootLog, LogReader, stamp } from "../../../services/log/boot-log.ts";
+import { BootLog, LogReader } from "../../../services/log/boot-log.ts";
+import { stamp } from "../../../services/log/line-log.ts";
 import { ManualClock, nodeBytes, text } from "../support/ports.ts";
 
 function setup(ringBytes = 256, lineBytes = 64) {

@@ -42,6 +42,7 @@ describe("hive", () => {
       "virtio",
       "rng",
       "net",
+      "ninedoor",
       "tick",
       "console",
       "components",
@@ -71,7 +72,7 @@ describe("hive", () => {
     expect((await hive.ask("mem"))[2]).to.match(/^heap used=\d+ peak=\d+ limit=16777216 blocks=\d+$/);
     expect((await hive.ask("netstats"))[2]).to.equal("link up mtu=1500 changes=1");
     const ps = await hive.ask("ps");
-    expect(ps).to.include("job boot done runs=6 restarts=0 longest_us=0");
+    expect(ps).to.include("job boot done runs=7 restarts=0 longest_us=0");
     expect(ps.find((row) => row.startsWith("component 0 pong calling calls=3 refused=0"))).to.not.equal(undefined);
     expect((await hive.ask("quit"))[1]).to.match(/^OK QUIT .*Ctrl-A/);
   });

@@ -1,7 +1,9 @@
 /** The real bundle in a simulated machine in virtual time, with the devices and the manifest that a test asks for. */
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { Machine, type MachineOptions } from "../../../engine/sim/machine.ts";
 import { makeRootfs } from "../../../engine/sim/rootfs.ts";
 import { Terminal } from "../../../engine/sim/terminal.ts";
@@ -12,6 +14,9 @@ export const PROMPT = "cohesix> ";
 const mainFile = join(import.meta.dirname, "../../../services/main.ts");
 const manifestFile = join(import.meta.dirname, "../../../rootfs/manifest.json");
 export const manifestText = readFileSync(manifestFile, "utf8");
+
+/** What opens the hives of these tests. */
+export const credentials = createCredentials(randomBytes);
 
 /** The repository's manifest with some of its sections' fields replaced. */
 export function manifestWith(changes: Readonly<Record<string, object>>): string {
@@ -56,6 +61,7 @@ export class Hive {
       source: Buffer.from(built.js).toString("utf8"),
       rootfs: makeRootfs({
         "build.json": built.buildInfo,
+        "credentials.json": JSON.stringify(credentials),
         "main.lines": built.lines,
         "manifest.json": setup.manifest ?? manifestText,
         ...setup.files,

@@ -138,6 +138,31 @@ describe("ring file", () => {
     expect(visitor.cat("/file")).to.equal("0123456789abcdef\nx\nmore\n");
   });
 
+  for (const [what, make] of [
+    ["ring", ringFile.bind(undefined, true)],
+    ["ring that is followed", followFile.bind(undefined, 4)],
+  ] as const) {
+    it(`says of a ${what} where it ends since boot, and by that where a fid stands, before it was overtaken and after`, () => {
+      const { visitor, ring, add } = make(24);
+      add("0123456789");
+      const fid = visitor.opened("/file");
+      expect(visitor.span(fid)).to.deep.equal({ start: ring.start, end: ring.end, valid: 0x27ff });
+      const before = ring.start;
+      add("four");
+      expect(visitor.span(fid)).to.deep.equal({ start: before, end: ring.end, valid: 0x27ff });
+      while (ring.start <= before + 4) add("five");
+      expect(visitor.read(fid, 4)).to.equal("!ESTALE");
+      expect(visitor.span(fid)).to.deep.equal({ start: ring.start - 4, end: ring.end, valid: 0x27ff });
+      const unopened = visitor.walk("/file");
+      expect(visitor.span(Number(unopened))).to.deep.equal({ start: ring.start, end: ring.end, valid: 0x27ff });
+    });
+  }
+
+  it("has no end since boot for a text, which is made anew each time", () => {
+    const { visitor } = textFile();
+    expect(visitor.span(visitor.opened("/file"))).to.deep.equal({ start: -7, end: 0, valid: 0x7ff });
+  });
+
   it("joins halves to records per fid, and keeps the last one without newline at the clunk", () => {
     const { visitor } = ringFile(true);
     const a = visitor.opened("/file", O_WRONLY);

@@ -43,6 +43,15 @@ describe("ring", () => {
     expect(read(ring, 12)).to.equal("123456789\n");
   });
 
+  it("copies a record whole, also around the ring's end, into what is long enough", () => {
+    const ring = new Ring(nodeBytes, 10, 9);
+    for (const record of ["aaaa", "bbbb", "cdefg"]) append(ring, record);
+    const into = new Uint8Array(9);
+    expect(ring.record(ring.start, into)).to.equal(5);
+    expect(text(into.slice(0, 5))).to.equal("cdefg");
+    expect(() => ring.record(ring.start, new Uint8Array(4))).to.throw(RangeError);
+  });
+
   it("refuses what is no record and changes nothing", () => {
     const ring = new Ring(nodeBytes, 10, 5);
     append(ring, "kept");

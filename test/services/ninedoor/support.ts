@@ -214,6 +214,18 @@ export class Visitor {
     return why === "" ? size : why;
   }
 
+  /** Where a fid's offset 0 and the file's end stand in bytes since boot, and `valid`. */
+  span(fid: number): { start: number; end: number; valid: number } | string {
+    let span = { start: -1, end: -1, valid: -1 };
+    const why = this.#ask(
+      (done) => this.client.getattr(fid, GETATTR_BASIC, done),
+      ({ attributes: { size, dataVersion, valid } }) => {
+        span = { start: dataVersion - size, end: dataVersion, valid };
+      },
+    );
+    return why === "" ? span : why;
+  }
+
   qid(path: string): Found {
     const fid = this.walk(path);
     if (typeof fid === "string") throw new Error(`${path}: ${fid}`);

@@ -1,0 +1,23 @@
+/**
+ * The reports on the machine as files below `/proc`. A file is made when it is opened; what a hive does not have, a network
+ * say, has no file.
+ */
+import type { Namespace } from "../ninedoor/namespace.ts";
+import type { Facts } from "./facts.ts";
+import { bootReport, capsReport, memoryReport, processReport, pumpReport, versionReport } from "./reports.ts";
+
+export function addReports(namespace: Namespace, facts: Facts): void {
+  const add = (name: string, lines: () => readonly string[]): void =>
+    namespace.addProc(name, () => lines().join("\n") + "\n");
+  add("boot", () => [...bootReport(facts), ...linkLine(facts)]);
+  add("version", () => versionReport(facts));
+  add("pump", () => [...pumpReport(facts), ...processReport(facts)]);
+  add("mem", () => [...memoryReport(facts), ...capsReport(facts.machine)]);
+  add("console", () => [facts.console()]);
+  if (facts.network() !== undefined) add("net/counters", () => facts.network() ?? []);
+}
+
+/** The network's first line is the link's state. */
+function linkLine(facts: Facts): readonly string[] {
+  return facts.network()?.slice(0, 1) ?? [];
+}

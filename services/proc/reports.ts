@@ -1,0 +1,90 @@
+/**
+ * Reports as lines of text, the same on the console and under `/proc`. Each is bounded by the tables that it prints and is
+ * made anew whenever it is asked for; its lines are `name value` or `name key=value …`, so that scripts can read them.
+ */
+import type { Facts, Machine } from "./facts.ts";
+
+/** Microseconds as milliseconds with three decimals. */
+const ms = (us: number): string => `${(us / 1000).toFixed(3)} ms`;
+const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`;
+
+/** What booted, when each part of it came up, and the devices that are served. */
+export function bootReport(facts: Facts): string[] {
+  const { machine, build, pump } = facts;
+  const boot = machine.bootInfo();
+  return [
+    `version ${build.version} revision ${build.revision}`,
+    `image ${build.imageHash} quickjs ${build.quickjs}`,
+    `kernel ${boot.kernel}`,
+    `platform ${boot.platform}`,
+    `ram ${boot.ramBytes / 1048576} MiB`,
+    ...boot.phases.map(({ name, us }) => `phase ${name} ${ms(us)}`),
+    ...pump.subsystems.map(({ name, upUs }) => `up ${name} ${ms(upUs)}`),
+    ...facts.devices().map((device) => `device ${device}`),
+    `restarts ${boot.restarts}`,
+  ];
+}
+
+export function versionReport({ machine, build }: Facts): string[] {
+  return [
+    `Cohesix ${build.version} revision ${build.revision} image ${build.imageHash} on ${machine.bootInfo().kernel}`,
+  ];
+}
+
+export function capsReport(machine: Machine): string[] {
+  const caps = machine.caps();
+  return [
+    `slots used=${caps.slotsUsed} total=${caps.slotsTotal}`,
+    `untyped count=${caps.untypedCount} free=${kib(caps.untypedFreeBytes)} total=${kib(caps.untypedBytes)}`,
+    `device-untyped count=${caps.deviceUntypedCount}`,
+    `irq-handlers count=${caps.irqHandlers}`,
+    `components live=${caps.components} max=${caps.componentsMax}`,
+  ];
+}
+
+export function memoryReport({ machine, pump, log }: Facts): string[] {
+  const memory = machine.memory();
+  const { collection } = pump;
+  return [
+    `heap used=${memory.heapUsed} peak=${memory.heapPeak} limit=${memory.heapLimit} blocks=${memory.heapBlocks}`,
+    `dma used=${memory.dmaUsed} total=${memory.dmaTotal}`,
+    `gc runs=${memory.gcRuns} longest_us=${memory.gcLongestUs} idle=${collection.runs} skipped=${collection.skipped}`,
+    `promises deferred=${memory.jobsDeferred}`,
+    `log lines=${log.lines} bytes=${log.end - log.start} capacity=${log.capacity} overwritten=${log.overwritten} cut=${log.cut}`,
+  ];
+}
+
+/** Turns, tick and stages. */
+export function pumpReport({ pump }: Facts): string[] {
+  const { tick, turnTime } = pump;
+  return [
+    `turns count=${turnTime.count} p50_us=${turnTime.percentile(0.5)} p99_us=${turnTime.percentile(0.99)} max_us=${turnTime.max}`,
+    `tick period_us=${tick.periodUs} count=${tick.count} missed=${tick.missed} late p50_us=${tick.lateness.percentile(0.5)}` +
+      ` p99_us=${tick.lateness.percentile(0.99)} max_us=${tick.lateness.max}`,
+    ...pump
+      .stages()
+      .map(
+        ({ name, unit, done, deferred, refused, failed }) =>
+          `stage ${name} done=${done} ${unit} deferred=${deferred} refused=${refused} failed=${failed}`,
+      ),
+  ];
+}
+
+/** Jobs and components. */
+export function processReport({ pump, supervisor }: Facts): string[] {
+  return [
+    ...pump
+      .jobs()
+      .map(
+        ({ name, state, runs, restarts, longestUs }) =>
+          `job ${name} ${state} runs=${runs} restarts=${restarts} longest_us=${longestUs}`,
+      ),
+    ...supervisor
+      .list()
+      .map(
+        ({ id, name, state, calls, refused, bytes }) =>
+          `component ${id} ${name} ${state} calls=${calls} refused=${refused} bytes=${bytes}`,
+      ),
+    ...supervisor.ended.map(({ name, why, atUs }) => `ended ${name} at ${ms(atUs)}: ${why}`),
+  ];
+}
