@@ -115,7 +115,7 @@ describe("workers' memory, in QuickJS", () => {
       vm.run("fill()");
       const full = (vm.heapUsed - before) / 64;
       // 88 KiB of rings.
-      expect(alive, "KiB of one that has started").to.be.below(48 * KIB);
+      expect(alive, "KiB of one that has started").to.be.below(56 * KIB);
       expect(full - alive).to.be.below(88 * KIB);
       expect(64 * full, "all of them").to.be.below(9 * KIB * KIB);
       expect(vm.run("kill()")).to.equal(0);
