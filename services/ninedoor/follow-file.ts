@@ -25,18 +25,19 @@ export class FollowFile implements Place, Parked, RingWatcher {
   readonly immediate = true;
   readonly #qid: Qid;
   readonly #options: FollowFileOptions;
-  /** Who waits, and where their fids stand, in places that are used again. */
-  readonly #requests: (Request | undefined)[];
-  readonly #cursors: (RingCursor | undefined)[];
+  /** Who waits, and where their fids stand, in places that are made when they are needed first and used again. */
+  readonly #requests: (Request | undefined)[] = [];
+  readonly #cursors: (RingCursor | undefined)[] = [];
   #waiting = 0;
 
   constructor(options: FollowFileOptions) {
     this.#qid = options.qid;
     this.#options = options;
-    this.#requests = new Array<Request | undefined>(options.waiters).fill(undefined);
-    this.#cursors = new Array<RingCursor | undefined>(options.waiters).fill(undefined);
     options.ring.watch(this);
-    options.life.onEnd(() => this.appended());
+    options.life.onEnd(() => {
+      this.appended();
+      options.ring.unwatch(this);
+    });
   }
 
   get qid(): Qid {
@@ -73,8 +74,8 @@ export class FollowFile implements Place, Parked, RingWatcher {
 
   /** Let a read wait. */
   wait(request: Request, cursor: RingCursor): void {
-    const { counters } = this.#options;
-    for (let i = 0; i < this.#requests.length; i++) {
+    const { counters, waiters } = this.#options;
+    for (let i = 0; i < waiters; i++) {
       if (this.#requests[i] !== undefined) continue;
       this.#requests[i] = request;
       this.#cursors[i] = cursor;

@@ -49,7 +49,7 @@ export interface LineHandler {
 /** How long some files live: a worker's until it ends. Nobody finds them then; open ones give what they hold, then `Closed`. */
 export class Lifetime {
   #ended = false;
-  readonly #listeners: (() => void)[] = [];
+  #listeners: (() => void)[] = [];
 
   get ended(): boolean {
     return this.#ended;
@@ -63,6 +63,9 @@ export class Lifetime {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const listener of this.#listeners) listener();
+    // Forgotten, for they hold what holds this: rings are too large to wait for a collection of cycles.
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
   }
 }

@@ -63,6 +63,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
   readonly #context: WorkerContext;
   readonly #timer: HeldTimer | undefined;
   readonly #line: Uint8Array;
+  #id = "";
   #entry: WorkerEntry | undefined = undefined;
   #grant: Grant | undefined = undefined;
   #ticket = new Uint8Array(0);
@@ -88,12 +89,13 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     return this.#timer !== undefined;
   }
 
+  /** "" before it has its files. */
   get id(): string {
-    return this.#entry?.id ?? "";
+    return this.#id;
   }
 
   get name(): string {
-    return this.id;
+    return this.#id;
   }
 
   get grant(): Grant {
@@ -102,6 +104,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
 
   /** It has its files. */
   enter(entry: WorkerEntry): void {
+    this.#id = entry.id;
     this.#entry = entry;
   }
 
@@ -199,11 +202,13 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     this.#entry?.trace.append(this.#line, 0, bytes.encode(line, this.#line, 0));
   }
 
-  /** Give back what it holds itself. Nothing comes of it any more. */
+  /** Give back what it holds itself, and let go of what is large. Nothing comes of it any more. */
   release(): void {
     this.#port?.close();
+    this.#port = undefined;
     this.#timer?.release();
     if (this.task !== undefined) this.#context.scheduler.remove(this.task);
+    this.#entry = undefined;
   }
 
   #status(): string {
@@ -251,7 +256,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
 }
 
 /** What a worker's own 9P session may hold; 64 of them have to fit the root's heap. */
-const SESSION = { msize: 2048, fids: 16, tags: 4, unsentBytes: 8192 } as const;
+const SESSION = { msize: 2048, fids: 16, tags: 2, unsentBytes: 8192 } as const;
 /** Bytes of a trace line. */
 const LINE_BYTES = 600;
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;

@@ -230,6 +230,15 @@ describe("hive: a spawn", () => {
       },
       "the ledger of tickets is full",
     ],
+    [
+      "nothing makes its ticket this boot's own",
+      {},
+      (all: TestHive) => {
+        all.random = "none";
+        all.wall = false;
+      },
+      "no ticket can be minted for it",
+    ],
   ] as const) {
     it(`is refused whole when ${what}`, () => {
       const all = new TestHive(setup);
@@ -249,6 +258,20 @@ describe("hive: a spawn", () => {
       expect(all.hive.scheduler.running).to.equal(undefined);
     });
   }
+
+  it("is undone when a driver throws in the middle of it", () => {
+    const all = new TestHive();
+    const queen = all.visit(all.operator());
+    const before = [all.timers.size, all.hive.ledger.size, all.components.size];
+    all.random = "broken";
+    expect(queen.echo(SPAWN, "/queen/ctl")).to.equal("!EBUSY");
+    expect(all.errors.splice(0).map(String)).to.deep.equal(["Error: the device is broken"]);
+    expect([all.timers.size, all.hive.ledger.size, all.components.size]).to.deep.equal(before);
+    expect(queen.list("/worker")).to.deep.equal([]);
+    all.random = "drawn";
+    expect(queen.echo(SPAWN, "/queen/ctl")).to.equal("22");
+    expect(queen.list("/worker")).to.deep.equal(["worker-2"]);
+  });
 
   it("has room for 64, says busy to the 65th, and has room again when one is killed", () => {
     const all = new TestHive();

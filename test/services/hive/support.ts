@@ -46,8 +46,9 @@ export class TestHive {
   readonly components: InProcessComponents;
   readonly supervisor: Supervisor;
   readonly hive: Hive;
-  /** Whether the machine has a clock of the day. */
+  /** Whether the machine has a clock of the day, and what its random numbers are. */
   wall = true;
+  random: "drawn" | "none" | "broken" = "drawn";
 
   /** Microseconds that a component's step takes. */
   stepUs = 100;
@@ -78,8 +79,9 @@ export class TestHive {
       random: {
         ready: true,
         fill: (into) => {
-          into.fill(++drawn);
-          return true;
+          if (this.random === "broken") throw new Error("the device is broken");
+          if (this.random === "drawn") into.fill(++drawn);
+          return this.random === "drawn";
         },
       },
       bytes: nodeBytes,
