@@ -21,14 +21,16 @@ import { Writer } from "../../services/secure9p/wire.ts";
 import { span } from "../services/secure9p/fixture.ts";
 import { Random } from "../services/secure9p/fuzzer.ts";
 import { nodeBytes, utf8 } from "../services/support/ports.ts";
+import { Asked, LAST_TAG, TAGS } from "./asked.ts";
 import { Ledger } from "./ledger.ts";
 import { ANAMES, World } from "./world.ts";
 
 /** Sequences of one run, which has a world of its own and a seed. */
 export const RUN = 32;
 const STEPS = 60;
-const TAGS = 20;
 const FIDS = 12;
+/** Above all fids that are used. */
+const HIGHEST = 80;
 const ROOM = 16_384;
 
 const texts = (list: readonly string[]): Uint8Array[] => list.map(utf8);
@@ -62,68 +64,6 @@ export function sequenceCounts(): SequenceCounts {
 
 const writer = new Writer(nodeBytes);
 const m = new Message();
-
-/**
- * What was asked with each tag. Of several requests with one tag nobody can tell which an Rlerror is for, so it counts: replies of a
- * kind are no more than requests of it, and replies in all no more than requests.
- */
-class Asked {
-  readonly #types: number[][] = Array.from({ length: TAGS + 1 }, () => []);
-  readonly #errors = new Int32Array(TAGS + 1);
-  readonly #last = new Int32Array(TAGS + 1);
-
-  #at(tag: number): number {
-    if (tag === NOTAG) return TAGS;
-    if (tag >= TAGS) throw new Error(`a reply with tag ${tag}`);
-    return tag;
-  }
-
-  /** Requests that may still be answered. */
-  open(tag: number): number {
-    return this.#types[this.#at(tag)]!.length - this.#errors[this.#at(tag)]!;
-  }
-
-  /** Mostly a tag that waits. */
-  some(random: Random): number {
-    const tag = random.int(TAGS);
-    for (let i = 0; i < TAGS; i++) if (this.open((tag + i) % TAGS) > 0) return (tag + i) % TAGS;
-    return tag;
-  }
-
-  lastType(tag: number): number {
-    return this.#last[this.#at(tag)]!;
-  }
-
-  add(tag: number, type: number): void {
-    this.#types[this.#at(tag)]!.push(type);
-    this.#last[this.#at(tag)] = type;
-  }
-
-  answer(tag: number, type: number): void {
-    const at = this.#at(tag);
-    const types = this.#types[at]!;
-    if (type === RLERROR) this.#errors[at]!++;
-    else {
-      const which = types.indexOf(type - 1);
-      if (which < 0) throw new Error(`a reply ${type} with tag ${tag}, where ${types.join(", ")} wait`);
-      types.splice(which, 1);
-    }
-    const open = this.open(tag);
-    if (open < 0) throw new Error(`a reply ${type} with tag ${tag}, which nobody waits with`);
-    if (open === 0) this.over(tag);
-  }
-
-  /** Nothing may come any more to what was asked with this tag. */
-  over(tag: number): void {
-    this.#types[this.#at(tag)]!.length = 0;
-    this.#errors[this.#at(tag)] = 0;
-  }
-
-  clear(): void {
-    for (let tag = 0; tag < TAGS; tag++) this.over(tag);
-    this.over(NOTAG);
-  }
-}
 
 /** One client of a world. */
 class Peer {
@@ -276,13 +216,28 @@ class Peer {
   }
 
   end(): void {
+    if (this.#random.int(2) === 0) this.#leave();
     this.ledger.end();
+  }
+
+  /** Clunk everything, after which nothing can wait. */
+  #leave(): void {
+    this.ledger.drain();
+    if (this.#refused) return;
+    for (let fid = 0; fid < HIGHEST; fid++) {
+      this.#put(120, LAST_TAG, () => {
+        m.fid = fid;
+      });
+      this.send();
+    }
+    const { fids, inFlight } = this.session;
+    if (fids + inFlight > 0) throw new Error(`${fids} fids and ${inFlight} requests are left when all is clunked`);
   }
 
   /** Mostly one of them, at times any fid. */
   #some(fids: ReadonlySet<number>): number {
     const random = this.#random;
-    if (fids.size === 0 || random.int(16) === 0) return random.int(random.of([FIDS, 80]));
+    if (fids.size === 0 || random.int(16) === 0) return random.int(random.of([FIDS, HIGHEST]));
     let left = random.int(fids.size);
     for (const fid of fids) if (left-- === 0) return fid;
     return 0;
@@ -351,6 +306,8 @@ class Peer {
       this.#opened.add(about);
     }
     if (this.#starting && (type === RVERSION || (type === RLERROR && this.#asked.lastType(tag) === TVERSION))) {
+      const { fids, inFlight } = this.session;
+      if (fids + inFlight > 0) throw new Error(`${fids} fids and ${inFlight} requests outlive a Tversion`);
       this.#starting = false;
       this.#refused = type === RLERROR || msize === 0 || !version.equals("9P2000.L");
       this.#attached = false;

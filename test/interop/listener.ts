@@ -55,6 +55,9 @@ class Served {
 
   drained(): void {
     this.#full = false;
+    // It takes something: patience begins anew.
+    clearTimeout(this.#late);
+    this.#late = undefined;
     this.pump();
   }
 

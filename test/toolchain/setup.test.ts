@@ -1,96 +1,27 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import { inRepository, pin } from "../../scripts/lib/repository.ts";
-
-/** What the scripts may use of the machine; everything else they find is a stub of the test. */
-const base =
-  "sh awk basename cat chmod cut dirname grep head id mkdir mktemp mv printf rm sed sha256sum shasum sort tail tar tr xz".split(
-    " ",
-  );
-const debianTools: Readonly<Record<string, string>> = {
-  "qemu-system-aarch64": "echo QEMU emulator version 7.2.18 '(Debian 1:7.2)'",
-  "aarch64-linux-gnu-gcc": "",
-  cc: "",
-  cmake: "echo cmake version 3.25.1",
-  ninja: "",
-  dtc: "",
-  ip: "",
-  ping: "",
-  diodcat: "",
-  tshark: "",
-};
-const macTools: Readonly<Record<string, string>> = {
-  "qemu-system-aarch64": "echo QEMU emulator version 10.1.0",
-  "aarch64-elf-gcc": "",
-  cc: "",
-  cmake: "echo cmake version 4.1.2",
-  ninja: "",
-  dtc: "",
-};
+import { debianTools, Machine, macTools, type Said } from "./fixture.ts";
 
 describe("toolchain setup", () => {
+  let machine: Machine;
   let folder: string;
   let bin: string;
   let top: string;
   let environment: Record<string, string>;
 
-  const stub = (name: string, body: string): void => {
-    rmSync(join(bin, name), { force: true });
-    writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`);
-    chmodSync(join(bin, name), 0o755);
-  };
-  const run = (script: string, ...args: string[]): { status: number | null; out: string; err: string } => {
-    const result = spawnSync(join(top, "toolchain", script), args, { env: environment, encoding: "utf8" });
-    return { status: result.status, out: result.stdout, err: result.stderr };
-  };
-  /** A tarball under the pinned name, and a copy of the pins that expects it. */
-  const tarball = (content = "int quickjs;"): string => {
-    const inner = join(folder, "quickjs-x");
-    mkdirSync(inner, { recursive: true });
-    writeFileSync(join(inner, "quickjs.c"), content);
-    writeFileSync(join(inner, "VERSION"), `${pin("QUICKJS_VERSION")}\n`);
-    const path = join(folder, pin("QUICKJS_ORIG"));
-    execFileSync("tar", ["-cJf", path, "-C", folder, "quickjs-x"]);
-    const sum = execFileSync("sha256sum", [path], { encoding: "utf8" }).slice(0, 64);
-    const pins = join(top, "toolchain", "pins.sh");
-    writeFileSync(pins, readFileSync(pins, "utf8").replace(/^QUICKJS_SHA256=.*$/m, `QUICKJS_SHA256=${sum}`));
-    return path;
-  };
+  const stub = (name: string, body: string): void => machine.stub(name, body);
+  const run = (script: string, ...args: string[]): Said => machine.run(script, ...args);
+  const tarball = (content?: string): string => machine.tarball(content);
   const quickjs = (): string => readFileSync(join(top, "out/quickjs/quickjs.c"), "utf8");
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "toolchain-"));
-    bin = join(folder, "bin");
-    top = join(folder, "work tree");
-    mkdirSync(bin);
-    cpSync(inRepository("toolchain"), join(top, "toolchain"), { recursive: true });
-    for (const name of base) {
-      const found = ["/usr/bin", "/bin"].map((where) => join(where, name)).find((path) => existsSync(path));
-      if (found !== undefined) symlinkSync(found, join(bin, name));
-    }
-    const picolibc = join(folder, "picolibc");
-    for (const file of ["include/stdio.h", "lib/libc.a"]) {
-      mkdirSync(dirname(join(picolibc, file)), { recursive: true });
-      writeFileSync(join(picolibc, file), "");
-    }
-    environment = { PATH: bin, PICOLIBC: picolibc };
+    machine = new Machine();
+    ({ folder, bin, top, environment } = machine);
   });
   afterEach(() => {
-    rmSync(folder, { recursive: true });
+    machine.remove();
   });
 
   it("does not ask for what only runs and tests the image when it is to be built", () => {
@@ -117,10 +48,7 @@ describe("toolchain setup", () => {
   describe("on Debian", () => {
     const script = "setup_debian.sh";
     beforeEach(() => {
-      withTools(debianTools);
-      stub("id", "echo 0");
-      mkdirSync(join(top, "out/v9fs"), { recursive: true });
-      writeFileSync(join(top, "out/v9fs/.suite"), `${pin("V9FS_SUITE")}\n`);
+      machine.debian();
     });
 
     it("has nothing to do and says nothing when everything is there", () => {
@@ -239,50 +167,10 @@ for tool in dtc ninja; do printf '#!/bin/sh\\n' >${bin}/$tool; chmod +x ${bin}/$
     });
 
     describe("downloading", () => {
-      const log = (): string[] => readFileSync(join(folder, "sources.log"), "utf8").split("\n").slice(0, -1);
+      const log = (): string[] => machine.log();
 
       beforeEach(function () {
-        if (!existsSync("/usr/bin/apt-config") || !existsSync("/usr/share/keyrings/debian-archive-keyring.gpg")) {
-          console.log("    skipped: no apt-config or no Debian archive keyring on this machine");
-          this.skip();
-        }
-        symlinkSync("/usr/bin/apt-config", join(bin, "apt-config"));
-        symlinkSync("/usr/bin/cp", join(bin, "cp"));
-        const parts = join(folder, "etc", "sources.list.d");
-        mkdirSync(parts, { recursive: true });
-        mkdirSync(join(folder, "etc", "apt.conf.d"));
-        writeFileSync(join(folder, "apt.conf"), `Dir::Etc "${join(folder, "etc")}";\n`);
-        environment["APT_CONFIG"] = join(folder, "apt.conf");
-        writeFileSync(
-          join(folder, "etc", "sources.list"),
-          `# deb http://commented.example/debian bookworm main
-deb [arch=amd64 signed-by=/x] http://classic.example/debian bookworm main contrib # note
-deb http://classic.example/security bookworm-security main
-deb http://other.example/tool stable tool
-`,
-        );
-        writeFileSync(
-          join(parts, "debian.sources"),
-          `Types: deb
-# a comment
-URIs: http://stanza.example/debian
-  http://folded.example/debian
-Suites: bookworm bookworm-updates
-Components: contrib main
-Signed-By: /x
-
-Types: deb
-URIs: http://disabled.example/debian
-Suites: bookworm
-Components: main
-Enabled: no
-
-Types: deb
-URIs: http://stanza.example/security
-Suites: bookworm-security
-Components: main
-`,
-        );
+        if (!machine.mirrors()) this.skip();
       });
       /** An apt-get that records its sources and serves the tarball from one mirror. */
       const aptFrom = (mirror: string, path: string): void => {
@@ -329,95 +217,6 @@ esac`,
         expect(status).to.equal(1);
         expect(err).to.match(/no mirror of this machine gave quickjs_.*; give it as QUICKJS_TARBALL=\/path\/quickjs_/);
         expect(log()).to.have.length(3);
-      });
-
-      describe("the Linux of the v9fs check", () => {
-        const kernel = "linux-image-6.1.2-arm64";
-
-        beforeEach(() => {
-          environment["QUICKJS_TARBALL"] = tarball();
-          rmSync(join(top, "out/v9fs"), { recursive: true });
-          symlinkSync("/usr/bin/find", join(bin, "find"));
-          stub("apt-cache", `printf 'linux-image-arm64\\n  Depends: ${kernel}\\n'`);
-          stub(
-            "dpkg-deb",
-            `case "$2" in
-*busybox*) mkdir -p "$3/usr/bin"; cat "$2" >"$3/usr/bin/busybox" ;;
-*) mkdir -p "$3/boot" "$3/usr/lib/modules/6.1.2/kernel/fs/9p" "$3/usr/lib/modules/6.1.2/kernel/fs/ext4"
-   echo kernel >"$3/boot/vmlinuz-6.1.2-arm64"
-   echo 9p >"$3/usr/lib/modules/6.1.2/kernel/fs/9p/9p.ko.xz"
-   echo ext4 >"$3/usr/lib/modules/6.1.2/kernel/fs/ext4/ext4.ko.xz" ;;
-esac`,
-          );
-        });
-        /** An apt-get that records its sources and architecture, and has the packages at one mirror. */
-        const packagesFrom = (mirror: string): void => {
-          stub(
-            "apt-get",
-            `case "$*" in
-*" update") cat sources.list 2>/dev/null || cat "$(dirname "$2")/sources.list"; grep Architecture "$2"; exit 0 ;;
-*"download ${kernel} busybox-static") grep -q ${mirror} sources.list && echo busybox >busybox-static_1_arm64.deb && echo >${kernel}_1_arm64.deb ;;
-*) exit 100 ;;
-esac >>${join(folder, "sources.log")}`,
-          );
-        };
-        const content = (path: string): string => readFileSync(join(top, "out/v9fs", path), "utf8");
-
-        it("is missing to --check, and not to who builds only", () => {
-          run(script);
-          stub("apt-get", "exit 100");
-          expect(run(script, "--check")).to.deep.include({
-            status: 1,
-            out: `missing: Linux for the v9fs check in out/v9fs: package linux-image-arm64, busybox-static (${pin("V9FS_SUITE")}, arm64), installed by: toolchain/setup_debian.sh\n`,
-          });
-          expect(run(script, "--check-build")).to.deep.equal({ status: 0, out: "", err: "" });
-        });
-
-        it("comes for arm64 from the machine's own mirrors in turn, by a configuration of its own", () => {
-          packagesFrom("stanza");
-          const { status, out, err } = run(script);
-          expect({ status, err }).to.deep.equal({ status: 0, err: "" });
-          expect(out).to.include("Linux for the v9fs check is in out/v9fs\n");
-          expect(log().filter((line) => line.startsWith("deb "))).to.deep.equal(
-            ["classic", "stanza"].map(
-              (mirror) =>
-                `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://${mirror}.example/debian ${pin("V9FS_SUITE")} main`,
-            ),
-          );
-          expect(log()).to.include('APT::Architecture "arm64";');
-          expect(["vmlinuz", "busybox", "modules/9p.ko.xz", ".suite"].map(content)).to.deep.equal([
-            "kernel\n",
-            "busybox\n",
-            "9p\n",
-            `${pin("V9FS_SUITE")}\n`,
-          ]);
-          expect(readdirSync(join(top, "out/v9fs/modules"))).to.deep.equal(["9p.ko.xz"]);
-          expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs", "v9fs"]);
-          expect(run(script)).to.deep.equal({ status: 0, out: "", err: "" });
-        });
-
-        it("comes from a folder of packages where there is no network", () => {
-          const packages = join(folder, "packages");
-          mkdirSync(packages);
-          for (const name of [kernel, "busybox-static"])
-            writeFileSync(join(packages, `${name}_1_arm64.deb`), "busybox\n");
-          environment["V9FS_PACKAGES"] = packages;
-          stub("apt-get", "exit 100");
-          expect(run(script)).to.deep.include({ status: 0, err: "" });
-          expect(content("vmlinuz")).to.equal("kernel\n");
-          environment["V9FS_PACKAGES"] = join(folder, "none");
-          rmSync(join(top, "out/v9fs"), { recursive: true });
-          expect(run(script).err).to.match(/none: no such folder\n$/);
-        });
-
-        it("says how to go on when no mirror has it, and has installed the rest", () => {
-          packagesFrom("nowhere");
-          const { status, err } = run(script);
-          expect(status).to.equal(1);
-          expect(err).to.match(/no mirror of this machine gave linux-image-arm64 and busybox-static .*V9FS_PACKAGES=/);
-          expect(quickjs()).to.equal("int quickjs;");
-          expect(existsSync(join(top, "out/v9fs"))).to.equal(false);
-        });
       });
     });
   });
