@@ -36,7 +36,6 @@ export interface WorkersOptions extends Omit<WorkerContext, "audit" | "end" | "e
 
 /** Ended workers that are remembered. */
 const REMEMBERED = 16;
-const U32_MAX = 0xffff_ffff;
 
 export class Workers {
   readonly counters = {
@@ -162,7 +161,8 @@ export class Workers {
     if (grant === undefined) return "the ledger of tickets is full";
     worker.issue(minted.text, grant);
     const { image, priority, arenaBytes, callsPerSecond } = rules;
-    const args = argsOf(heartbeats, rules.heartbeatMs, rules.telemetry === "json" ? FORM.JSON : FORM.LINE);
+    const form = rules.telemetry === "json" ? FORM.JSON : FORM.LINE;
+    const args: WorkerArgs = [KIND.HEARTBEAT, heartbeats, rules.heartbeatMs, form];
     try {
       // What it may do, and whether it is stuck, is the scheduler's to watch.
       const limits = { priority, arenaBytes, args, callsPerSecond, settleUs: Infinity };
@@ -218,9 +218,4 @@ export class Workers {
     ledger.endWorker(worker.id, `${worker.id} ${why}`);
     namespace.workers.remove(worker.id);
   }
-}
-
-/** No budget lasts for more heartbeats than a u32 counts. */
-function argsOf(heartbeats: number, intervalMs: number, form: number): WorkerArgs {
-  return [KIND.HEARTBEAT, Math.min(heartbeats, U32_MAX), intervalMs, form];
 }

@@ -200,7 +200,7 @@ export function turn(raised) {
       print(frame.byteLength + " " + view.length);
       print(thrown(() => host.copy(view, 0, view, 0, 0)));
       print(thrown(() => host.componentFrame(id)));
-      for (let i = 0; i < 64; i++) host.componentSpawn("pong.elf", { priority: 1, arenaBytes: 0, args: [0, 0, 0, 0] });
+      for (let i = 0; i < 80; i++) host.componentSpawn("pong.elf", { priority: 1, arenaBytes: 0, args: [0, 0, 0, 0] });
       print(thrown(() => host.componentSpawn("pong.elf", { priority: 1, arenaBytes: 0, args: [0, 0, 0, 0] })));`),
     ).to.have.members([
       "false",
