@@ -122,7 +122,8 @@ export class Machine {
   }
 
   #run(runner: Runner | undefined, us: number): void {
-    if (runner === undefined) return;
+    // Who had the processor for no time at all has not run in that quantum.
+    if (runner === undefined || us === 0) return;
     runner.ranUs += us;
     runner.leftUs -= us;
     const from = this.clock.us;
