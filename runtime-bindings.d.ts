@@ -223,7 +223,7 @@ export interface Host {
   /**
    * Start an ELF of the boot file system as a component: own VSpace and CSpace, one badged endpoint
    * capability (in the simulator: a WASM instance of its own).
-   * @returns its id, 0 to 63; an id comes back only after `componentDestroy`.
+   * @returns its id, 0 to 79; an id comes back only after `componentDestroy`.
    * @throws Error if there is no such file, it is no ELF for this machine, or memory or ids are used up.
    */
   componentSpawn(image: string, options: SpawnOptions): number;
@@ -262,7 +262,52 @@ export interface Host {
   utf8Validate(bytes: Uint8Array, start: number, length: number): boolean;
 }
 
+/**
+ * What a worker's bundle (an ES module) exports. It runs in a component of its own and meets the root only in calls;
+ * the engine makes them, so that the same bundle runs where a call blocks and where it cannot. It needs an arena of
+ * 256 KiB or more.
+ */
+export interface WorkerBundle {
+  /**
+   * One step: from a reply to the next call. The first is `step(0, 0)`. After it the engine runs a bounded number of
+   * pending promise jobs, then makes the call with `word` as its first word. What `step` throws, also for want of memory
+   * or stack, becomes the call FAILED (label 0x203): its text (UTF-8, at most 2048 bytes, positions in TypeScript)
+   * is in the frame, its word the bytes of it; the worker makes no other call after it.
+   *
+   * @param label of the reply, and its first word
+   * @returns label (256 to 2^32 - 1) and word (u32) of the next call; it may be the same array each time.
+   */
+  step(label: number, word: number): readonly [label: number, word: number];
+}
+
+/**
+ * What a worker's bundle finds on the global object `sys`. There is nothing else: no clock (also no `Date`), no chance
+ * (also no `Math.random`), no log, no compiler of source text. Functions check their arguments as those of {@link Host}.
+ */
+export interface WorkerHost {
+  readonly engine: "sel4" | "sim";
+  /** Version of this contract. */
+  readonly abi: 1;
+  /** {@link SpawnOptions.args}. */
+  readonly args: readonly [number, number, number, number];
+  /** The 16 KiB shared with the root. Its content is defined from a call's return to the next call. */
+  readonly frame: ArrayBuffer;
+
+  /** As {@link Host.copy}. */
+  copy(into: Uint8Array, at: number, from: Uint8Array, start: number, length: number): void;
+  /** As {@link Host.utf8Encode}. */
+  utf8Encode(text: string, into: Uint8Array, at: number): number;
+  /** As {@link Host.utf8Decode}. */
+  utf8Decode(bytes: Uint8Array, start: number, length: number): string;
+  /** As {@link Host.utf8Validate}. */
+  utf8Validate(bytes: Uint8Array, start: number, length: number): boolean;
+  /** As {@link Host.describe}. */
+  describe(error: unknown): string;
+}
+
 declare global {
-  /** The engine's host functions. */
+  /** The engine's host functions, in the root's bundle. */
   const host: Host;
+  /** The engine's host functions, in a worker's bundle. */
+  const sys: WorkerHost;
 }

@@ -1,6 +1,6 @@
 /**
  * An ESLint rule that holds the layers of docs/ARCHITECTURE.md: who may import whom, who may touch the engine's
- * `host`, and that nothing in the VM leans on Node. The table below is the whole policy; a folder that it does
+ * `host` or `sys`, and that nothing in the VM leans on Node. The table below is the whole policy; a folder that it does
  * not name may import nothing of ours until somebody decides where it stands.
  */
 import { dirname, relative, resolve, sep } from "node:path";
@@ -14,11 +14,12 @@ import { dirname, relative, resolve, sep } from "node:path";
  * @property {boolean} node whether it runs under Node and may import packages
  * @property {readonly string[]} [packages] modules of packages that it may import though it runs in the VM
  * @property {boolean} host whether it may use the engine's global `host`
+ * @property {boolean} [sys] whether it may use the global `sys`, which workers have in its place
  */
 
 /** The first layer whose pattern matches owns a file. @type {readonly Layer[]} */
 export const layers = [
-  { name: "bindings", files: /^runtime-bindings\.d\.ts$/, may: [], node: false, host: true },
+  { name: "bindings", files: /^runtime-bindings\.d\.ts$/, may: [], node: false, host: true, sys: true },
   { name: "ports", files: /^services\/ports\//, may: ["ports"], node: false, host: false },
   {
     name: "drivers",
@@ -37,6 +38,15 @@ export const layers = [
     host: true,
   },
   {
+    name: "worker",
+    files: /^services\/worker-main\.ts$/,
+    may: ["ports", "core"],
+    mayTypes: ["bindings"],
+    node: false,
+    host: false,
+    sys: true,
+  },
+  {
     name: "core",
     files: /^services\//,
     may: ["ports", "core"],
@@ -51,6 +61,7 @@ export const layers = [
     mayTypes: ["bindings"],
     node: false,
     host: true,
+    sys: true,
   },
   {
     name: "simulator",
@@ -89,6 +100,7 @@ export const layers = [
       "drivers",
       "core",
       "composition",
+      "worker",
       "bindings",
     ],
     node: true,
@@ -239,7 +251,9 @@ export const layersRule = {
             refuse(identifier, `${layer.name} runs in the VM, which has no ${identifier.name}`);
           } else if (!layer.host && !layer.node && identifier.name === "host") {
             refuse(identifier, `${layer.name} reaches the machine through ports, not through host`);
-          } else if (layer.name === "core" || layer.name === "ports") {
+          } else if (layer.sys !== true && !layer.node && identifier.name === "sys") {
+            refuse(identifier, `${layer.name} is no worker and has no sys`);
+          } else if (["core", "ports", "worker"].includes(layer.name)) {
             const input = ambientInput(identifier);
             if (input !== undefined) refuse(identifier, `${layer.name} takes ${input} from a port alone`);
           }

@@ -1,7 +1,7 @@
 /**
  * The shell's command history in a file of its own, private to its user (mode 0600) and bounded in lines
  * and bytes. A history that cannot be read or written costs the user nothing but the history; commands
- * that carry a ticket are never kept.
+ * that carry a credential are never kept.
  */
 
 import {
@@ -17,14 +17,12 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
+import { withoutCredentials } from "./redact.ts";
 
 export const HISTORY_LINES = 500;
 /** Longer lines than the console takes are not worth keeping, so a file beyond this many bytes has nothing of ours. */
 const HISTORY_LINE_LENGTH = 1024;
 const HISTORY_BYTES = HISTORY_LINES * (HISTORY_LINE_LENGTH + 1);
-
-const TICKET = /cohesix-ticket-/i;
-const LOGIN_WITH_TICKET = /^\s*(attach|login)\s+\S+\s+\S/i;
 
 /** Its place in the user's state directory (XDG Base Directory 0.8: a relative `XDG_STATE_HOME` is ignored). */
 export function historyFile(env: NodeJS.ProcessEnv): string {
@@ -33,11 +31,9 @@ export function historyFile(env: NodeJS.ProcessEnv): string {
   return join(base, "cohesix", "cohsh_history");
 }
 
-/** Whether a line may be remembered: it says something, in a bounded way, and holds no ticket. */
+/** Whether a line may be remembered: it says something, in a bounded way, and holds no credential. */
 export function memorable(line: string): boolean {
-  return (
-    line.trim() !== "" && line.length <= HISTORY_LINE_LENGTH && !TICKET.test(line) && !LOGIN_WITH_TICKET.test(line)
-  );
+  return line.trim() !== "" && line.length <= HISTORY_LINE_LENGTH && withoutCredentials(line) === line;
 }
 
 /** @returns the kept lines, oldest first; empty if there is no readable file. */

@@ -4,10 +4,11 @@
  */
 
 import { createInterface, clearLine, cursorTo, type Interface } from "node:readline";
-import { complete } from "./completion.ts";
+import { complete, type Completion } from "./completion.ts";
 import { HISTORY_LINES, loadHistory, memorable, saveHistory } from "./history.ts";
+import { PATIENCE_MS, remembering } from "./remote-names.ts";
+import { withoutCredentials } from "./redact.ts";
 import type { Shell } from "./shell.ts";
-import { BOOT_LOG } from "./session-verbs.ts";
 
 export const SHELL_PROMPT = "cohsh> ";
 /** Lines typed or pasted ahead while a command runs. */
@@ -55,6 +56,10 @@ export function printable(line: string): string {
 export async function repl(shell: Shell, screen: Screen, options: ReplOptions): Promise<void> {
   const { input, output, historyFile, signal } = options;
   const saved = historyFile === undefined ? [] : loadHistory(historyFile);
+  const list = remembering(
+    (directory) => shell.list(directory, PATIENCE_MS),
+    () => performance.now(),
+  );
   const editor = createInterface({
     input,
     output,
@@ -63,7 +68,12 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
     history: [...saved].reverse(),
     historySize: HISTORY_LINES,
     removeHistoryDuplicates: true,
-    completer: (line: string) => complete(line, [BOOT_LOG]),
+    completer: (line: string, done: (failure: null, completion: Completion) => void) => {
+      void complete(line, list).then(
+        (completion) => done(null, completion),
+        () => done(null, [[], line]),
+      );
+    },
   });
   const entered: string[] = [];
   // readline hands over its own array, newest first: a line taken out here cannot be recalled.
@@ -95,7 +105,7 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
       };
       editor.on("line", (line) => {
         if (ahead.length === AHEAD_LIMIT) {
-          screen.print(`# more than ${AHEAD_LIMIT} lines wait, this one was dropped: ${line}`);
+          screen.print(`# more than ${AHEAD_LIMIT} lines wait, this one was dropped: ${withoutCredentials(line)}`);
           return;
         }
         if (memorable(line)) {
@@ -106,7 +116,7 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
         if (!running) void drain();
       });
       editor.on("SIGINT", () => {
-        if (shell.interrupt()) return;
+        if (shell.interrupt(true)) return;
         ahead.length = 0;
         if (running) return;
         output.write("^C\n");

@@ -5,14 +5,9 @@
  */
 
 import { type Acknowledgement, parseAcknowledgement } from "./acknowledgement.ts";
+import type { AnswerListener } from "./output.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import { firstWord, type Stream, verbOf } from "./verbs.ts";
-
-export interface Answer {
-  readonly acknowledgement: Acknowledgement;
-  /** The acknowledgement as it came. */
-  readonly line: string;
-}
 
 /** The hive did not answer, or is gone. Its message is one sentence. */
 export class SessionError extends Error {
@@ -22,10 +17,13 @@ export class SessionError extends Error {
 interface Pending {
   readonly verb: string;
   readonly stream: Stream;
-  readonly print: (line: string) => void;
-  readonly resolve: (answer: Answer) => void;
+  readonly follows: boolean;
+  readonly listener: AnswerListener;
+  readonly resolve: (acknowledgement: Acknowledgement) => void;
   readonly reject: (error: SessionError) => void;
-  answer: Answer | undefined;
+  acknowledgement: Acknowledgement | undefined;
+  /** Whether STOP was sent, and what of the two that it leads to has come. */
+  stop: "none" | "sent" | "acknowledged" | "ended";
 }
 
 /** A command that ran out of time and whose answer may still come. */
@@ -37,6 +35,8 @@ interface Owed {
 
 /** Commands whose answers may still be owed; beyond this the line is not worth listening to. */
 const OWED_LIMIT = 8;
+/** Words that may acknowledge any line: it was none. */
+const REFUSED_LINES: readonly string[] = ["PARSE", "FRAME"];
 
 export class Session implements TransportSink {
   readonly #transport: Transport;
@@ -65,6 +65,11 @@ export class Session implements TransportSink {
     return this.#late;
   }
 
+  /** Whether a command waits for its answer. */
+  get busy(): boolean {
+    return this.#pending !== undefined;
+  }
+
   open(signal: AbortSignal): Promise<void> {
     return this.#transport.open(this, signal);
   }
@@ -76,11 +81,11 @@ export class Session implements TransportSink {
   }
 
   /**
-   * Send a command and wait for the whole of its answer.
-   * @param print receives the acknowledgement and each line of the stream as they come, `END` left out.
+   * Send a command and wait for the whole of its answer, whose parts the listener hears as they come.
+   * @param follows whether its stream goes on until {@link stop}: then no deadline holds between lines
    * @throws SessionError if no answer came in time or the hive is gone.
    */
-  run(line: string, print: (line: string) => void): Promise<Answer> {
+  run(line: string, listener: AnswerListener, follows = false): Promise<Acknowledgement> {
     if (this.#pending !== undefined) throw new Error("a session runs one command at a time");
     if (this.#gone !== undefined) return Promise.reject(new SessionError(this.#gone));
     if (this.#owed.length >= OWED_LIMIT) {
@@ -91,18 +96,32 @@ export class Session implements TransportSink {
       this.#pending = {
         verb: verb?.word ?? firstWord(line).toUpperCase(),
         stream: verb?.stream ?? "none",
-        print,
+        follows,
+        listener,
         resolve,
         reject,
-        answer: undefined,
+        acknowledgement: undefined,
+        stop: "none",
       };
       this.#restartTimer();
-      try {
-        this.#transport.send(line);
-      } catch (error) {
-        this.#fail(error instanceof Error ? error.message : String(error));
-      }
+      this.#send(line);
     });
+  }
+
+  /**
+   * End a stream that goes on until then, or with `any` whichever is coming.
+   * @returns whether there is one; it is over when its command is.
+   */
+  stop(any = false): boolean {
+    const pending = this.#pending;
+    const coming = any && pending?.stream === "lines" && pending.acknowledgement !== undefined;
+    if (pending === undefined || (!pending.follows && !coming)) return false;
+    if (pending.stop === "none") {
+      pending.stop = "sent";
+      this.#restartTimer();
+      this.#send("stop");
+    }
+    return true;
   }
 
   reply(line: string): void {
@@ -114,21 +133,8 @@ export class Session implements TransportSink {
       return;
     }
     this.#restartTimer();
-    if (pending.answer === undefined) {
-      if (acknowledgement === undefined) {
-        this.#log(line);
-        return;
-      }
-      pending.answer = { acknowledgement, line };
-      pending.print(line);
-      if (!acknowledgement.ok || pending.stream === "none") this.#finish(pending.answer);
-      return;
-    }
-    if (pending.stream === "lines" && line === "END") this.#finish(pending.answer);
-    else {
-      pending.print(line);
-      if (pending.stream === "pong") this.#finish(pending.answer);
-    }
+    if (pending.acknowledgement === undefined) this.#begin(pending, acknowledgement, line);
+    else this.#continue(pending, pending.acknowledgement, acknowledgement, line);
   }
 
   log(line: string): void {
@@ -139,6 +145,42 @@ export class Session implements TransportSink {
     this.#gone = reason;
     this.#fail(reason);
     this.onEnded?.(reason);
+  }
+
+  #begin(pending: Pending, acknowledgement: Acknowledgement | undefined, line: string): void {
+    if (acknowledgement === undefined) {
+      this.#log(line);
+      return;
+    }
+    const { verb, ok } = acknowledgement;
+    if (verb !== pending.verb && !REFUSED_LINES.includes(verb)) {
+      this.#late++;
+      return;
+    }
+    pending.acknowledgement = acknowledgement;
+    pending.listener.acknowledgement(acknowledgement, line);
+    if (!ok || pending.stream === "none") this.#finish(acknowledgement);
+    else this.#restartTimer();
+  }
+
+  #continue(
+    pending: Pending,
+    begun: Acknowledgement,
+    acknowledgement: Acknowledgement | undefined,
+    line: string,
+  ): void {
+    // The stream may have ended by itself before STOP came, so its two answers come in either order.
+    if (acknowledgement?.verb === "STOP" && (pending.stop === "sent" || pending.stop === "ended")) {
+      if (pending.stop === "ended") this.#finish(begun);
+      else pending.stop = "acknowledged";
+    } else if (pending.stream === "lines" && line === "END") {
+      pending.listener.end();
+      if (pending.stop === "sent") pending.stop = "ended";
+      else this.#finish(begun);
+    } else {
+      pending.listener.line(line);
+      if (pending.stream === "pong") this.#finish(begun);
+    }
   }
 
   /** @returns whether the line belonged to a command whose time had run out. */
@@ -161,24 +203,35 @@ export class Session implements TransportSink {
     return true;
   }
 
+  #send(line: string): void {
+    try {
+      this.#transport.send(line);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
   #restartTimer(): void {
     clearTimeout(this.#timer);
+    const pending = this.#pending;
+    if (pending?.follows === true && pending.acknowledgement !== undefined && pending.stop === "none") return;
     this.#timer = setTimeout(() => {
-      const pending = this.#pending;
-      if (pending === undefined) return;
-      this.#owed.push({ verb: pending.verb, stream: pending.stream, acknowledged: pending.answer !== undefined });
+      if (pending === undefined || pending !== this.#pending) return;
+      this.#owed.push({
+        verb: pending.verb,
+        stream: pending.stream,
+        acknowledged: pending.acknowledgement !== undefined,
+      });
       this.#fail(`no answer to ${pending.verb} within ${this.#timeoutMs / 1000} s`);
     }, this.#timeoutMs);
   }
 
-  #finish(answer: Answer): void {
-    const pending = this.#take();
-    pending?.resolve(answer);
+  #finish(acknowledgement: Acknowledgement): void {
+    this.#take()?.resolve(acknowledgement);
   }
 
   #fail(reason: string): void {
-    const pending = this.#take();
-    pending?.reject(new SessionError(reason));
+    this.#take()?.reject(new SessionError(reason));
   }
 
   #take(): Pending | undefined {

@@ -1,21 +1,22 @@
 /**
- * Runs command lines against a session, one at a time, and prints each answer whole. It prints through one
- * function and knows neither terminals nor files. Where the hive's console keeps no roles and no logs, the
- * shell answers those verbs and notes behind each such answer (`# …`) that the hive had no part in it.
+ * Runs command lines against a session, one at a time, and hands every part of an answer to one output. It knows neither
+ * terminals nor files. Who is logged in, what a path holds and whether something may be done are the hive's to say; the shell
+ * only fetches the credential for a login, and what it says itself it says as a note.
  */
 
+import { type Acknowledgement, parseAcknowledgement } from "./acknowledgement.ts";
 import { err, INVALID_CHARACTER, parse, TOO_LONG } from "../services/console/grammar.ts";
-import { BootLog } from "../services/log/boot-log.ts";
-import { nodeBytes } from "./bytes.ts";
-import { LOG_LINE_BYTES } from "./log-slice.ts";
+import type { Output } from "./output.ts";
+import { withoutCredentials } from "./redact.ts";
+import { type Keys, type Request, requestOf } from "./request.ts";
 import { Session, SessionError } from "./session.ts";
-import { BOOT_LOG, SessionVerbs, type VerbAnswer } from "./session-verbs.ts";
 import type { Transport } from "./transport.ts";
-import { firstWord, SESSION_VERBS } from "./verbs.ts";
+import { firstWord, SHELL_HELP } from "./verbs.ts";
 
 /** Most bytes of a command line, as on the hive's own consoles. */
 export const COMMAND_LIMIT = 1024;
-const LOG_BYTES = 1 << 20;
+/** Characters that are shown of a line which is not sent. */
+const SHOWN_LIMIT = 80;
 
 /** `ok` and `refused` speak of the acknowledgement, `lost` means that none will come any more. */
 export type Outcome = "ok" | "refused" | "lost" | "quit";
@@ -25,37 +26,35 @@ export interface ShellOptions {
   readonly timeoutMs: number;
   /** Print what the machine prints of its own accord, as it comes. */
   readonly follow: boolean;
-  readonly print: (line: string) => void;
+  readonly output: Output;
+  readonly keys: Keys;
 }
 
 export class Shell {
   readonly #transport: Transport;
   readonly #session: Session;
-  readonly #print: (line: string) => void;
-  readonly #log: BootLog;
-  readonly #verbs: SessionVerbs;
+  readonly #output: Output;
+  readonly #keys: Keys;
   #follow: boolean;
   #gone: string | undefined;
+  #open = false;
   #closed = false;
-  #stopTail: (() => void) | undefined;
+  #role: string | undefined;
+  #asking: Promise<unknown> | undefined;
   /** Called when the hive ends by itself. */
   onEnded: ((reason: string) => void) | undefined;
 
   constructor(transport: Transport, options: ShellOptions) {
     this.#transport = transport;
-    this.#print = options.print;
+    this.#output = options.output;
+    this.#keys = options.keys;
     this.#follow = options.follow;
-    // The lines that are kept carry the hive's time already, so the clock is never asked.
-    const clock = { nowUs: () => 0 };
-    this.#log = new BootLog({ clock, bytes: nodeBytes, ringBytes: LOG_BYTES, lineBytes: LOG_LINE_BYTES });
-    this.#verbs = new SessionVerbs(this.#log);
     this.#session = new Session(transport, options.timeoutMs, (line) => {
-      this.#log.print(line);
-      if (this.#follow || this.#stopTail !== undefined) this.#print(line);
+      if (this.#follow) this.#output.log(line);
     });
     this.#session.onEnded = (reason) => {
       this.#gone = reason;
-      this.#stopTail?.();
+      this.#output.event({ event: "lost", reason });
       this.onEnded?.(reason);
     };
   }
@@ -65,125 +64,145 @@ export class Shell {
     return this.#gone;
   }
 
+  /** The role of the login, as the hive called it; `undefined` without one. */
+  get role(): string | undefined {
+    return this.#role;
+  }
+
   /** Print what the machine prints of its own accord from now on, or no longer. */
   set follow(on: boolean) {
     this.#follow = on;
   }
 
   /** Rejects with one sentence if the hive does not come up. */
-  open(signal: AbortSignal): Promise<void> {
-    return this.#session.open(signal);
+  async open(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#session.open(signal);
+    } catch (error) {
+      this.#output.event({ event: "lost", reason: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
+    this.#open = true;
+    this.#output.event({ event: "connect", transport: this.#transport.name });
   }
 
   /** End the hive's side. A command that is still running ends as `lost`, without a word. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    const announced = this.#open && !this.#closed;
     this.#closed = true;
-    this.#stopTail?.();
-    return this.#session.close();
+    await this.#session.close();
+    if (announced) this.#output.event({ event: "close" });
   }
 
-  /** Stop a `tail -f`. @returns whether there was one. */
-  interrupt(): boolean {
-    const stop = this.#stopTail;
-    stop?.();
-    return stop !== undefined;
+  /** Stop a `tail -f`, or with `any` whatever is being printed. @returns whether there was something. */
+  interrupt(any = false): boolean {
+    return this.#session.stop(any);
   }
 
   /** Run one command line. An empty line and one that begins with `#` do nothing. */
   async execute(line: string): Promise<Outcome> {
-    if (Buffer.byteLength(line) > COMMAND_LIMIT) return this.refuse("too-long");
-    if (parse(line) === INVALID_CHARACTER) return this.refuse("invalid-character");
     const command = line.trim();
     if (command === "" || command.startsWith("#")) return "ok";
-    if (this.#transport.keeper === "shell") {
-      const outcome = this.#answer(command);
-      if (outcome !== undefined) return await outcome;
+    if (this.#asking !== undefined) await this.#asking;
+    if (Buffer.byteLength(line) > COMMAND_LIMIT) return this.refuse("too-long", line);
+    if (parse(line) === INVALID_CHARACTER) return this.refuse("invalid-character", line);
+    const request = requestOf(command, this.#keys);
+    this.#output.command(withoutCredentials(command));
+    if (request.kind === "refused") {
+      this.#answer(err(request.word, { reason: "policy", detail: "invalid-payload" }));
+      this.#output.note(`not sent: ${request.why}`);
+      return "refused";
     }
-    const verb = firstWord(command);
     try {
-      const { acknowledgement } = await this.#session.run(command, this.#print);
-      if (!acknowledgement.ok) return "refused";
-      if (verb === "help" && this.#transport.keeper === "shell") this.#listOwnVerbs();
-      return verb === "quit" ? "quit" : "ok";
+      const acknowledgement = await this.#session.run(request.line, this.#output, request.follows);
+      return this.#done(firstWord(command), acknowledgement, request);
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
       if (this.#closed) return "lost";
       // The end of a hive is announced by whoever listens for it.
-      if (this.#gone === undefined) this.#note(error.message);
+      if (this.#gone === undefined) this.#output.note(error.message);
       return this.#gone === undefined ? "refused" : "lost";
     }
   }
 
   /** Answer a line that must not be sent, in the words of a hive's console. */
-  refuse(why: "too-long" | "invalid-character"): "refused" {
+  refuse(why: "too-long" | "invalid-character", line = ""): "refused" {
     const parsed = why === "too-long" ? TOO_LONG : INVALID_CHARACTER;
-    if (parsed.kind === "refused") this.#print(err(parsed.word, parsed.refusal));
-    this.#note("refused by this shell, not sent");
+    this.#output.command(withoutCredentials(line.slice(0, SHOWN_LIMIT)));
+    if (parsed.kind === "refused") this.#answer(err(parsed.word, parsed.refusal));
+    this.#output.note("refused by this shell, not sent");
     return "refused";
   }
 
-  /** The shell's own answer, `undefined` if the verb is the hive's to answer. */
-  #answer(command: string): Outcome | Promise<Outcome> | undefined {
-    const words = command.split(/ +/);
-    const verb = firstWord(command);
-    if (verb === "quit") {
-      if (words.length > 1) return this.#show(verb, { ok: false, lines: [QUIT_REFUSED] });
-      return this.#show(verb, { ok: true, lines: ["OK QUIT"] });
+  /**
+   * The names in a directory, for completion: asked of the hive on the login that there is, silently.
+   * @returns `undefined` if the hive did not say in time, is busy with a command, or nobody is logged in
+   */
+  list(path: string, patienceMs: number): Promise<readonly string[] | undefined> {
+    if (this.#role === undefined || this.#gone !== undefined || this.#closed) return Promise.resolve(undefined);
+    if (this.#session.busy || this.#asking !== undefined || /\s/.test(path)) return Promise.resolve(undefined);
+    const names: string[] = [];
+    const listener = {
+      acknowledgement: () => undefined,
+      line: (text: string) => names.push(text),
+      end: () => undefined,
+    };
+    const asked = this.#session.run(`ls ${path}`, listener).then(
+      ({ ok }) => (ok ? names : undefined),
+      () => undefined,
+    );
+    this.#asking = asked.finally(() => (this.#asking = undefined));
+    return Promise.race([asked, late(patienceMs)]);
+  }
+
+  #done(verb: string, acknowledgement: Acknowledgement, request: Extract<Request, { kind: "send" }>): Outcome {
+    if (!acknowledgement.ok) {
+      if (request.hint !== undefined) this.#output.note(request.hint);
+      if (acknowledgement.detail === "unauthenticated" || acknowledgement.detail === "revoked") {
+        this.#leave("ended by the hive");
+      }
+      return "refused";
     }
-    const follow = verb === "tail" && words[1] === "-f";
-    const answer = this.#verbs.answer(follow ? ["tail", ...words.slice(2)].join(" ") : command);
-    if (answer === undefined) return undefined;
-    if (!follow || !answer.ok) return this.#show(verb, answer);
-    for (const text of answer.lines.slice(0, -1)) this.#print(text);
-    return this.#followLog();
-  }
-
-  #show(verb: string, answer: VerbAnswer): Outcome {
-    for (const text of answer.lines) this.#print(text);
-    const note = NOTES[verb]?.[answer.ok ? "ok" : "refused"];
-    if (note !== undefined) this.#note(note);
-    if (!answer.ok) return "refused";
-    return verb === "quit" ? "quit" : "ok";
-  }
-
-  /** Lines that come are printed while `#stopTail` is set. */
-  async #followLog(): Promise<Outcome> {
-    if (this.#gone === undefined && !this.#closed) {
-      await new Promise<void>((resolve) => {
-        this.#stopTail = resolve;
-      });
-      this.#stopTail = undefined;
+    switch (verb) {
+      case "attach":
+      case "login": {
+        const role = /(?:^| )role=(\S+)/.exec(acknowledgement.detail)?.[1] ?? "unknown";
+        const { subject } = request;
+        this.#leave("attach");
+        this.#role = role;
+        this.#output.event({ event: "attach", role, ...(subject === undefined ? {} : { subject }) });
+        return "ok";
+      }
+      case "detach":
+        this.#leave("detach");
+        return "ok";
+      case "help":
+        this.#output.note("what this shell adds:");
+        for (const [usage, what] of SHELL_HELP) this.#output.note(`  ${usage}: ${what}`);
+        return "ok";
+      case "quit":
+        this.#leave("quit");
+        return "quit";
+      default:
+        return "ok";
     }
-    this.#print("END");
-    return "ok";
   }
 
-  #listOwnVerbs(): void {
-    this.#note("answered by this shell, not by the hive:");
-    for (const { usage, summary } of SESSION_VERBS) this.#note(`  ${usage.padEnd(28)}${summary}`);
+  #leave(reason: "detach" | "quit" | "attach" | "ended by the hive"): void {
+    const role = this.#role;
+    this.#role = undefined;
+    if (role !== undefined) this.#output.event({ event: "detach", role, reason });
   }
 
-  #note(text: string): void {
-    this.#print(`# ${text}`);
+  /** An acknowledgement that the shell gives itself. */
+  #answer(line: string): void {
+    const acknowledgement = parseAcknowledgement(line);
+    if (acknowledgement !== undefined) this.#output.acknowledgement(acknowledgement, line);
   }
 }
 
-const QUIT_REFUSED = err("QUIT", { reason: "policy", detail: "invalid-payload" });
-
-const NOT_A_GRANT = {
-  ok: "kept by this shell: the hive's console has no roles, and was not asked",
-  refused: "refused by this shell: the hive's console has no roles, and was not asked",
-};
-const CAPTURED = {
-  ok: "what this shell has seen on the hive's console since the boot",
-  refused: `answered by this shell, which can read ${BOOT_LOG} and needs a role for it (attach queen)`,
-};
-/** What is noted behind the shell's own answers. */
-const NOTES: Readonly<Record<string, { readonly ok?: string; readonly refused?: string }>> = {
-  attach: NOT_A_GRANT,
-  login: NOT_A_GRANT,
-  detach: NOT_A_GRANT,
-  tail: CAPTURED,
-  log: { refused: `answered by this shell: the hive's audit lines stand in ${BOOT_LOG}` },
-  quit: { ok: "the hive that this shell started ends with it" },
-};
+function late(ms: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(undefined), ms).unref();
+  });
+}

@@ -3,7 +3,7 @@
  * announced. Each transport passes `test/cohsh/transport.acceptance.ts`; sessions rely on nothing else.
  */
 
-export const TRANSPORTS = ["mock", "sim", "qemu"] as const;
+export const TRANSPORTS = ["mock", "sim", "qemu", "serial"] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Who receives what a transport brings. Called only between `open` and the end. */
@@ -18,11 +18,6 @@ export interface TransportSink {
 
 export interface Transport {
   readonly name: TransportName;
-  /**
-   * `hive`: the hive at the other end keeps role and logs, and ATTACH, DETACH, TAIL, LOG and QUIT are sent to it.
-   * `shell`: its console has none of these verbs, so the shell answers them itself and says so.
-   */
-  readonly keeper: "hive" | "shell";
   /**
    * Connect; resolves when the hive takes commands. Rejects with one sentence, and nothing is left running then.
    * @param signal gives up when aborted.

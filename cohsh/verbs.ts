@@ -1,6 +1,6 @@
 /**
- * The verbs that the shell knows: how their answers are shaped, and what it says of them. Verbs that are
- * not here are sent as they are and answered by the hive; they can have no stream.
+ * The verbs that the shell knows: how their answers are shaped, what Tab offers behind them, and what the shell adds to the
+ * hive's own HELP. Verbs that are not here are sent as they are and answered by the hive; they can have no stream.
  */
 
 import { VERBS as CONSOLE_VERBS } from "../services/console/grammar.ts";
@@ -8,33 +8,47 @@ import { VERBS as CONSOLE_VERBS } from "../services/console/grammar.ts";
 /** What follows an `OK`: nothing, the line `PONG`, or lines until `END`. */
 export type Stream = "none" | "pong" | "lines";
 
+/** What an argument is, for completion. */
+export type Argument = "role" | "path" | "worker" | "kind" | "service";
+
 export interface Verb {
   readonly name: string;
   /** The word that its acknowledgement names. */
   readonly word: string;
   readonly stream: Stream;
-  /** Arguments as a user writes them. */
-  readonly usage: string;
-  readonly summary: string;
-  /** Whether its first argument is a role or a path (for completion). */
-  readonly argument?: "role" | "path";
+  readonly arguments: readonly Argument[];
 }
 
-/** Verbs of a session with a role. Where a hive's console lacks them, the shell answers them. */
-export const SESSION_VERBS: readonly Verb[] = [
-  verb("attach", "none", "<role> [ticket]", "take a role", { argument: "role" }),
-  verb("login", "none", "<role> [ticket]", "the same as attach", { argument: "role", word: "ATTACH" }),
-  verb("detach", "none", "", "give the role back"),
-  verb("tail", "lines", "[-f] <path> [offset]", "print a log; with -f go on until Ctrl-C", { argument: "path" }),
-  verb("log", "lines", "", "the last lines of /log/queen.log"),
-  verb("quit", "none", "", "leave the shell"),
+const ARGUMENTS: Readonly<Record<string, readonly Argument[]>> = {
+  attach: ["role"],
+  login: ["role"],
+  ls: ["path"],
+  cat: ["path"],
+  tail: ["path"],
+  echo: ["path"],
+  spawn: ["kind"],
+  kill: ["worker"],
+  bind: ["path", "path"],
+  mount: ["service", "path"],
+};
+
+/** What the shell makes of a line before it is sent; HELP of the hive does not know it. */
+export const SHELL_HELP: readonly (readonly [usage: string, what: string])[] = [
+  ["attach <role>", "the credential is taken from --credentials, COHSH_TICKET or COHSH_TOKEN"],
+  ["attach <role> subject=<name>", "the same with a ticket for that worker or service"],
+  [
+    "spawn heartbeat [ticks=N] [ttl_s=N] [ops=N] [budget_ticks=N] [priority=control|worker]",
+    "the JSON is written for you",
+  ],
+  ["tail -f <path>", "until Ctrl-C"],
+  ["quit", "leaves the shell too"],
 ];
 
 export const VERBS: readonly Verb[] = [
-  ...SESSION_VERBS,
-  ...Object.entries(CONSOLE_VERBS)
-    .filter(([name]) => name !== "QUIT")
-    .map(([name, { word, help }]) => verb(name.toLowerCase(), name === "PING" ? "pong" : "lines", "", help, { word })),
+  ...Object.entries(CONSOLE_VERBS).map(([key, { word, stream }]) =>
+    verb(key.toLowerCase(), word, key === "PING" ? "pong" : stream ? "lines" : "none"),
+  ),
+  verb("login", CONSOLE_VERBS.ATTACH.word, "none"),
 ];
 
 const BY_NAME = new Map(VERBS.map((entry) => [entry.name, entry]));
@@ -48,13 +62,6 @@ export function firstWord(line: string): string {
   return (/^\s*(\S*)/.exec(line)?.[1] ?? "").toLowerCase();
 }
 
-function verb(
-  name: string,
-  stream: Stream,
-  parameters: string,
-  summary: string,
-  more: { readonly word?: string; readonly argument?: "role" | "path" } = {},
-): Verb {
-  const usage = parameters === "" ? name : `${name} ${parameters}`;
-  return { name, word: name.toUpperCase(), stream, usage, summary, ...more };
+function verb(name: string, word: string, stream: Stream): Verb {
+  return { name, word, stream, arguments: ARGUMENTS[name] ?? [] };
 }

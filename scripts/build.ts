@@ -1,5 +1,5 @@
 /**
- * `npm run build`: the VM bundle and the host tools, with esbuild alone. Everything lands in `out/`; a file
+ * `npm run build`: the VM bundles and the host tools, with esbuild alone. Everything lands in `out/`; a file
  * that would not change is not written.
  */
 import { chmodSync } from "node:fs";
@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { ensureCredentials } from "./lib/credentials.ts";
 import { sizeText, writeIfChanged } from "./lib/output.ts";
 import { inRepository, repository } from "./lib/repository.ts";
-import { buildVmBundle } from "./lib/vm-bundle.ts";
+import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
 
 const hostTools = [
   { name: "cohsh", entry: "cohsh/main.ts" },
@@ -41,6 +41,7 @@ async function buildHostTool(name: string, entry: string): Promise<string> {
 }
 
 interface BuildOptions {
+  readonly worker: string;
   readonly net: boolean;
   readonly quiet?: boolean;
 }
@@ -48,8 +49,9 @@ interface BuildOptions {
 async function main(): Promise<void> {
   const program = new Command("build")
     .description(
-      "Builds the VM bundle (out/vm) and the host tools (out/host), and credentials if there are none (out/hive).",
+      "Builds the VM bundles (out/vm) and the host tools (out/host), and credentials if there are none (out/hive).",
     )
+    .option("--worker <file>", "another TypeScript entry for workers", workerEntry)
     .option("--no-net", "leave the network stack out of the VM bundle")
     .option("--quiet", "print nothing but mistakes")
     .parse();
@@ -57,6 +59,7 @@ async function main(): Promise<void> {
   const out = inRepository("out", "vm");
   const bundle = await buildVmBundle({
     entry: inRepository("services", "main.ts"),
+    worker: options.worker,
     manifest: inRepository("rootfs", "manifest.json"),
     out,
     net: options.net,
@@ -65,6 +68,7 @@ async function main(): Promise<void> {
   const tools = await Promise.all(hostTools.map(({ name, entry }) => buildHostTool(name, entry)));
   if (options.quiet === true) return;
   console.log(`${join(out, "main.js")}: ${sizeText(bundle.js.length)}`);
+  console.log(`${join(out, "worker.js")}: ${sizeText(bundle.worker.js.length)}`);
   for (const tool of tools) console.log(tool);
 }
 

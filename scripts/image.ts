@@ -20,7 +20,7 @@ import {
 import { sizeText, writeIfChanged } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
 import { writeRootfs } from "./lib/rootfs.ts";
-import { buildVmBundle } from "./lib/vm-bundle.ts";
+import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
 
 const mebibyte = 1024 * 1024;
 /** What the image may take (docs/ARCHITECTURE.md states the figures; `.ci/run` holds them). */
@@ -32,6 +32,7 @@ const lockPatienceMs = 300_000;
 interface ImageOptions {
   readonly sel4?: string;
   readonly bundle: string;
+  readonly worker: string;
   readonly manifest: string;
   readonly credentials: string;
   readonly out: string;
@@ -49,11 +50,15 @@ function checkedPrefix(given: string | undefined): string {
   return prefix;
 }
 
-/** Compiles the bundle if it or the compiler is newer than the bytecode. */
-function compileBytecode(compiler: string, source: string, target: string, verbose: boolean): void {
+/** Compiles a bundle if it or the compiler is newer than the bytecode. @returns the bytecode. */
+function compileBytecode(compiler: string, folder: string, name: string, verbose: boolean): Uint8Array {
+  const source = join(folder, `${name}.js`);
+  const target = join(folder, `${name}.qbc`);
   const made = existsSync(target) ? statSync(target).mtimeMs : -1;
-  if (made >= statSync(source).mtimeMs && made >= statSync(compiler).mtimeMs) return;
-  runTool(compiler, [source, "main.js", target], verbose);
+  if (made < statSync(source).mtimeMs || made < statSync(compiler).mtimeMs) {
+    runTool(compiler, [source, `${name}.js`, target], verbose);
+  }
+  return readFileSync(target);
 }
 
 async function buildImage(options: ImageOptions, prefix: string): Promise<void> {
@@ -63,22 +68,26 @@ async function buildImage(options: ImageOptions, prefix: string): Promise<void> 
   requireQuickjs();
   const bundle = await buildVmBundle({
     entry: options.bundle,
+    worker: options.worker,
     manifest: options.manifest,
     out: join(out, "vm"),
     net: options.net,
   });
-  const bytecode = join(out, "vm", "main.qbc");
-  compileBytecode(buildBytecodeCompiler(verbose), join(out, "vm", "main.js"), bytecode, verbose);
+  const compiler = buildBytecodeCompiler(verbose);
+  const bytecode = compileBytecode(compiler, join(out, "vm"), "main", verbose);
   const board = configureNative(prefix, options.root, verbose);
+  writeIfChanged(board.workerBytecode, compileBytecode(compiler, join(out, "vm"), "worker", verbose));
+  writeIfChanged(board.workerLines, bundle.worker.lines);
+  const component = (name: string): Uint8Array => readFileSync(buildTarget(board, name, verbose));
   const rootfs = writeRootfs({
     buildInfo: bundle.buildInfo,
     heapBytes: manifest.heapBytes,
     kernelDtb: readFileSync(join(prefix, "support", "kernel.dtb")),
     lines: bundle.lines,
-    bytecode: readFileSync(bytecode),
+    bytecode,
     manifest: manifest.text,
     credentials: hiveCredentials(ensureCredentials(options.credentials)),
-    components: { "pong.elf": readFileSync(buildTarget(board, "pong.elf", verbose)) },
+    components: { "pong.elf": component("pong.elf"), "worker.elf": component("worker.elf") },
   });
   // Everything from here on holds the hive's secrets.
   chmodSync(board.out, OWNER_ONLY_FOLDER);
@@ -103,6 +112,7 @@ async function main(): Promise<void> {
     .description("Builds the boot image out/hive.elf and the boot archive in it, out/rootfs.cpio.")
     .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
     .option("--bundle <file>", "another TypeScript entry for the VM", inRepository("services", "main.ts"))
+    .option("--worker <file>", "another TypeScript entry for workers", workerEntry)
     .option("--manifest <file>", "another manifest", manifestPath)
     .option("--credentials <file>", "token and secrets of the hive, made if there are none", credentialsPath)
     .option("--out <dir>", "where the image goes", inRepository("out"))

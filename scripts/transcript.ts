@@ -8,10 +8,10 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { Command } from "commander";
 import { promisify } from "node:util";
+import { TextOutput } from "../cohsh/output.ts";
 import { SHELL_PROMPT } from "../cohsh/repl.ts";
 import { Shell } from "../cohsh/shell.ts";
-import { TRANSPORTS, type TransportName } from "../cohsh/transport.ts";
-import { makeTransport } from "../cohsh/transports/make.ts";
+import { makeWay } from "../cohsh/transports/make.ts";
 import { PROMPT } from "../cohsh/transports/serial-lines.ts";
 import { writeIfChanged } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
@@ -25,7 +25,9 @@ const ERASED = "\r\x1b[K";
 const ANSWER_MS = 10_000;
 
 const STARTED = ["start-sim", "start-qemu"] as const;
-const HIVES = [...TRANSPORTS, ...STARTED] as const;
+/** A serial line leads to a hive that nobody knows here. */
+const SHELLS = ["mock", "sim", "qemu"] as const;
+const HIVES = [...SHELLS, ...STARTED] as const;
 export type HiveName = (typeof HIVES)[number];
 
 export interface Transcript {
@@ -50,14 +52,14 @@ export function record({ hive, text }: Transcript): Promise<string> {
   return recordShell(hive, text);
 }
 
-async function recordShell(transport: TransportName, text: string): Promise<string> {
+async function recordShell(transport: (typeof SHELLS)[number], text: string): Promise<string> {
   const lines: string[] = [];
-  const way = await makeTransport({ transport, sel4: undefined, net: undefined });
-  const shell = new Shell(way, { timeoutMs: ANSWER_MS, follow: false, print: (line) => lines.push(line) });
+  const { transport: way, keys } = await makeWay({ transport });
+  const output = new TextOutput((line) => lines.push(line), SHELL_PROMPT);
+  const shell = new Shell(way, { timeoutMs: ANSWER_MS, follow: false, output, keys });
   await shell.open(AbortSignal.timeout(OPEN_MS));
   try {
     for (const line of text.split("\n").filter((shown) => shown.startsWith(SHELL_PROMPT))) {
-      lines.push(line);
       if ((await shell.execute(line.slice(SHELL_PROMPT.length))) === "lost") throw new Error(shell.gone);
     }
   } finally {

@@ -158,9 +158,13 @@ function consoleOn(port: SerialPort, name: string, interactive: boolean): RootCo
   const made = new RootConsole({
     port,
     bytes,
+    clock: host,
+    timers: pump.timers,
     log,
+    hive: () => hive,
     verbs: rootVerbs(facts),
     lineBytes: manifest.lineBytes,
+    patienceUs: manifest.limits.providerUs,
     prompt: PROMPT,
     interactive,
     failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
@@ -183,11 +187,10 @@ function virtioConsole(transport: VirtioMmio): void {
 function realTimeClock(): void {
   const node = host.devices().find((device) => device.compatible === "arm,pl031");
   if (node === undefined) throw new Error("no PL031 in the device tree: no wall time");
-  const clock = Pl031.probe(host, node);
-  if (clock === undefined) throw new Error(`${node.name} is no PL031: no wall time`);
-  rtc = clock;
+  rtc = Pl031.probe(host, node);
+  if (rtc === undefined) throw new Error(`${node.name} is no PL031: no wall time`);
   devices.push(`rtc ${node.name}`);
-  log.line("rtc", `wall time ${new Date(clock.unixSeconds() * 1000).toISOString()}`);
+  log.line("rtc", `wall time ${new Date(rtc.unixSeconds() * 1000).toISOString()}`);
 }
 
 function entropy(transport: VirtioMmio | undefined): void {
@@ -216,9 +219,7 @@ function ethernet(transport: VirtioMmio | undefined): void {
     return;
   }
   const { node } = transport;
-  const audit = (text: string): void => {
-    for (const kept of [log, hive?.queenLog]) kept?.line("net", text);
-  };
+  const audit = (text: string): void => [log, hive?.queenLog].forEach((kept) => kept?.line("net", text));
   const port = new VirtioNet(host, transport, {
     linkChanged: (up) => audit(`link ${up ? "up" : "down"}`),
     restarted: (why) => audit(`${node.name} was reset: ${why}`),
@@ -352,8 +353,7 @@ function tick(): void {
   if (period === 0) return;
   let count = 0;
   const beat = (dueUs: number): void => {
-    count++;
-    log.line("pump", `tick ${count}`);
+    log.line("pump", `tick ${++count}`);
     pump.timers.schedule(dueUs + period, () => beat(dueUs + period));
   };
   const first = host.nowUs() + period;

@@ -91,6 +91,8 @@ options() {
             say "Installs what the native build lacks; with --check it only reports, exit 1 if something is missing."
             say "--check-build reports what building the image lacks, and not what running and testing it takes."
             say "QUICKJS_TARBALL=/path/$QUICKJS_ORIG is used in place of a download."
+            [ -z "${v9fs_dir:-}" ] ||
+                say "V9FS_PACKAGES=/folder takes the packages $V9FS_KERNEL means and $V9FS_BUSYBOX (arm64) from there."
             exit 0
             ;;
         *) fail "unknown option $option (only --check, --check-build and --help)" ;;

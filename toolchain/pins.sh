@@ -11,3 +11,9 @@ QUICKJS_SHA256=ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe
 # virtio-mmio version 2 with `force-legacy=false` and GICv3 as the kernel expects them.
 QEMU_MINIMUM=7.2
 CMAKE_MINIMUM=3.20
+
+# The Linux that mounts the namespace in `npm run test:interop`: Debian's for arm64. Each kernel of a suite will do, so what
+# vouches for it is the archive's signature.
+V9FS_SUITE=trixie
+V9FS_KERNEL=linux-image-arm64
+V9FS_BUSYBOX=busybox-static

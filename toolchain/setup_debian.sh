@@ -5,8 +5,10 @@ set -eu
 
 repository=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$repository/toolchain/common.sh"
+. "$repository/toolchain/v9fs.sh"
 options "$@"
 
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 picolibc=${PICOLIBC:-/usr/lib/picolibc/aarch64-linux-gnu}
 
 if [ "$(id -u)" = 0 ]; then as_root=; else as_root='sudo '; fi
@@ -42,6 +44,8 @@ check_packages() {
     need_command xz xz-utils
     need_command ip iproute2
     need_command ping iputils-ping
+    need_command diodcat diod
+    need_command tshark tshark
 }
 
 # Mirrors of the machine's own apt sources that carry component `main`, one a line, in their order.
@@ -78,23 +82,30 @@ apt_mirrors() {
     done
 }
 
-# Downloads the source package into out/quickjs-apt by a configuration of its own. What makes a mirror
-# trustworthy is the archive's signature, so each mirror of the machine may be tried in turn.
-quickjs_download() {
-    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# apt_private DIRECTORY MORE: an apt.conf there that leaves everything of the machine's as it is, and the list of the
+# machine's mirrors. What makes a mirror trustworthy is the archive's signature, so each may be tried in turn.
+apt_private() {
     [ -f "$keyring" ] || fail "$keyring: no such file: package debian-archive-keyring, installed by: ${as_root}apt-get install debian-archive-keyring"
-    state=$repository/out/quickjs-apt
-    mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-    cat >"$state/apt.conf" <<CONF
-Dir::Etc::sourcelist "$state/sources.list";
+    mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
+    : >"$1/status"
+    cat >"$1/apt.conf" <<CONF
+Dir::Etc::sourcelist "$1/sources.list";
 Dir::Etc::sourceparts "/dev/null";
-Dir::State::lists "$state/lists";
-Dir::Cache "$state/cache";
+Dir::State::lists "$1/lists";
+Dir::State::status "$1/status";
+Dir::Cache "$1/cache";
 Acquire::Languages "none";
 APT::Sandbox::User "";
 #clear APT::Update;
+$2
 CONF
-    apt_mirrors | awk '!seen[$0]++' >"$state/mirrors"
+    apt_mirrors | awk '!seen[$0]++' >"$1/mirrors"
+}
+
+# Downloads the source package into out/quickjs-apt by a configuration of its own.
+quickjs_download() {
+    state=$repository/out/quickjs-apt
+    apt_private "$state" ''
     [ -s "$state/mirrors" ] ||
         fail "the apt sources of this machine name no mirror with component main; give the tarball as QUICKJS_TARBALL=/path/$QUICKJS_ORIG"
     : >"$state/log"
@@ -116,6 +127,8 @@ CONF
 check_packages
 if [ "$check_only" = yes ]; then
     quickjs_ready || missing "QuickJS $QUICKJS_VERSION in out/quickjs" "source package $QUICKJS_PACKAGE ($QUICKJS_SUITE)" toolchain/setup_debian.sh
+    [ "$build_only" = yes ] || v9fs_ready ||
+        missing "Linux for the v9fs check in out/v9fs" "$V9FS_KERNEL, $V9FS_BUSYBOX ($V9FS_SUITE, arm64)" toolchain/setup_debian.sh
     [ "$missing_count" = 0 ]
     exit
 fi
@@ -132,4 +145,7 @@ if [ "$missing_count" != 0 ]; then
 fi
 if ! quickjs_ready; then
     if [ -n "${QUICKJS_TARBALL:-}" ]; then quickjs_unpack "$QUICKJS_TARBALL"; else quickjs_download; fi
+fi
+if ! v9fs_ready; then
+    if [ -n "${V9FS_PACKAGES:-}" ]; then v9fs_take "$V9FS_PACKAGES"; else v9fs_download; fi
 fi

@@ -1,74 +1,264 @@
 /**
- * A hive in this process, without a machine: a console with roles, PING, HELP and a boot log, in the same
- * grammar as a real one. It claims nothing that it does not have: verbs that need a machine are refused.
+ * A hive in this process: the very core that runs on seL4, on ports of Node, with a console and workers but without a machine. It
+ * claims nothing that it does not have: what only a machine could say is refused, and its workers are not isolated from it.
  */
 
-import { err, ok, parse, TOO_LONG, VERBS } from "../../services/console/grammar.ts";
-import { BootLog } from "../../services/log/boot-log.ts";
-import type { Clock } from "../../services/ports/index.ts";
+import { randomFillSync } from "node:crypto";
+import { totalmem } from "node:os";
+import type { BuildInfo } from "../../services/config/build-info.ts";
+import type { Manifest } from "../../services/config/manifest.ts";
+import { LAYOUT } from "../../services/components/layout.ts";
+import { Supervisor } from "../../services/components/supervisor.ts";
+import type { Answer } from "../../services/console/answer.ts";
+import { parse, TOO_LONG } from "../../services/console/grammar.ts";
+import { ConsoleSession } from "../../services/console/session.ts";
+import { rootVerbs } from "../../services/console/verbs.ts";
+import { Hive } from "../../services/hive/hive.ts";
+import { HIVE_LIMITS } from "../../services/hive/limits.ts";
+import { BootLog, LogReader } from "../../services/log/boot-log.ts";
+import type { Facts, Machine } from "../../services/proc/facts.ts";
+import { bootReport, pumpReport, versionReport } from "../../services/proc/reports.ts";
+import { Pump, type Source } from "../../services/pump/pump.ts";
+import type { CtlSchemas } from "../../services/queen/schemas.ts";
+import { WORKER_RULES } from "../../services/workers/rules.ts";
 import { nodeBytes } from "../bytes.ts";
-import { LOG_LINE_BYTES } from "../log-slice.ts";
-import { SessionVerbs } from "../session-verbs.ts";
+import type { Credentials } from "../tickets/credentials.ts";
+import { LocalComponents } from "./components.ts";
 
-/** Longest command line in bytes. */
-const LINE_LIMIT = 1024;
-const LOG_BYTES = 1 << 18;
+export interface MockHiveOptions {
+  readonly credentials: Credentials;
+  readonly schemas: CtlSchemas;
+  readonly manifest: Manifest;
+  readonly build: BuildInfo;
+  /** Where lines of answers go. Called in turns of the event loop of their own. */
+  readonly reply: (line: string) => void;
+  /** Where lines of the boot log go. */
+  readonly log: (line: string) => void;
+}
 
-const UNKNOWN = "unsupported console command";
-
-const HELP: readonly (readonly [string, string])[] = [
-  ["help", VERBS.HELP.help],
-  ["ping", VERBS.PING.help],
-  ["attach", "<role>: take a role (also: login)"],
-  ["detach", "give the role back"],
-  ["tail", "<path> [offset]: a log from that offset on"],
-  ["log", "the last lines of /log/queen.log"],
-  ["quit", "end this session"],
-];
+/** It is called as a machine's line is, so that the audit log says the same on every transport. */
+const LINE = { name: "serial", throttle: 2 ** 32, local: true };
+/** Whoever types faster than the console answers. */
+const WAITING_LIMIT = 1024;
+const TIMERS = 512;
+/** An output that is never full: lines leave at once. */
+const ALWAYS_FREE = 1 << 20;
+/** Longest time that one timer of Node is set for, in milliseconds. */
+const SLEEP_MS = 60_000;
 
 export class MockHive {
+  readonly #options: MockHiveOptions;
+  readonly #startMs = performance.now();
+  readonly #pump: Pump;
   readonly #log: BootLog;
-  readonly #verbs: SessionVerbs;
+  readonly #supervisor: Supervisor;
+  readonly #components: LocalComponents;
+  readonly #session: ConsoleSession;
+  readonly #waiting: string[] = [];
+  readonly #soon: () => void;
+  #turn: NodeJS.Immediate | undefined;
+  #sleep: NodeJS.Timeout | undefined;
+  #closed = false;
 
-  constructor(clock: Clock) {
-    this.#log = new BootLog({ clock, bytes: nodeBytes, ringBytes: LOG_BYTES, lineBytes: LOG_LINE_BYTES });
-    this.#verbs = new SessionVerbs(this.#log);
-    this.#log.line("mock", "a hive in the shell's own process: no kernel, no devices, no workers");
-    this.#log.line("console", "up, one session");
+  constructor(options: MockHiveOptions) {
+    const { manifest } = options;
+    this.#options = options;
+    this.#soon = () => this.#schedule();
+    const clock = { nowUs: () => Math.floor((performance.now() - this.#startMs) * 1000) };
+    const bytes = nodeBytes;
+    const log = new BootLog({ clock, bytes, ringBytes: manifest.logRingBytes, lineBytes: manifest.lineBytes });
+    this.#log = log;
+    const pump = new Pump({
+      clock,
+      log,
+      heap: { usedBytes: () => process.memoryUsage().heapUsed, collect: () => 0 },
+      describe: (error) => (error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      tickUs: manifest.pumpTickUs,
+      timers: TIMERS,
+    });
+    this.#pump = pump;
+    this.#components = new LocalComponents(this.#soon);
+    const components = this.#components;
+    const { timers } = pump;
+    this.#supervisor = new Supervisor({ components, log, clock, timers, layout: LAYOUT, policy: "destroy" });
+    log.line("mock", "a hive in the shell's own process: no kernel, no devices, workers that nothing isolates");
+    const hive = pump.initialise("ninedoor", () => this.#makeHive(clock));
+    this.#session = new ConsoleSession({
+      sink: { free: ALWAYS_FREE, line: (text) => options.reply(text), close: () => undefined },
+      bytes,
+      clock,
+      timers,
+      source: LINE,
+      hive: () => hive,
+      verbs: {
+        ...rootVerbs(this.#facts()),
+        BI: unsupported,
+        CAPS: unsupported,
+        MEM: unsupported,
+        PS: unsupported,
+        NETSTATS: unsupported,
+      },
+      farewell: "",
+      patienceUs: manifest.limits.providerUs,
+      failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
+    });
+    pump.attach("ipc", "components", this.#supervisor);
+    pump.attach("dispatch", "console", this.#console());
+    pump.attach("dispatch", "log", this.#showLog());
+    this.#schedule();
   }
 
-  /** @returns the whole answer to one line: an acknowledgement and its stream. */
-  answer(line: string): readonly string[] {
-    const parsed = Buffer.byteLength(line) > LINE_LIMIT ? TOO_LONG : parse(line);
-    if (parsed.kind === "refused") {
-      const session = parsed.refusal.detail === UNKNOWN ? this.#session(line) : undefined;
-      return session ?? [err(parsed.word, parsed.refusal)];
-    }
-    const { word } = VERBS[parsed.verb];
-    switch (parsed.verb) {
-      case "PING":
-        return [ok(word, "reply=pong"), "PONG"];
-      case "HELP":
-        return [ok(word), ...HELP.map(([verb, help]) => `${verb.padEnd(9)}${help}`), "END"];
-      case "QUIT":
-        this.#log.line("console", "session ended");
-        return [ok(word)];
-      default:
-        return [err(word, { reason: "policy", detail: "unsupported" })];
-    }
+  /** Take a command line. @throws Error if too many wait. */
+  send(line: string): void {
+    if (this.#waiting.length === WAITING_LIMIT) throw new Error(`${WAITING_LIMIT} lines wait for the mock hive`);
+    this.#waiting.push(line);
+    this.#schedule();
   }
 
-  /** A verb of the session, with its line in the log if it was about a role. */
-  #session(line: string): readonly string[] | undefined {
-    const before = this.#verbs.role;
-    const answer = this.#verbs.answer(line);
-    const after = this.#verbs.role;
-    const verb = line.trim().split(" ", 1)[0]?.toUpperCase();
-    if (verb === "ATTACH" || verb === "LOGIN") {
-      this.#log.line("roles", answer?.ok === true ? `attached as ${after}` : "attach refused");
-    } else if (verb === "DETACH" && answer?.ok === true) {
-      this.#log.line("roles", `detached from ${before}`);
+  /** It stands still from now on. */
+  close(): void {
+    this.#closed = true;
+    clearImmediate(this.#turn);
+    clearTimeout(this.#sleep);
+    this.#session.close();
+  }
+
+  #makeHive(clock: { nowUs(): number }): Hive {
+    const { manifest, credentials, schemas } = this.#options;
+    const { limits, workers, budgetMaximum } = manifest;
+    const { sessions, mounts, fids, tags, unsentBytes } = limits;
+    const hive = new Hive({
+      clock,
+      wallClock: { unixSeconds: () => Math.floor(Date.now() / 1000) },
+      random: {
+        ready: true,
+        fill: (into) => {
+          randomFillSync(into);
+          return true;
+        },
+      },
+      bytes: nodeBytes,
+      timers: this.#pump.timers,
+      components: this.#components,
+      supervisor: this.#supervisor,
+      bootLog: this.#log,
+      schemas,
+      credentials,
+      limits: {
+        ...HIVE_LIMITS,
+        ...{ sessions, mounts, fids, tags, unsentBytes },
+        namespace: {
+          lineBytes: manifest.lineBytes,
+          logBytes: manifest.queenLogBytes,
+          workers: limits.workers,
+          telemetryBytes: workers.telemetryBytes,
+        },
+      },
+      workers: { ...WORKER_RULES, ...workers, maximum: budgetMaximum },
+      failed: (error) => this.#pump.report("a file's provider threw", error),
+    });
+    const facts = this.#facts();
+    hive.namespace.addLog("boot.log", this.#log.ring);
+    for (const [name, report] of [
+      ["boot", bootReport],
+      ["version", versionReport],
+      ["pump", pumpReport],
+    ] as const) {
+      hive.namespace.addProc(name, () => `${report(facts).join("\n")}\n`);
     }
-    return answer?.lines;
+    return hive;
+  }
+
+  #facts(): Facts {
+    return {
+      machine: NO_MACHINE,
+      build: this.#options.build,
+      pump: this.#pump,
+      log: this.#log,
+      supervisor: this.#supervisor,
+      devices: () => [],
+      console: () => "console in the shell's own process",
+      network: () => undefined,
+    };
+  }
+
+  #console(): Source {
+    const session = (): ConsoleSession => this.#session;
+    const canTake = (): boolean => this.#waiting.length > 0 && session().accepts;
+    return {
+      serve: (budget) => {
+        while (canTake()) {
+          const line = this.#waiting.shift() ?? "";
+          const tooLong = Buffer.byteLength(line) > this.#options.manifest.lineBytes;
+          session().take(tooLong ? TOO_LONG : parse(line));
+        }
+        return session().run(budget * 4);
+      },
+      ready: () => canTake() || session().ready,
+      backlog: () => this.#waiting.length,
+    };
+  }
+
+  #showLog(): Source {
+    const reader = new LogReader(this.#log);
+    const line = new Uint8Array(this.#options.manifest.lineBytes);
+    return {
+      serve: (budget) => {
+        let done = 0;
+        reader.skipGap();
+        for (; done < budget && reader.waiting; done += line.length) {
+          const length = reader.next(line);
+          this.#options.log(nodeBytes.decode(line, 0, length));
+        }
+        return done;
+      },
+      ready: () => reader.waiting,
+    };
+  }
+
+  /** Have a turn soon. */
+  #schedule(): void {
+    if (this.#closed || this.#turn !== undefined) return;
+    clearTimeout(this.#sleep);
+    this.#turn = setImmediate(() => {
+      this.#turn = undefined;
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    if (this.#components.run()) this.#supervisor.raise();
+    const nowUs = Math.floor((performance.now() - this.#startMs) * 1000);
+    const nextUs = this.#pump.turn(nowUs);
+    if (this.#closed) return;
+    if (nextUs <= nowUs || this.#components.runnable) this.#schedule();
+    else if (nextUs !== Infinity && this.#turn === undefined) {
+      const ms = Math.min(SLEEP_MS, Math.ceil((nextUs - nowUs) / 1000));
+      clearTimeout(this.#sleep);
+      this.#sleep = setTimeout(this.#soon, ms);
+    }
   }
 }
+
+function unsupported(answer: Answer): void {
+  answer.err({ reason: "policy", detail: "unsupported" });
+}
+
+/** What stands in reports for the machine that is not there. */
+const NO_MACHINE: Machine = {
+  bootInfo: () => ({
+    kernel: "none",
+    platform: `Node.js ${process.version}`,
+    ramBytes: Math.floor(totalmem() / 1048576) * 1048576,
+    phases: [],
+    restarts: 0,
+  }),
+  caps: () => ({
+    ...{ slotsTotal: 0, slotsUsed: 0, untypedCount: 0, untypedBytes: 0, untypedFreeBytes: 0 },
+    ...{ deviceUntypedCount: 0, irqHandlers: 0, components: 0, componentsMax: 0 },
+  }),
+  memory: () => ({
+    ...{ heapUsed: process.memoryUsage().heapUsed, heapPeak: 0, heapLimit: 0, heapBlocks: 0 },
+    ...{ dmaUsed: 0, dmaTotal: 0, gcRuns: 0, gcLongestUs: 0, jobsDeferred: 0 },
+  }),
+};

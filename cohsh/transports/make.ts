@@ -1,21 +1,53 @@
-/** The one place that knows all transports. */
+/** The one place that knows all transports, and which credentials open the hive at the other end. */
 
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { credentialsPath } from "../../scripts/lib/credentials.ts";
 import type { Options } from "../cli.ts";
+import { createCredentials, type Credentials } from "../tickets/credentials.ts";
+import { Keyring } from "../tickets/keyring.ts";
+import { loadCredentials } from "../tickets/load.ts";
 import type { Transport } from "../transport.ts";
 
-export async function makeTransport(options: Pick<Options, "transport" | "sel4" | "net">): Promise<Transport> {
+export interface Way {
+  readonly transport: Transport;
+  readonly keys: Keyring;
+}
+
+export type WayOptions = Pick<Options, "transport"> &
+  Partial<Pick<Options, "serial" | "credentials" | "token" | "ticket" | "sel4" | "net">>;
+
+/** @throws Error with one sentence if the given credentials cannot be read */
+export async function makeWay(options: WayOptions): Promise<Way> {
+  const { token, ticket, credentials: file } = options;
+  const nowMs = (): number => Date.now();
+  const kept = new Keyring({ token, ticket, credentials: () => loadCredentials(file ?? credentialsPath), nowMs });
   switch (options.transport) {
     case "mock": {
       const { MockTransport } = await import("./mock.ts");
-      return new MockTransport();
+      const credentials = ownCredentials(file);
+      return {
+        transport: new MockTransport(credentials),
+        keys: new Keyring({ credentials: () => credentials, nowMs }),
+      };
     }
     case "sim": {
       const { SimTransport } = await import("./sim.ts");
-      return new SimTransport();
+      const credentials = ownCredentials(file ?? (existsSync(credentialsPath) ? credentialsPath : undefined));
+      return { transport: new SimTransport(credentials), keys: new Keyring({ credentials: () => credentials, nowMs }) };
     }
     case "qemu": {
       const { QemuTransport } = await import("./qemu.ts");
-      return new QemuTransport({ sel4: options.sel4, net: options.net });
+      return { transport: new QemuTransport({ sel4: options.sel4, net: options.net }), keys: kept };
+    }
+    case "serial": {
+      const { SerialTransport } = await import("./serial.ts");
+      return { transport: new SerialTransport(options.serial ?? ""), keys: kept };
     }
   }
+}
+
+/** For a hive that this process makes: those of a file, else new ones that nobody else will ever know. */
+function ownCredentials(file: string | undefined): Credentials {
+  return file === undefined ? createCredentials((length) => randomBytes(length)) : loadCredentials(file);
 }

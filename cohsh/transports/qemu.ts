@@ -41,7 +41,6 @@ const MESSAGE_LIMIT = 4096;
 
 export class QemuTransport implements Transport {
   readonly name = "qemu";
-  readonly keeper = "shell";
   readonly #options: QemuOptions;
   #child: Child | undefined;
   #exited: Promise<void> | undefined;

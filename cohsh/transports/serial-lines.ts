@@ -5,6 +5,8 @@
  */
 
 import { StringDecoder } from "node:string_decoder";
+import { TICKET_PREFIX } from "../../services/roles/ticket.ts";
+import { MASK, withoutCredentials } from "../redact.ts";
 import type { TransportSink } from "../transport.ts";
 
 /** What the hive's console shows when it takes a command. */
@@ -26,6 +28,8 @@ export class SerialLines {
   #line = "";
   #escape: Escape = "none";
   #carriageReturn = false;
+  /** The line was written over what stood there, as a console does with what is no answer. */
+  #over = false;
   #echoes: string[] = [];
   /** Called when the console shows its prompt and waits. */
   onPrompt: (() => void) | undefined;
@@ -34,10 +38,10 @@ export class SerialLines {
     this.#sink = sink;
   }
 
-  /** A line was sent; when the console echoes it, that is no answer. */
+  /** A line was sent; when the console echoes it, as it is or with its credentials masked, that is no answer. */
   sent(line: string): void {
     if (this.#echoes.length === ECHO_LIMIT) this.#echoes.shift();
-    this.#echoes.push(line);
+    this.#echoes.push(masked(line));
   }
 
   feed(chunk: Uint8Array): void {
@@ -73,7 +77,7 @@ export class SerialLines {
     if (this.#carriageReturn) {
       // The cursor went back to the margin and something else is written over the line.
       this.#carriageReturn = false;
-      this.#line = "";
+      this.#erase();
     }
     if (character === "\b") this.#line = this.#line.slice(0, -1);
     else if (character >= " ") this.#line += character;
@@ -88,21 +92,34 @@ export class SerialLines {
     // Parameter and intermediate bytes are 0x20 to 0x3f; anything else ends the sequence.
     if (character >= " " && character <= "?") return;
     this.#escape = "none";
-    if (character === "K" && this.#carriageReturn) this.#line = "";
+    if (character === "K" && this.#carriageReturn) this.#erase();
+  }
+
+  #erase(): void {
+    this.#line = "";
+    this.#over = true;
   }
 
   #finish(): void {
     const prompted = this.#line.startsWith(PROMPT);
     const line = prompted ? this.#line.slice(PROMPT.length) : this.#line;
     this.#line = "";
-    if (LOG_LINE.test(line)) {
+    const over = this.#over;
+    this.#over = false;
+    // An answer may hold lines of a log, so only what pushed something aside is the machine's for certain.
+    if (prompted ? LOG_LINE.test(line) : over) {
       this.#sink.log(line);
       return;
     }
-    if (this.#echoes[0] === line) {
-      this.#echoes.shift();
-      return;
-    }
-    if (!prompted) this.#sink.reply(line);
+    const echo = this.#echoes.indexOf(masked(line));
+    if (echo >= 0) this.#echoes.splice(0, echo + 1);
+    else if (!prompted) this.#sink.reply(line);
   }
+}
+
+/** A line as it may be echoed: from a credential to its end nothing is shown, here as on the console. */
+function masked(line: string): string {
+  const ticket = line.indexOf(TICKET_PREFIX);
+  const shown = ticket < 0 ? line : line.slice(0, ticket) + MASK;
+  return withoutCredentials(shown).trim();
 }

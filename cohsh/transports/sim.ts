@@ -6,16 +6,22 @@
 import { loadHive } from "../../engine/sim/hive.ts";
 import type { Machine } from "../../engine/sim/machine.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
+import { type Credentials, formatCredentials } from "../tickets/credentials.ts";
 import type { Transport, TransportSink } from "../transport.ts";
 import { SerialLines } from "./serial-lines.ts";
 
 export class SimTransport implements Transport {
   readonly name = "sim";
-  readonly keeper = "shell";
+  readonly #credentials: Credentials;
   #machine: Machine | undefined;
   #serial: SerialLines | undefined;
   #ready = false;
   #closing = false;
+
+  /** @param credentials of the hive that it makes */
+  constructor(credentials: Credentials) {
+    this.#credentials = credentials;
+  }
 
   /** Whether a machine is there that has not halted. */
   get running(): boolean {
@@ -29,6 +35,7 @@ export class SimTransport implements Transport {
     const { machine } = loadHive({
       outDir: inRepository("out"),
       manifest: { file: inRepository("rootfs", "manifest.json") },
+      credentials: formatCredentials(this.#credentials),
       clock: "real",
       onLog: (text) => serial.feed(Buffer.from(text, "utf8")),
     });

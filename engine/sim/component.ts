@@ -14,17 +14,14 @@ import { TAG_NULL } from "./quickjs/layout.ts";
 
 export const FRAME_BYTES = 16384;
 export const PAGE = 4096;
-/** What a component is charged beside its arena: the interpreter's heap, its stack, the frame. */
-export const BASE_BYTES = 1024 * 1024;
+/** Polls of the interpreter (10,000 jumps or calls each) that one step may take. */
+export const STEP_POLLS = 200;
 /** Heap for the script itself. */
 const SCRIPT_HEAP = 768 * 1024;
-/** Polls of the interpreter (10,000 jumps or calls each) that one step may take. */
-const STEP_POLLS = 200;
-
 /** Where a component on seL4 would have these (engine/native/components/layout.h): for the numbers in faults. */
 export const IMAGE = 0x400000;
-const STACK_BOTTOM = 0x700000 - 0x10000;
-const ARENA = 0x800000;
+const STACK_BOTTOM = 0x980000 - 0x20000;
+const ARENA = 0xa00000;
 /** Exception syndromes (Arm ARM, ESR_EL1): a write where no page is mapped, at translation level 3. */
 const WRITE_LEVEL_3 = 0x92000047;
 
@@ -37,6 +34,17 @@ export interface Message {
   readonly words: readonly [number, number, number, number, number];
 }
 
+/** What runs in a component. */
+export interface Program {
+  /** A step was broken off. */
+  readonly hung: boolean;
+  /** Copy the frame's 16 KiB out of the component, and into it. */
+  readFrame(into: Uint8Array, at: number): void;
+  writeFrame(from: Uint8Array, at: number): void;
+  /** Run from a reply (at first label 0 and the arguments) to the next call. @returns what it sent, the call or fault last. */
+  step(words: readonly number[]): Message[];
+}
+
 class Faulted extends Stop {
   readonly words: Message["words"];
   constructor(words: Message["words"]) {
@@ -45,7 +53,7 @@ class Faulted extends Stop {
   }
 }
 
-export class ComponentProgram {
+export class ComponentProgram implements Program {
   private readonly runtime: Runtime;
   private readonly frameAt: number;
   private readonly stepFunction: number;
@@ -53,7 +61,6 @@ export class ComponentProgram {
   private polls = 0;
   private readonly sent: Message[] = [];
 
-  /** A step was broken off. */
   hung = false;
 
   static async create(source: string, image: string, arenaBytes: number): Promise<ComponentProgram> {
@@ -115,7 +122,7 @@ export class ComponentProgram {
     this.runtime.instance.u8.set(from.subarray(at, at + FRAME_BYTES), this.frameAt);
   }
 
-  /** Run until the next call, fault or `null`. @returns what it sent on the way, the call or fault last. */
+  /** It may go on without a call. */
   step(words: readonly number[]): Message[] {
     this.polls = 0;
     this.sent.length = 0;

@@ -1,19 +1,26 @@
 /**
- * The table of components, as the host functions see it: up to 64, each charged to one pool of memory, each with at most
+ * The table of components, as the host functions see it: up to 80, each charged to one pool of memory, each with at most
  * one call, one fault and one violation waiting. They run only while the root has nothing to do, one step each in turn.
  */
-import { BASE_BYTES, ComponentProgram, FRAME_BYTES, PAGE } from "./component.ts";
-import type { Message } from "./component.ts";
+import { ComponentProgram, FRAME_BYTES, PAGE } from "./component.ts";
+import type { Message, Program } from "./component.ts";
+import { WorkerProgram, bundleOf } from "./components/worker.ts";
 
-export const COMPONENTS_MAX = 64;
+export const COMPONENTS_MAX = 80;
 export const CALL_LABEL_FIRST = 256;
 export const EVENT_CALL = 1;
 export const EVENT_FAULT = 2;
 export const EVENT_VIOLATION = 3;
 
+/** What a component is charged beside its arena: a script's interpreter, its stack and frame; a worker's stack and frame. */
+const SCRIPT_BYTES = 1024 * 1024 + FRAME_BYTES;
+const WORKER_BYTES = 256 * 1024;
+
 export interface Spawn {
   readonly image: string;
   readonly source: string;
+  /** Line table of a worker's bundle. */
+  readonly lines?: Uint8Array | undefined;
   readonly arenaBytes: number;
   readonly args: readonly number[];
 }
@@ -32,7 +39,7 @@ interface Component {
   readonly image: string;
   readonly bytes: number;
   readonly frame: FrameMemory;
-  program: ComponentProgram | undefined;
+  program: Program | undefined;
   state: "running" | "calling" | "faulted";
   suspended: boolean;
   /** What its next step is called with, `undefined` while it waits for an answer. */
@@ -77,15 +84,15 @@ export class ComponentTable {
   }
 
   /** What a spawn would fail for. */
-  refusal(arenaBytes: number): "ids" | "memory" | undefined {
+  refusal({ source, arenaBytes }: Pick<Spawn, "source" | "arenaBytes">): "ids" | "memory" | undefined {
     if (!this.slots.includes(undefined)) return "ids";
-    return this.used + charge(arenaBytes) > this.budget ? "memory" : undefined;
+    return this.used + charge(source, arenaBytes) > this.budget ? "memory" : undefined;
   }
 
   /** The caller has asked for `refusal`. The programme starts when its instance is made. */
   spawn(spawn: Spawn, frame: FrameMemory): number {
     const id = this.slots.indexOf(undefined);
-    const bytes = charge(spawn.arenaBytes);
+    const bytes = charge(spawn.source, spawn.arenaBytes);
     const component: Component = {
       id,
       image: spawn.image,
@@ -104,8 +111,7 @@ export class ComponentTable {
     this.slots[id] = component;
     this.used += bytes;
     this.starting++;
-    const arena = Math.ceil(spawn.arenaBytes / PAGE) * PAGE;
-    void ComponentProgram.create(spawn.source, spawn.image, arena)
+    void load(spawn)
       .then(
         (program) => {
           component.program = program;
@@ -131,7 +137,7 @@ export class ComponentTable {
     return this.slots[id];
   }
 
-  private canRun(component: Component | undefined): component is Component & { program: ComponentProgram } {
+  private canRun(component: Component | undefined): component is Component & { program: Program } {
     return (
       component?.program !== undefined &&
       component.state === "running" &&
@@ -234,8 +240,20 @@ export class ComponentTable {
   }
 }
 
-function charge(arenaBytes: number): number {
-  return BASE_BYTES + FRAME_BYTES + Math.ceil(arenaBytes / PAGE) * PAGE;
+/** Whole pages. */
+function arenaOf(bytes: number): number {
+  return Math.ceil(bytes / PAGE) * PAGE;
+}
+
+function charge(source: string, arenaBytes: number): number {
+  return (bundleOf(source) === undefined ? SCRIPT_BYTES : WORKER_BYTES) + arenaOf(arenaBytes);
+}
+
+async function load({ source, image, lines, arenaBytes, args }: Spawn): Promise<Program> {
+  const bundle = bundleOf(source);
+  const arena = arenaOf(arenaBytes);
+  if (bundle === undefined) return ComponentProgram.create(source, image, arena);
+  return WorkerProgram.create({ bundle, lines, arenaBytes: arena, args });
 }
 
 function takeFrom(component: Component): { kind: number; words: Words } | undefined {

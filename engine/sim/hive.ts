@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hiveCredentials } from "../../scripts/lib/credentials.ts";
+import { workerImage } from "./components/worker.ts";
 import { Machine } from "./machine.ts";
 import type { MachineOptions } from "./machine.ts";
 import { makeRootfs } from "./rootfs.ts";
@@ -10,7 +11,7 @@ import { Terminal } from "./terminal.ts";
 const DEFAULT_HEAP = 16 * 1024 * 1024;
 
 export interface HiveOptions extends Omit<MachineOptions, "source" | "rootfs" | "heapBytes"> {
-  /** Folder of `vm/main.js`, `vm/main.lines` and `vm/build.json`. */
+  /** Folder of `vm/main.js`, `vm/worker.js`, a `.lines` to each, and `vm/build.json`. */
   readonly outDir: string;
   /** The manifest's text or the file that has it. */
   readonly manifest: { readonly text: string } | { readonly file: string };
@@ -59,6 +60,8 @@ export function createHive(options: HiveOptions): Machine {
       "engine.conf": `heap=${String(heapBytes)}\n`,
       "main.lines": file("main.lines"),
       "manifest.json": text,
+      "worker.elf": workerImage(Buffer.from(file("worker.js")).toString("utf8")),
+      "worker.lines": file("worker.lines"),
       ...files,
     }),
   });

@@ -1,18 +1,20 @@
-/** Turns positions in the bundle into positions in TypeScript, by the table that the build made (`main.lines`). */
+/** Turns positions in a bundle into positions in TypeScript, by the table that the build made of it (`main.lines`). */
 
 const NONE = 0xffff;
 
-/** A table that knows no position. */
-export const EMPTY_TABLE: Uint8Array = Buffer.from("LINE\0\0\0\0\0\0\0\0", "latin1");
+/** Knows no line. */
+export const EMPTY_LINE_TABLE: Uint8Array = Buffer.from("LINE\0\0\0\0\0\0\0\0", "latin1");
 
 export class LineTable {
+  private readonly position: RegExp;
   private readonly files: readonly string[];
   private readonly entries: DataView;
 
-  /** @throws Error if the bytes are no line table. */
-  constructor(bytes: Uint8Array) {
+  /** @param module the bundle's name in stacks. @throws Error if the bytes are no line table. */
+  constructor(bytes: Uint8Array, module: "main.js" | "worker.js" = "main.js") {
+    this.position = new RegExp(`${module.replace(".", "\\.")}:(\\d+)(:\\d+)?`, "g");
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const wrong = new Error("main.lines: not a line table");
+    const wrong = new Error(`${module.replace(".js", ".lines")}: not a line table`);
     if (bytes.length < 12 || Buffer.from(bytes.subarray(0, 4)).toString("latin1") !== "LINE") throw wrong;
     const files: string[] = [];
     let at = 8;
@@ -28,9 +30,9 @@ export class LineTable {
     this.entries = new DataView(bytes.buffer, bytes.byteOffset + at + 4, bytes.length - at - 4);
   }
 
-  /** `main.js:LINE:COLUMN` becomes `file.ts:LINE`; what the table does not know stays. */
+  /** `MODULE:LINE:COLUMN` becomes `file.ts:LINE`; what the table does not know stays. */
   translate(text: string): string {
-    return text.replace(/main\.js:(\d+)(:\d+)?/g, (position, line: string) => {
+    return text.replace(this.position, (position, line: string) => {
       const at = 4 * (Number(line) - 1);
       if (at < 0 || at + 4 > this.entries.byteLength) return position;
       const index = this.entries.getUint16(at, true);

@@ -18,7 +18,7 @@ import { componentFunctions } from "./host/components.ts";
 import { describeValue } from "./host/context.ts";
 import type { MachineParts } from "./host/context.ts";
 import { machineFunctions } from "./host/machine.ts";
-import { EMPTY_TABLE, LineTable } from "./lines.ts";
+import { EMPTY_LINE_TABLE, LineTable } from "./lines.ts";
 import type { DmaPool } from "./memory.ts";
 import { Stop, Thrown } from "./quickjs/errors.ts";
 import { Runtime } from "./quickjs/runtime.ts";
@@ -101,7 +101,7 @@ export class Machine {
       dma: board.dma,
       rootfs,
       components: new ComponentTable(options.componentBytes ?? 256 * MEBIBYTE, kick),
-      lines: new LineTable(rootfs.get("main.lines") ?? EMPTY_TABLE),
+      lines: new LineTable(rootfs.get("main.lines") ?? EMPTY_LINE_TABLE),
       phases,
       counters: { gcRuns: 0, gcLongestUs: 0, jobsDeferred: 0, restarts: 0 },
       log: (text) => {
@@ -221,7 +221,7 @@ export class Machine {
     };
     const outOfMemory = runtime.isOutOfMemory(value);
     runtime.liftLimit();
-    log(`engine: uncaught: ${describeValue({ machine: this.parts, runtime }, value)}\n`);
+    log(`engine: uncaught: ${describeValue(this.parts.lines, runtime, value)}\n`);
     if (!outOfMemory) return;
     log(
       `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use, ${String(heapPeak)} at most\n`,

@@ -1,11 +1,14 @@
 /**
- * One hive to measure, on seL4 in QEMU or in the simulator, behind one face: what it printed and when, what its
- * host process used of a processor, and its end.
+ * One hive to measure, on seL4 in QEMU or in the simulator, or a bundle on Node, behind one face: what it printed and
+ * when, what its host process used of a processor, and its end.
  */
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+import { join } from "node:path";
 import { createHive } from "../../engine/sim/hive.ts";
+import { Machine } from "../../engine/sim/machine.ts";
+import { makeRootfs } from "../../engine/sim/rootfs.ts";
 import { manifestPath } from "./manifest.ts";
 import { inRepository } from "./repository.ts";
 
@@ -75,21 +78,13 @@ function clockTicks(): number {
   return Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 }
 
-/** A hive in QEMU, without the script around it, so that the time is QEMU's own. */
-export class QemuBenchHive implements BenchHive {
+/** A hive that is a process of its own. */
+class ProcessBenchHive implements BenchHive {
   readonly #screen = new Screen();
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #exited: Promise<void>;
 
-  constructor(image: string, net: "none" | "user") {
-    const [command = "", ...args] = execFileSync(
-      inRepository("scripts", "qemu-run.sh"),
-      ["--image", image, "--net", net, "--port", "none", "--print-command"],
-      { encoding: "utf8" },
-    )
-      .trimEnd()
-      .split("\n");
-    this.#screen = new Screen();
+  constructor(command: string, args: readonly string[]) {
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
     const kill = (): void => void child.kill("SIGKILL");
@@ -100,7 +95,7 @@ export class QemuBenchHive implements BenchHive {
     this.#exited = new Promise((settle) => {
       child.once("close", () => {
         process.off("exit", kill);
-        this.#screen.gone("QEMU is gone");
+        this.#screen.gone(`${command} is gone`);
         settle();
       });
       child.once("error", (error) => this.#screen.gone(error.message));
@@ -130,18 +125,53 @@ export class QemuBenchHive implements BenchHive {
   }
 }
 
+/** A hive in QEMU, without the script around it, so that the time is QEMU's own. */
+export class QemuBenchHive extends ProcessBenchHive {
+  /** @param counted let the guest's clock count its instructions, one a nanosecond, whatever else this machine does */
+  constructor(image: string, net: "none" | "user", counted = false) {
+    const [command = "", ...args] = execFileSync(
+      inRepository("scripts", "qemu-run.sh"),
+      ["--image", image, "--net", net, "--port", "none", "--print-command"],
+      { encoding: "utf8" },
+    )
+      .trimEnd()
+      .split("\n");
+    super(command, counted ? [...args, "-icount", "shift=0,sleep=off"] : args);
+  }
+}
+
+/** A bundle on Node, which has no machine: what the language itself costs. */
+export class NodeBenchHive extends ProcessBenchHive {
+  constructor(bundle: string) {
+    super(process.execPath, [
+      "--expose-gc",
+      "--import",
+      "tsx",
+      inRepository("scripts", "lib", "bench-node.ts"),
+      bundle,
+    ]);
+  }
+}
+
 /** A hive in the simulator, in this process and in real time. */
 export class SimBenchHive implements BenchHive {
   readonly #screen = new Screen();
-  readonly #machine;
+  readonly #machine: Machine;
 
-  constructor(outDir: string) {
-    const machine = createHive({
-      outDir,
-      manifest: { file: manifestPath },
-      clock: "real",
-      onLog: (text) => this.#screen.print(text),
-    });
+  /** @param outDir folder of what was built */
+  static ofHive(outDir: string): SimBenchHive {
+    return new SimBenchHive((onLog) => createHive({ outDir, manifest: { file: manifestPath }, clock: "real", onLog }));
+  }
+
+  /** A bundle that asks for no boot files. @param vm folder of `main.js` and `main.lines` */
+  static ofBundle(vm: string): SimBenchHive {
+    const source = readFileSync(join(vm, "main.js"), "utf8");
+    const rootfs = makeRootfs({ "main.lines": readFileSync(join(vm, "main.lines")) });
+    return new SimBenchHive((onLog) => new Machine({ source, rootfs, clock: "real", onLog }));
+  }
+
+  private constructor(make: (onLog: (text: string) => void) => Machine) {
+    const machine = make((text) => this.#screen.print(text));
     this.#machine = machine;
     machine.serial.onOutput = () => this.#screen.print(Buffer.from(machine.serial.read()).toString("utf8"));
     machine.start().then(

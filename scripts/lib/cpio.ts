@@ -5,6 +5,8 @@
 export interface CpioFile {
   readonly name: string;
   readonly data: Uint8Array;
+  /** Type and permissions (stat(2)); a readable file unless given. Not read back. */
+  readonly mode?: number;
 }
 
 const magic = "070701";
@@ -47,7 +49,7 @@ export function writeCpio(files: readonly CpioFile[]): Uint8Array {
       throw new Error(`cpio: "${file.name}" cannot be a file name in this archive`);
     }
     names.add(file.name);
-    entry(index + 1, regularFile, file.name, file.data);
+    entry(index + 1, file.mode ?? regularFile, file.name, file.data);
   });
   entry(0, 0, trailer, new Uint8Array(0));
   return new Uint8Array(Buffer.concat(chunks, length));

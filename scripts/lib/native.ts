@@ -21,6 +21,9 @@ export interface Board {
   readonly out: string;
   /** The archive that the next root server is linked with. */
   readonly rootfs: string;
+  /** What the next worker is linked with. */
+  readonly workerBytecode: string;
+  readonly workerLines: string;
 }
 
 function setupScript(): string {
@@ -93,7 +96,13 @@ export function buildBytecodeCompiler(show: boolean): string {
 /** Configures the board's project for a kernel; `buildTarget` then makes parts of it. */
 export function configureNative(prefix: string, root: RootProgram, show: boolean): Board {
   const out = root === "engine" ? nativeDir : join(nativeDir, root);
-  const board: Board = { build: join(out, "board"), out, rootfs: join(out, "rootfs.cpio") };
+  const board: Board = {
+    build: join(out, "board"),
+    out,
+    rootfs: join(out, "rootfs.cpio"),
+    workerBytecode: join(out, "worker.qbc"),
+    workerLines: join(out, "worker.lines"),
+  };
   configure(
     "engine/native",
     board.build,
@@ -102,6 +111,8 @@ export function configureNative(prefix: string, root: RootProgram, show: boolean
       `-DSEL4_PREFIX=${prefix}`,
       `-DQUICKJS_DIR=${quickjsDir}`,
       `-DROOTFS=${board.rootfs}`,
+      `-DWORKER_QBC=${board.workerBytecode}`,
+      `-DWORKER_LINES=${board.workerLines}`,
       `-DROOT_PROGRAM=${root}`,
       `-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${out}`,
     ],

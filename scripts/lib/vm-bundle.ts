@@ -1,7 +1,7 @@
 /**
- * Makes a bundle for the VM of a TypeScript entry: `main.js` (one ES module, readable, no debug comments),
- * `main.lines` for its stacks and `build.json`, which says what it is. The simulator and the image build take
- * the same files, so both run the same code and show the same image hash.
+ * Makes the two bundles of a hive, each of a TypeScript entry: `main.js` for the root and `worker.js` for its workers
+ * (one ES module, readable, no debug comments), with a `.lines` each for their stacks, and `build.json`, which says what
+ * they are. The simulator and the image build take the same files, so both run the same code and show the same image hash.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,19 +12,27 @@ import { writeIfChanged } from "./output.ts";
 import { inRepository, packageVersion, pin, repository, revision } from "./repository.ts";
 import { schemasPlugin } from "./schemas.ts";
 
+export const workerEntry = inRepository("services", "worker-main.ts");
+
 export interface VmBundleOptions {
   /** TypeScript entry, e.g. `services/main.ts`. */
   readonly entry: string;
+  /** The workers' entry, `services/worker-main.ts` if absent. */
+  readonly worker?: string | undefined;
   readonly manifest: string;
-  /** Folder for `main.js`, `main.lines` and `build.json`. */
+  /** Folder for the bundles and `build.json`. */
   readonly out: string;
   /** Whether the network stack is part of it. */
   readonly net: boolean;
 }
 
-export interface VmBundle {
+export interface Bundle {
   readonly js: Uint8Array;
   readonly lines: Uint8Array;
+}
+
+export interface VmBundle extends Bundle {
+  readonly worker: Bundle;
   readonly buildInfo: string;
 }
 
@@ -33,8 +41,10 @@ function isSourceMap(value: unknown): value is SourceMap {
 }
 
 /** What `bi` and the banner show of the image; the same in both engines. */
-function buildInfo(js: Uint8Array, lines: Uint8Array, manifest: Uint8Array): string {
-  const hash = createHash("sha256").update(js).update(lines).update(manifest).digest("hex");
+function buildInfo(main: Bundle, worker: Bundle, manifest: Uint8Array): string {
+  const hashed = createHash("sha256");
+  for (const part of [main.js, main.lines, worker.js, worker.lines, manifest]) hashed.update(part);
+  const hash = hashed.digest("hex");
   const info = {
     version: packageVersion(),
     revision: revision(),
@@ -44,12 +54,13 @@ function buildInfo(js: Uint8Array, lines: Uint8Array, manifest: Uint8Array): str
   return `${JSON.stringify(info)}\n`;
 }
 
-/** @throws Error with esbuild's message if the entry does not compile. */
-export async function buildVmBundle(options: VmBundleOptions): Promise<VmBundle> {
+/** Writes `<name>.js` and `<name>.lines`. */
+async function buildBundle(entry: string, name: string, options: VmBundleOptions): Promise<Bundle> {
+  const out = resolve(options.out);
   const result = await build({
     absWorkingDir: repository,
-    entryPoints: [resolve(options.entry)],
-    outfile: join(resolve(options.out), "main.js"),
+    entryPoints: [resolve(entry)],
+    outfile: join(out, `${name}.js`),
     bundle: true,
     format: "esm",
     platform: "neutral",
@@ -66,17 +77,23 @@ export async function buildVmBundle(options: VmBundleOptions): Promise<VmBundle>
   });
   const output = (suffix: string): Uint8Array => {
     const file = result.outputFiles.find(({ path }) => path.endsWith(suffix));
-    if (file === undefined) throw new Error(`esbuild made no ${suffix} of ${options.entry}`);
+    if (file === undefined) throw new Error(`esbuild made no ${suffix} of ${entry}`);
     return file.contents;
   };
-  const map: unknown = JSON.parse(Buffer.from(output("main.js.map")).toString("utf8"));
-  if (!isSourceMap(map)) throw new Error(`esbuild's source map of ${options.entry} is none`);
-  const js = output("main.js");
-  const out = resolve(options.out);
+  const map: unknown = JSON.parse(Buffer.from(output(`${name}.js.map`)).toString("utf8"));
+  if (!isSourceMap(map)) throw new Error(`esbuild's source map of ${entry} is none`);
+  const js = output(`${name}.js`);
   const lines = encodeLineTable(lineTableFromMap(map, (source) => relative(repository, resolve(out, source))));
-  const info = buildInfo(js, lines, readFileSync(options.manifest));
-  writeIfChanged(join(out, "main.js"), js);
-  writeIfChanged(join(out, "main.lines"), lines);
-  writeIfChanged(join(out, "build.json"), info);
-  return { js, lines, buildInfo: info };
+  writeIfChanged(join(out, `${name}.js`), js);
+  writeIfChanged(join(out, `${name}.lines`), lines);
+  return { js, lines };
+}
+
+/** @throws Error with esbuild's message if an entry does not compile. */
+export async function buildVmBundle(options: VmBundleOptions): Promise<VmBundle> {
+  const main = await buildBundle(options.entry, "main", options);
+  const worker = await buildBundle(options.worker ?? workerEntry, "worker", options);
+  const info = buildInfo(main, worker, readFileSync(options.manifest));
+  writeIfChanged(join(resolve(options.out), "build.json"), info);
+  return { ...main, worker, buildInfo: info };
 }

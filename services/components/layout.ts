@@ -17,12 +17,12 @@ export interface Layout {
 
 export const LAYOUT: Layout = {
   image: 0x400000,
-  imageEnd: 0x600000,
-  stackTop: 0x700000,
-  stackBytes: 0x10000,
-  ipcBuffer: 0x710000,
-  frame: 0x720000,
-  arena: 0x800000,
+  imageEnd: 0x900000,
+  stackTop: 0x980000,
+  stackBytes: 0x20000,
+  ipcBuffer: 0x990000,
+  frame: 0x9a0000,
+  arena: 0xa00000,
   arenaMax: 0x1000000,
 };
 

@@ -15,6 +15,16 @@ export interface Protocol {
   readonly settled: boolean;
   /** Answer a call, or leave it unanswered. @returns what was wrong with it, if something was; then nothing was replied. */
   call(event: ComponentEvent, components: Components): string | undefined;
+  /** Its component has ended; nothing more comes of it. */
+  ended?(end: ComponentEnd): void;
+}
+
+/** How a component ended. */
+export interface ComponentEnd {
+  readonly kind: "fault" | "violation" | "flood" | "timeout" | "stopped";
+  readonly why: string;
+  /** Whether its memory was taken back; else it stands suspended, to be looked at. */
+  readonly destroyed: boolean;
 }
 
 /** How one component is run. */
@@ -24,7 +34,7 @@ export interface Rules {
   readonly args: readonly [number, number, number, number];
   /** More calls than that in one second suspend it. */
   readonly callsPerSecond: number;
-  /** Its protocol must settle within that time, or it is ended. */
+  /** Its protocol must settle within that time, or it is ended; Infinity if somebody else watches it. */
   readonly settleUs: number;
 }
 
@@ -99,9 +109,18 @@ export class Supervisor {
     const live = new Live(id, protocol, rules);
     this.#live.set(id, live);
     this.#drained = false;
+    if (rules.settleUs === Infinity) return id;
     const timer = timers.schedule(clock.nowUs() + rules.settleUs, () => this.#settle(live));
     if (timer === undefined) this.#options.log.line(protocol.name, "no timer left to watch it with");
     return id;
+  }
+
+  /** End one for its owner's reasons: its memory is taken back whatever the policy. @returns whether there was one. */
+  stop(id: number, why: string): boolean {
+    const live = this.#live.get(id);
+    if (live === undefined) return false;
+    this.#end(live, { kind: "stopped", why, destroyed: true }, this.#options.clock.nowUs());
+    return true;
   }
 
   list(): ComponentStatus[] {
@@ -148,18 +167,19 @@ export class Supervisor {
     if (event.kind === "fault") {
       const { cause, hint, numbers } = nameFault(event, this.#options.layout);
       this.faults++;
-      this.#end(live, `fault: ${cause} (${numbers}); ${hint}`, nowUs);
+      this.#breach(live, "fault", `fault: ${cause} (${numbers}); ${hint}`, nowUs);
     } else if (event.kind === "violation") {
       this.violations++;
-      this.#end(live, "violation: sent a message that is no call, or one while its call was unanswered", nowUs);
+      const why = "violation: sent a message that is no call, or one while its call was unanswered";
+      this.#breach(live, "violation", why, nowUs);
     } else if (this.#floods(live, nowUs)) {
       this.floods++;
-      this.#end(live, `flood: more than ${live.rules.callsPerSecond} calls in one second`, nowUs);
+      this.#breach(live, "flood", `flood: more than ${live.rules.callsPerSecond} calls in one second`, nowUs);
     } else {
       const wrong = live.protocol.call(event, this.#options.components);
       if (wrong === undefined) return;
       this.violations++;
-      this.#end(live, `violation: ${wrong}`, nowUs);
+      this.#breach(live, "violation", `violation: ${wrong}`, nowUs);
     }
   }
 
@@ -176,22 +196,31 @@ export class Supervisor {
     if (live.suspended || this.#live.get(live.id) !== live || live.protocol.settled) return;
     this.timeouts++;
     const seconds = live.rules.settleUs / SECOND;
-    this.#end(live, `no answer within ${seconds} s`, this.#options.clock.nowUs());
+    this.#breach(live, "timeout", `no answer within ${seconds} s`, this.#options.clock.nowUs());
   }
 
-  #end(live: Live, why: string, nowUs: number): void {
-    const { components, log, policy } = this.#options;
-    components.suspend(live.id);
-    live.suspended = true;
-    if (this.ended.length === REMEMBERED) this.ended.shift();
-    this.ended.push({ name: live.protocol.name, why, atUs: nowUs });
-    if (policy === "keep") {
-      log.line(live.protocol.name, `${why}; suspended`);
-      return;
+  #breach(live: Live, kind: ComponentEnd["kind"], why: string, nowUs: number): void {
+    this.#end(live, { kind, why, destroyed: this.#options.policy === "destroy" }, nowUs);
+  }
+
+  #end(live: Live, end: ComponentEnd, nowUs: number): void {
+    const { components, log } = this.#options;
+    const { why } = end;
+    const { name } = live.protocol;
+    if (!live.suspended) {
+      components.suspend(live.id);
+      live.suspended = true;
+      if (this.ended.length === REMEMBERED) this.ended.shift();
+      this.ended.push({ name, why, atUs: nowUs });
     }
-    const { bytes } = components.info(live.id);
-    this.#live.delete(live.id);
-    components.destroy(live.id);
-    log.line(live.protocol.name, `${why}; destroyed, ${bytes / 1024} KiB returned`);
+    if (end.destroyed) {
+      const { bytes } = components.info(live.id);
+      this.#live.delete(live.id);
+      components.destroy(live.id);
+      log.line(name, `${why}; destroyed, ${bytes / 1024} KiB returned`);
+    } else {
+      log.line(name, `${why}; suspended`);
+    }
+    live.protocol.ended?.(end);
   }
 }

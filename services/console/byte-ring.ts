@@ -9,6 +9,8 @@ export class ByteRing {
   readonly capacity: number;
   /** Most bytes it ever held. */
   highWater = 0;
+  /** Bytes that it ever took. */
+  total = 0;
   /** Pieces of text that did not fit and were left out. */
   cut = 0;
   readonly #bytes: Bytes;
@@ -86,6 +88,11 @@ export class ByteRing {
     this.#drop(count);
   }
 
+  /** The byte `index` behind the oldest, of those that it holds. */
+  at(index: number): number {
+    return this.#buffer[(this.#head + index) % this.capacity]!;
+  }
+
   /** Take the oldest byte; -1 if there is none. */
   take(): number {
     if (this.#length === 0) return -1;
@@ -132,6 +139,7 @@ export class ByteRing {
 
   #grew(by: number): void {
     this.#length += by;
+    this.total += by;
     if (this.#length > this.highWater) this.highWater = this.#length;
   }
 

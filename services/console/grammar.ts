@@ -3,23 +3,56 @@
  * Pure text to values and back: every line parses to exactly one command or one refusal, and every acknowledgement
  * that is formatted here has the form `OK <VERB> [detail]` or `ERR <VERB> reason=… [detail=…] [path=…] [error=…]`.
  */
+import { type Arguments, ARGUMENTS, trimBlanks } from "./arguments.ts";
 
 /** Why something was refused. */
 export type Reason = "busy" | "quota" | "cut" | "policy";
 
-/** The verbs that a line may begin with, with the word that acknowledges them, whether lines and `END` follow, and what `HELP` says. */
+/**
+ * The verbs that a line may begin with: the word that acknowledges them, whether lines and `END` follow, whether a login
+ * is needed, and what `HELP` says.
+ */
 export const VERBS = {
-  HELP: { word: "HELP", stream: true, help: "this list" },
-  PING: { word: "PING", stream: false, help: "answer PONG" },
-  BI: { word: "BOOTINFO", stream: true, help: "kernel, machine, image, boot phases, devices" },
-  CAPS: { word: "CAPS", stream: true, help: "capabilities and untyped memory" },
-  MEM: { word: "MEM", stream: true, help: "heap, DMA memory, log ring" },
-  PS: { word: "PS", stream: true, help: "stages, jobs and components with their counters" },
-  NETSTATS: { word: "NETSTATS", stream: true, help: "counters of the network" },
-  QUIT: { word: "QUIT", stream: false, help: "how to leave this console" },
+  HELP: { word: "HELP", stream: true, login: false, usage: "", help: "this list" },
+  PING: { word: "PING", stream: false, login: false, usage: "", help: "answer PONG" },
+  BI: { word: "BOOTINFO", stream: true, login: false, usage: "", help: "kernel, machine, image, boot phases, devices" },
+  CAPS: { word: "CAPS", stream: true, login: false, usage: "", help: "capabilities and untyped memory" },
+  MEM: { word: "MEM", stream: true, login: false, usage: "", help: "heap, DMA memory, log ring" },
+  PS: { word: "PS", stream: true, login: false, usage: "", help: "stages, jobs and components with their counters" },
+  NETSTATS: { word: "NETSTATS", stream: true, login: false, usage: "", help: "counters of the network" },
+  ATTACH: { word: "ATTACH", stream: false, login: false, usage: "<role> <ticket>", help: "log in (also: login)" },
+  DETACH: { word: "DETACH", stream: false, login: true, usage: "", help: "end the login" },
+  LS: { word: "LS", stream: true, login: true, usage: "<path>", help: "names in a directory" },
+  CAT: { word: "CAT", stream: true, login: true, usage: "<path>", help: "the lines of a file" },
+  TAIL: {
+    word: "TAIL",
+    stream: true,
+    login: true,
+    usage: "[-f] <path> [offset]",
+    help: "lines from an offset since boot; -f until stop",
+  },
+  STOP: { word: "STOP", stream: false, login: true, usage: "", help: "end the lines that are coming" },
+  LOG: { word: "LOG", stream: true, login: true, usage: "", help: "the last lines of /log/queen.log" },
+  ECHO: {
+    word: "ECHO",
+    stream: false,
+    login: true,
+    usage: "<path> <text>",
+    help: "append a line (echo <text> > <path>)",
+  },
+  SPAWN: { word: "SPAWN", stream: false, login: true, usage: "<json>", help: "start a worker, as by /queen/ctl" },
+  KILL: { word: "KILL", stream: false, login: true, usage: "<id>", help: "end a worker" },
+  BIND: { word: "BIND", stream: false, login: true, usage: "<from> <to>", help: "show a path at another" },
+  MOUNT: { word: "MOUNT", stream: false, login: true, usage: "<service> <path>", help: "show a service at a path" },
+  QUIT: { word: "QUIT", stream: false, login: false, usage: "", help: "end the login and leave this console" },
 } as const;
 
 export type Verb = keyof typeof VERBS;
+
+/** Other words for a verb. */
+const ALIASES: Readonly<Record<string, Verb>> = { LOGIN: "ATTACH" };
+/** Verbs of the interface that no console has yet. They need a login, so nobody else learns which these are. */
+const UNSUPPORTED: readonly string[] = ["SECURE9P", "EXPORT"];
 
 /** A refusal's fields, in the order in which they are written. */
 export interface Refusal {
@@ -29,12 +62,24 @@ export interface Refusal {
   readonly error?: string;
 }
 
-/** What a line means. `word` is what the acknowledgement names. */
-export type Parsed =
-  | { readonly kind: "command"; readonly verb: Verb }
-  | { readonly kind: "refused"; readonly word: string; readonly refusal: Refusal };
+/** A verb with its arguments. */
+export type Command = { readonly [V in Verb]: { readonly kind: "command"; readonly verb: V } & Arguments[V] }[Verb];
+
+/** A line that is no command. `word` is what the acknowledgement names. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly word: string;
+  readonly refusal: Refusal;
+  /** Whether its verb needs a login; who has none is told that before anything about arguments. */
+  readonly login: boolean;
+}
+
+/** What a line means. */
+export type Parsed = Command | Refused;
 
 const CONTROL = /\p{Cc}/u;
+/** Only ASCII: Unicode has letters whose upper case is one of ours. */
+const WORD = /^[A-Za-z0-9]{1,16}$/;
 
 /** What a line gets that holds bytes which no line may have. */
 export const INVALID_CHARACTER: Parsed = refused("PARSE", "invalid-character");
@@ -43,25 +88,32 @@ export const TOO_LONG: Parsed = refused("FRAME", "invalid-length");
 const EMPTY: Parsed = refused("PARSE", "empty command");
 const UNKNOWN: Parsed = refused("PARSE", "unsupported console command");
 
-function refused(word: string, detail: string): Parsed {
-  return { kind: "refused", word, refusal: { reason: "policy", detail } };
+function refused(word: string, detail: string, login = false): Refused {
+  return { kind: "refused", word, refusal: { reason: "policy", detail }, login };
 }
 
 /** Parse one line, without its end. */
 export function parse(line: string): Parsed {
   if (CONTROL.test(line)) return INVALID_CHARACTER;
-  const text = line.trim();
+  const text = trimBlanks(line);
   if (text === "") return EMPTY;
   const blank = text.indexOf(" ");
-  const verb = (blank < 0 ? text : text.slice(0, blank)).toUpperCase();
-  if (!isVerb(verb)) return UNKNOWN;
-  // None of these verbs takes an argument; one that is ignored would be a promise.
-  if (blank >= 0) return refused(VERBS[verb].word, "invalid-payload");
-  return { kind: "command", verb };
+  const word = blank < 0 ? text : text.slice(0, blank);
+  if (!WORD.test(word)) return UNKNOWN;
+  const name = word.toUpperCase();
+  if (UNSUPPORTED.includes(name)) return refused(name, "unsupported", true);
+  const verb = verbOf(name);
+  if (verb === undefined) return UNKNOWN;
+  const given = ARGUMENTS[verb](blank < 0 ? "" : trimBlanks(text.slice(blank)));
+  const { word: acknowledged, login } = VERBS[verb];
+  if (typeof given === "string") return refused(acknowledged, given, login);
+  // The table of arguments has them by verb, which an index by a union does not show.
+  return { kind: "command", verb, ...given } as Command;
 }
 
-function isVerb(word: string): word is Verb {
-  return Object.hasOwn(VERBS, word);
+function verbOf(name: string): Verb | undefined {
+  if (Object.hasOwn(ALIASES, name)) return ALIASES[name];
+  return Object.hasOwn(VERBS, name) ? (name as Verb) : undefined;
 }
 
 /** `OK <VERB> [detail]`. */

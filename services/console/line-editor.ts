@@ -4,10 +4,11 @@
  * so a line is answered once however its bytes were cut into reads; memory is fixed at construction.
  *
  * Keys: CR, LF and CR LF each end one line; backspace and DEL take back one character; Ctrl-U the line; Ctrl-C drops it
- * and says so. Escape sequences (ECMA-48 §5.3 to §5.4: arrow keys, Alt with a key) change nothing.
+ * and says so. What is secret in a line is shown as three stars. Escape sequences (ECMA-48 §5.3 to §5.4: arrow keys, Alt with a key) change nothing.
  */
 
 import type { Bytes } from "../ports/index.ts";
+import { Hidden, Mask } from "./mask.ts";
 
 /** What a byte led to. */
 export const Edit = {
@@ -48,6 +49,8 @@ const BAD = 0xff;
 const REPLACEMENT = Uint8Array.of(0xef, 0xbf, 0xbd);
 const ERASE_LINE = Uint8Array.of(CR, ESC, 0x5b, 0x4b);
 const RUBOUT = Uint8Array.of(BS, 0x20, BS);
+/** What stands for all that is hidden. */
+const STARS = Uint8Array.of(0x2a, 0x2a, 0x2a);
 const NEWLINE = Uint8Array.of(CR, LF);
 const CONTROL_C = Uint8Array.of(0x5e, 0x43, CR, LF);
 /** Longest control sequence that is taken for one. */
@@ -70,6 +73,7 @@ export class LineEditor {
   readonly #prompt: Uint8Array;
   /** What {@link draw} shows. */
   readonly #row: Uint8Array;
+  readonly #mask = new Mask();
   #bad = 0;
   #overflow = false;
   #afterCr = false;
@@ -89,6 +93,11 @@ export class LineEditor {
     this.#row = new Uint8Array(3 * limit);
   }
 
+  /** Whether an LF would be the second half of a line end. */
+  get afterReturn(): boolean {
+    return this.#afterCr;
+  }
+
   /** Begin a new line. Call it once the last one was taken. */
   reset(): void {
     this.length = 0;
@@ -97,12 +106,14 @@ export class LineEditor {
     this.#partial = 0;
     this.#missing = 0;
     this.#sequence = Sequence.NONE;
+    this.#mask.reset();
   }
 
   /** Show prompt and line on a fresh row. */
   draw(): void {
     this.#echo.append(this.#prompt, 0, this.#prompt.length);
-    const end = this.length - this.#partial;
+    const { from } = this.#mask;
+    const end = from >= 0 ? from : this.length - this.#partial;
     const row = this.#row;
     let length = 0;
     for (let i = 0; i < end; i++) {
@@ -116,6 +127,7 @@ export class LineEditor {
       }
     }
     this.#echo.append(row, 0, length);
+    if (from >= 0) this.#echo.append(STARS, 0, STARS.length);
   }
 
   /** Clear the row that shows prompt and line, for somebody else's output. */
@@ -130,18 +142,24 @@ export class LineEditor {
   pushPlain(from: Uint8Array, start: number, length: number): number {
     if (this.#sequence !== Sequence.NONE || this.#missing > 0) return 0;
     const end = start + Math.min(length, this.line.length - this.length);
+    const mask = this.#mask;
+    let before = this.length === 0 ? 0x20 : this.line[this.length - 1]!;
     let at = start;
     for (; at < end; at++) {
       const byte = from[at]!;
-      if (byte < 0x20 || byte > 0x7e) break;
+      if (byte < 0x20 || byte > 0x7e || !mask.isPlain(byte, before)) break;
+      // A word is counted where it begins, or the next one would not be known for what it is.
+      if (byte !== 0x20 && before === 0x20 && at > start) break;
+      before = byte;
     }
     const run = at - start;
     // A short one is cheaper byte by byte.
     if (run < PLAIN_RUN || this.#overflow) return 0;
     this.#bytes.copy(this.line, this.length, from, start, run);
+    mask.addedPlain(this.line, this.length);
     this.length += run;
     this.#afterCr = false;
-    this.#echo.append(from, start, run);
+    if (mask.from < 0) this.#echo.append(from, start, run);
     return run;
   }
 
@@ -249,7 +267,7 @@ export class LineEditor {
     if (this.#missing === 0) {
       const length = this.#partial;
       this.#partial = 0;
-      if (!this.#overflow) this.#show(this.length - length, length);
+      if (!this.#overflow) this.#added(this.length - length, length);
     }
     return true;
   }
@@ -265,7 +283,20 @@ export class LineEditor {
     if (this.#full(length)) return;
     this.line[this.length++] = byte;
     if (byte === BAD) this.#bad++;
-    this.#show(this.length - 1, 1);
+    this.#added(this.length - 1, 1);
+  }
+
+  /** A character is whole: echo what that changes of what is shown. */
+  #added(start: number, length: number): void {
+    const hidden = this.#mask.added(this.line, start);
+    if (hidden === Hidden.BEGINS) {
+      this.#echo.append(STARS, 0, STARS.length);
+    } else if (hidden === Hidden.BEFORE) {
+      this.erase();
+      this.draw();
+    } else if (this.#mask.from < 0) {
+      this.#show(start, length);
+    }
   }
 
   #full(length: number): boolean {
@@ -289,11 +320,16 @@ export class LineEditor {
     while (at > 0 && (this.line[at]! & 0xc0) === 0x80) at--;
     const last = this.line[at]!;
     this.length = at;
+    if (last === BAD) this.#bad--;
+    if (this.#mask.removed(this.line, at)) {
+      // The stars stand for all that is hidden, so they go with the last of it.
+      if (this.#mask.from < 0) for (let i = 0; i < STARS.length; i++) this.#echo.append(RUBOUT, 0, RUBOUT.length);
+      return;
+    }
     if (last < 0x80) {
       this.#echo.append(RUBOUT, 0, RUBOUT.length);
       return;
     }
-    if (last === BAD) this.#bad--;
     // How many columns it took is the terminal's secret.
     this.erase();
     this.draw();

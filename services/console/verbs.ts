@@ -1,30 +1,24 @@
 /**
- * What the verbs of the root console answer. Each writes exactly one acknowledgement and, if it has lines to show,
+ * What the verbs that show the machine answer, on every console. Each writes exactly one acknowledgement and, if it has lines to show,
  * those and `END`; each is bounded by the tables that it prints.
  */
 import type { Facts } from "../proc/facts.ts";
 import { bootReport, capsReport, memoryReport, processReport, pumpReport } from "../proc/reports.ts";
-import { type Refusal, type Verb, VERBS } from "./grammar.ts";
+import type { Answer } from "./answer.ts";
+import { VERBS } from "./grammar.ts";
 
-/** Where an answer goes. */
-export interface Answer {
-  ok(detail?: string): void;
-  err(refusal: Refusal): void;
-  line(text: string): void;
-  /** The last line of a stream. */
-  end(): void;
-}
+/** The verbs that show the machine. */
+export type MachineVerb = "HELP" | "BI" | "CAPS" | "MEM" | "PS" | "NETSTATS";
 
 export type Handler = (answer: Answer) => void;
 
+/** Where in `HELP` the descriptions begin. */
+const HELP_COLUMN = 29;
+
 /** The table of verbs. */
-export function rootVerbs(facts: Facts): Readonly<Record<Verb, Handler>> {
+export function rootVerbs(facts: Facts): Readonly<Record<MachineVerb, Handler>> {
   return {
     HELP: help,
-    PING: (answer) => {
-      answer.ok("reply=pong");
-      answer.line("PONG");
-    },
     BI: (answer) => stream(answer, bootReport(facts)),
     CAPS: (answer) => stream(answer, capsReport(facts.machine)),
     MEM: (answer) => stream(answer, memoryReport(facts)),
@@ -37,13 +31,14 @@ export function rootVerbs(facts: Facts): Readonly<Record<Verb, Handler>> {
       }
       stream(answer, lines);
     },
-    QUIT: (answer) => answer.ok("to leave this console press Ctrl-A, then x"),
   };
 }
 
 function help(answer: Answer): void {
   answer.ok();
-  for (const [verb, { help: text }] of Object.entries(VERBS)) answer.line(`${verb.toLowerCase().padEnd(9)}${text}`);
+  for (const [verb, { usage, help: text }] of Object.entries(VERBS)) {
+    answer.line(`${`${verb.toLowerCase().padEnd(8)} ${usage}`.padEnd(HELP_COLUMN)} ${text}`);
+  }
   answer.end();
 }
 

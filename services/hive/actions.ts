@@ -5,15 +5,22 @@ import type { View } from "../ninedoor/view.ts";
 import type { Bind, Kill, Mount, SetBudget, SpawnGpu, SpawnHeartbeat } from "../queen/command.ts";
 import type { Done, QueenActions, Spawned } from "../queen/control.ts";
 import type { BudgetRequest } from "../roles/budget.ts";
-import { BUSY, NOT_FOUND, type Refusal } from "../secure9p/refusal.ts";
+import type { Refusal } from "../secure9p/refusal.ts";
+import type { Workers } from "../workers/workers.ts";
 
 export class Actions implements QueenActions<View> {
-  spawn(_spawn: SpawnHeartbeat | SpawnGpu): Spawned | Refusal {
-    return BUSY;
+  readonly #workers: Workers;
+
+  constructor(workers: Workers) {
+    this.#workers = workers;
   }
 
-  kill(_kill: Kill): Refusal | undefined {
-    return NOT_FOUND;
+  spawn(spawn: SpawnHeartbeat | SpawnGpu): Spawned | Refusal {
+    return this.#workers.spawn(spawn);
+  }
+
+  kill(kill: Kill): Refusal | undefined {
+    return this.#workers.kill(kill);
   }
 
   bind({ from, to }: Bind, by: View): Refusal | undefined {
@@ -24,11 +31,11 @@ export class Actions implements QueenActions<View> {
     return by.mount(service, at);
   }
 
-  setBudget(_request: SetBudget): Done | Refusal {
-    return NOT_FOUND;
+  setBudget(request: SetBudget): Done | Refusal {
+    return this.#workers.setBudget(request);
   }
 
-  setDefaultBudget(_budget: BudgetRequest): Done | Refusal {
-    return BUSY;
+  setDefaultBudget(budget: BudgetRequest): Done {
+    return this.#workers.setDefaultBudget(budget);
   }
 }

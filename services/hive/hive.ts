@@ -21,10 +21,12 @@ import { TicketVerifier } from "../roles/verifier.ts";
 import { PERMISSION } from "../secure9p/refusal.ts";
 import type { Tree } from "../secure9p/tree.ts";
 import type { WorkerRules } from "../workers/rules.ts";
+import { Scheduler } from "../workers/scheduler.ts";
+import { Workers } from "../workers/workers.ts";
 import { Actions } from "./actions.ts";
 import type { HiveLimits } from "./limits.ts";
 import { Logins } from "./logins.ts";
-import { addTime, counterLines, sessionLines } from "./proc.ts";
+import { addTime, counterLines, sessionLines, workerLines } from "./proc.ts";
 import type { Door, Login, Source } from "./session.ts";
 import { type LiveSession, Sessions } from "./sessions.ts";
 import { Sweeper } from "./sweeper.ts";
@@ -61,13 +63,16 @@ export class Hive implements Door {
   readonly verifier: TicketVerifier;
   readonly ledger: Ledger;
   readonly throttle = new LoginThrottle();
+  readonly workers: Workers;
+  readonly scheduler: Scheduler;
   readonly #sessions: Sessions;
   readonly #logins: Logins;
   readonly #wallTime: WallTime;
 
   /** @throws Error if all timers are in use. */
   constructor(options: HiveOptions) {
-    const { bytes, clock, timers, limits, schemas, credentials, bootLog } = options;
+    const { bytes, clock, timers, components, limits, schemas, credentials, bootLog, workers: rules } = options;
+    const failed = options.failed ?? ((error: unknown) => report(bootLog, error));
     const sweeper = new Sweeper(clock, timers);
     this.#wallTime = new WallTime(clock, options.wallClock);
     this.namespace = new Namespace({
@@ -81,9 +86,31 @@ export class Hive implements Door {
     });
     const { namespace, queenLog: log } = this;
     this.verifier = new TicketVerifier(bytes, credentials.secrets, limits.tickets);
-    this.ledger = new Ledger({ workers: { find: () => undefined }, maximum: options.workers.maximum });
+    this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
+    this.#sessions = new Sessions({ bytes, clock, log, namespace, leases: NO_LEASES, limits, sweeper, failed });
+    const { quantumUs, stuckQuanta } = rules;
+    this.scheduler = new Scheduler({ components, clock, timers, quantumUs, stuckQuanta });
+    this.workers = new Workers({
+      bytes,
+      clock,
+      timers,
+      components,
+      random: options.random,
+      supervisor: options.supervisor,
+      scheduler: this.scheduler,
+      rules,
+      namespace,
+      verifier: this.verifier,
+      ledger: this.ledger,
+      log,
+      bootLog,
+      unixMs: () => this.#wallTime.unixMs(),
+      sweeper,
+      view: (grant) => this.#sessions.view(grant, 0),
+      failed,
+    });
     this.control = new QueenControl<View>({
-      actions: new Actions(),
+      actions: new Actions(this.workers),
       schemas,
       bytes,
       log,
@@ -99,16 +126,8 @@ export class Hive implements Door {
       ledger: this.ledger,
       throttle: this.throttle,
     });
-    this.#sessions = new Sessions({
-      bytes,
-      clock,
-      log,
-      namespace,
-      leases: NO_LEASES,
-      limits,
-      sweeper,
-      failed: options.failed ?? ((error) => report(bootLog, error)),
-    });
+    // A worker's end closes the accounts of those who logged in as it.
+    sweeper.add(this.workers);
     sweeper.add(this.#sessions);
     addTime(namespace, clock, this.#wallTime);
     this.#addCounters(limits);
@@ -165,6 +184,7 @@ export class Hive implements Door {
       );
     });
     add("queen", () => counterLines({ ...this.control.counters }));
+    add("workers", () => workerLines(this.workers, this.scheduler, namespace.limits.workers));
   }
 }
 

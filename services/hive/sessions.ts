@@ -112,15 +112,10 @@ export class Sessions implements Sweepable {
     return [...this.#live.values()];
   }
 
-  /** The next session's number. */
-  number(): number {
-    return ++this.#last;
-  }
-
-  /** What a grant sees, with mounts of its own. */
-  view(grant: Grant): View {
+  /** What a grant sees, with mounts of its own. @param session 0 for a worker's own, whose subject names it */
+  view(grant: Grant, session = ++this.#last): View {
     const { namespace, leases, log, clock, limits } = this.#options;
-    return new View({ namespace, grant, session: this.number(), leases, log, clock, mounts: limits.mounts });
+    return new View({ namespace, grant, session, leases, log, clock, mounts: limits.mounts });
   }
 
   /** A login. */

@@ -19,12 +19,14 @@ const TIMES = p9.SETATTR_ATIME | p9.SETATTR_MTIME | p9.SETATTR_CTIME | p9.SETATT
 
 /** Answers are read before they return, so one record serves all. */
 const answer = new Attributes();
-answer.valid = p9.GETATTR_BASIC;
 // A directory whose count is not 2 + its directories makes find(1) leave its shortcut, as on Linux's own synthetic trees.
 answer.nlink = 1;
 answer.blksize = BLOCK_SIZE;
 
-export function answerAttributes(request: Request, mode: number, size: number): void {
+/** @param end of a ring, its end in bytes since boot, for `data_version`: a reader knows by it where a fid's offsets stand */
+export function answerAttributes(request: Request, mode: number, size: number, end?: number): void {
+  answer.valid = end === undefined ? p9.GETATTR_BASIC : p9.GETATTR_BASIC | p9.GETATTR_DATA_VERSION;
+  answer.dataVersion = end ?? 0;
   answer.mode = mode;
   answer.size = size;
   answer.blocks = Math.ceil(size / STAT_BLOCK);

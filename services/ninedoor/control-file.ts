@@ -23,6 +23,7 @@ export interface ControlFileOptions {
 }
 
 export class ControlFile implements Place {
+  readonly immediate = true;
   readonly qid: Qid;
   readonly #life: Lifetime;
   readonly #writing: LineWriterOptions;

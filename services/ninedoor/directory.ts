@@ -25,6 +25,7 @@ export interface DirectoryOptions {
 }
 
 export class Directory implements Place {
+  readonly immediate = true;
   readonly qid: Qid;
   readonly counters: NineDoorCounters;
   readonly life: Lifetime;
@@ -67,8 +68,14 @@ export class Directory implements Place {
     return this.#children.get(name)?.place;
   }
 
+  find(name: string, client: Client): Place | undefined {
+    if (this.life.ended) return undefined;
+    const child = this.#children.get(name);
+    return child === undefined ? this.#personal?.(name, client) : child.place;
+  }
+
   walk(request: WalkRequest, name: string, client: Client): void {
-    const place = this.life.ended ? undefined : (this.get(name) ?? this.#personal?.(name, client));
+    const place = this.find(name, client);
     if (place === undefined) request.refuse(NOT_FOUND);
     else request.found(place);
   }

@@ -22,20 +22,22 @@ export interface FollowFileOptions {
 }
 
 export class FollowFile implements Place, Parked, RingWatcher {
+  readonly immediate = true;
   readonly #qid: Qid;
   readonly #options: FollowFileOptions;
-  /** Who waits, and where their fids stand, in places that are used again. */
-  readonly #requests: (Request | undefined)[];
-  readonly #cursors: (RingCursor | undefined)[];
+  /** Who waits, and where their fids stand, in places that are made when they are needed first and used again. */
+  readonly #requests: (Request | undefined)[] = [];
+  readonly #cursors: (RingCursor | undefined)[] = [];
   #waiting = 0;
 
   constructor(options: FollowFileOptions) {
     this.#qid = options.qid;
     this.#options = options;
-    this.#requests = new Array<Request | undefined>(options.waiters).fill(undefined);
-    this.#cursors = new Array<RingCursor | undefined>(options.waiters).fill(undefined);
     options.ring.watch(this);
-    options.life.onEnd(() => this.appended());
+    options.life.onEnd(() => {
+      this.appended();
+      options.ring.unwatch(this);
+    });
   }
 
   get qid(): Qid {
@@ -61,9 +63,9 @@ export class FollowFile implements Place, Parked, RingWatcher {
 
   getattr(request: Request, file: OpenFile | undefined): void {
     const { life, ring } = this.#options;
-    if (file instanceof OpenFollow) answerAttributes(request, MODE_READ_ONLY, file.cursor.size);
+    if (file instanceof OpenFollow) answerAttributes(request, MODE_READ_ONLY, file.cursor.size, ring.end);
     else if (life.ended) request.refuse(NOT_FOUND);
-    else answerAttributes(request, MODE_READ_ONLY, ring.end - ring.start);
+    else answerAttributes(request, MODE_READ_ONLY, ring.end - ring.start, ring.end);
   }
 
   setattr(request: Request): void {
@@ -72,8 +74,8 @@ export class FollowFile implements Place, Parked, RingWatcher {
 
   /** Let a read wait. */
   wait(request: Request, cursor: RingCursor): void {
-    const { counters } = this.#options;
-    for (let i = 0; i < this.#requests.length; i++) {
+    const { counters, waiters } = this.#options;
+    for (let i = 0; i < waiters; i++) {
       if (this.#requests[i] !== undefined) continue;
       this.#requests[i] = request;
       this.#cursors[i] = cursor;

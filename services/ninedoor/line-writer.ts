@@ -40,16 +40,15 @@ export class LineWriter {
   /** Answer a write. */
   write(request: Request, from: Uint8Array, start: number, length: number): void {
     const { counters } = this.#options;
-    if (!this.#fits(from, start, length)) {
+    const end = start + length;
+    const first = findByte(from, NEWLINE, start, end);
+    if (!this.#fits(from, start, first, end)) {
       counters.linesTooLong++;
       this.#forget();
       return request.refuse(TOO_BIG);
     }
-    const end = start + length;
     let at = start;
-    for (;;) {
-      const newline = findByte(from, NEWLINE, at, end);
-      if (newline < 0) break;
+    for (let newline = first; newline >= 0; newline = at < end ? findByte(from, NEWLINE, at, end) : -1) {
       const why = this.#line(from, at, newline - at);
       if (why !== undefined) {
         counters.linesRefused++;
@@ -71,19 +70,20 @@ export class LineWriter {
     if (handler.take(this.#half, 0, whole, this.#client) !== undefined) counters.linesRefused++;
   }
 
-  #fits(from: Uint8Array, start: number, length: number): boolean {
+  /** @param first where the first newline is, -1 if there is none */
+  #fits(from: Uint8Array, start: number, first: number, end: number): boolean {
     const { lineBytes } = this.#options;
-    const end = start + length;
     let at = start;
+    let newline = first;
     let before = this.#length;
-    while (at < end) {
-      const newline = findByte(from, NEWLINE, at, end);
+    for (;;) {
       const stop = newline < 0 ? end : newline;
       if (before + stop - at > lineBytes) return false;
       before = 0;
       at = stop + 1;
+      if (at >= end) return true;
+      newline = findByte(from, NEWLINE, at, end);
     }
-    return true;
   }
 
   /** A line's last bytes have come. */

@@ -27,6 +27,10 @@ export interface WalkRequest extends Request {
 /** A file or directory; the promises are those of `Node` in secure9p/tree.ts. */
 export interface Place {
   readonly qid: Qid;
+  /** Whether `open` answers before it returns, always; such places spare the hive a request that can wait. */
+  readonly immediate?: boolean;
+  /** What `walk` finds, of directories that know at once; they have it beside `walk`, for the same reason. */
+  find?(name: string, client: Client): Place | undefined;
   walk(request: WalkRequest, name: string, client: Client): void;
   open(request: Request, client: Client): void;
   getattr(request: Request, file: OpenFile | undefined, client: Client): void;
@@ -45,7 +49,7 @@ export interface LineHandler {
 /** How long some files live: a worker's until it ends. Nobody finds them then; open ones give what they hold, then `Closed`. */
 export class Lifetime {
   #ended = false;
-  readonly #listeners: (() => void)[] = [];
+  #listeners: (() => void)[] = [];
 
   get ended(): boolean {
     return this.#ended;
@@ -59,6 +63,9 @@ export class Lifetime {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const listener of this.#listeners) listener();
+    // Forgotten, for they hold what holds this: rings are too large to wait for a collection of cycles.
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
   }
 }

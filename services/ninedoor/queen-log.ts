@@ -14,12 +14,22 @@ const NOT_IN_NAMES = /[^\w.-]/g;
 export const LOG_PREFIX_BYTES = 128;
 
 export class QueenLog extends LineLog implements LineHandler {
+  /** Who wrote the last client's line, and how the log calls it. */
+  #client: Client | undefined;
+  #from = "";
+
   take(from: Uint8Array, start: number, length: number, client: Client): Refusal | undefined {
     const { bytes } = this;
     if (!bytes.validate(from, start, length)) return INVALID;
-    const { role, subject } = client.who;
-    const named = subject === "" ? "" : ` subject=${subject.replace(NOT_IN_NAMES, "_")}`;
-    this.line(`client session=${client.session} role=${role}${named}`, bytes.decode(from, start, length));
+    if (client !== this.#client) {
+      const { role, subject } = client.who;
+      const named = subject === "" ? "" : ` subject=${subject.replace(NOT_IN_NAMES, "_")}`;
+      this.#client = client;
+      this.#from = `client session=${client.session} role=${role}${named}`;
+    }
+    const text = bytes.decode(from, start, length);
+    // What stands before the text is plain already.
+    this.write(this.#from, text, LineLog.isPlain(text));
     return undefined;
   }
 }

@@ -3,10 +3,10 @@
  * It serves once, so unlike the session's own it is never somebody else's.
  */
 import type { Attributes } from "../secure9p/message.ts";
-import type { Refusal } from "../secure9p/refusal.ts";
+import { BUSY, type Refusal } from "../secure9p/refusal.ts";
 import type { Node, OpenFile, Parked, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
-import type { Place, WalkRequest } from "./place.ts";
+import type { Client, Place, WalkRequest } from "./place.ts";
 
 export class Relay implements Request, Parked {
   protected readonly inner: Request;
@@ -100,6 +100,50 @@ export class Probe implements WalkRequest, Parked {
   opened(file: OpenFile): void {
     file.close();
   }
+  put(): number {
+    return 0;
+  }
+  entry(): boolean {
+    return false;
+  }
+  wrote(): void {}
+  attributes(): void {}
+  done(): void {}
+}
+
+/** An open of our own, for places that answer at once: it keeps the answer, for who passes it on. */
+export class Opened implements Request {
+  readonly offset = 0;
+  readonly count = 0;
+  flags = 0;
+  readonly mask = 0;
+  iounit = 0;
+  #answer: OpenFile | Refusal = BUSY;
+
+  /** Have a place opened. @returns what it answered; `Busy` if it did not */
+  ask(place: Place, flags: number, client: Client): OpenFile | Refusal {
+    this.flags = flags;
+    this.#answer = BUSY;
+    place.open(this, client);
+    const answer = this.#answer;
+    this.#answer = BUSY;
+    return answer;
+  }
+
+  opened(file: OpenFile, iounit = 0): void {
+    this.#answer = file;
+    this.iounit = iounit;
+  }
+
+  refuse(why: Refusal): void {
+    this.#answer = why;
+  }
+
+  park(by: Parked): void {
+    by.cancelled(this);
+  }
+
+  found(): void {}
   put(): number {
     return 0;
   }

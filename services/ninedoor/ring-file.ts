@@ -31,7 +31,7 @@ export class RingCursor {
     this.#base = ring.start;
   }
 
-  /** Bytes from the fid's offset 0 to the end. */
+  /** Bytes from the fid's offset 0 to the end. Getattr's `data_version`, the end since boot, less this is where offset 0 stands. */
   get size(): number {
     return this.#ring.end - this.#base;
   }
@@ -74,6 +74,7 @@ export interface RingFileOptions {
 }
 
 export class RingFile implements Place {
+  readonly immediate = true;
   readonly #qid: Qid;
   readonly #options: RingFileOptions;
   readonly #writing: LineWriterOptions | undefined;
@@ -109,9 +110,9 @@ export class RingFile implements Place {
   getattr(request: Request, file: OpenFile | undefined): void {
     const { life, ring } = this.#options;
     const mode = this.#writing === undefined ? MODE_READ_ONLY : MODE_APPEND;
-    if (file instanceof OpenRing) answerAttributes(request, mode, file.size);
+    if (file instanceof OpenRing) answerAttributes(request, mode, file.size, ring.end);
     else if (life.ended) request.refuse(NOT_FOUND);
-    else answerAttributes(request, mode, ring.end - ring.start);
+    else answerAttributes(request, mode, ring.end - ring.start, ring.end);
   }
 
   setattr(request: Request, change: AttributeChange, file: OpenFile | undefined): void {

@@ -1,12 +1,14 @@
 /**
  * A bounded ring of newline-delimited records with offsets that count bytes since boot and are never reused. A new record
  * pushes out the oldest whole ones, so what is kept always begins with a record; a reader sees by its offset that it was
- * overtaken. Memory is taken once: neither appending nor reading allocates.
+ * overtaken. Memory is taken as it fills, by doubling up to the bound, and never again: then neither appending nor reading allocates.
  */
 import type { Bytes } from "../ports/index.ts";
 import { findByte } from "./find-byte.ts";
 
 const NEWLINE = 0x0a;
+/** Bytes that a ring begins with. */
+const INITIAL = 1024;
 
 /** Takes bytes as a 9P request does. */
 export interface Sink {
@@ -28,7 +30,8 @@ export class Ring {
   /** Longest record in bytes, newline not counted. */
   readonly recordBytes: number;
   readonly #bytes: Bytes;
-  readonly #ring: Uint8Array;
+  readonly capacity: number;
+  #ring: Uint8Array;
   #start = 0;
   #end = 0;
   /** Never changed, so that a watcher may come or go while all are told. */
@@ -41,10 +44,12 @@ export class Ring {
     }
     this.#bytes = bytes;
     this.recordBytes = recordBytes;
-    this.#ring = new Uint8Array(capacity);
+    this.capacity = capacity;
+    this.#ring = new Uint8Array(Math.min(capacity, INITIAL));
   }
 
-  get capacity(): number {
+  /** Bytes of memory that it has taken so far. */
+  get taken(): number {
     return this.#ring.length;
   }
 
@@ -73,6 +78,8 @@ export class Ring {
       this.refused++;
       return false;
     }
+    const need = this.#end + length + 1 - this.#start;
+    if (need > this.#ring.length) this.#grow(need);
     const ring = this.#ring;
     const size = ring.length;
     while (this.#end + length + 1 - this.#start > size) this.#forget();
@@ -111,6 +118,16 @@ export class Ring {
     this.#bytes.copy(into, 0, this.#ring, at, first);
     if (first < length) this.#bytes.copy(into, first, this.#ring, 0, length - first);
     return length;
+  }
+
+  /** Take more memory, if it may. Before it has all nothing was forgotten, so what it keeps begins at its first byte. */
+  #grow(need: number): void {
+    let size = this.#ring.length;
+    if (size === this.capacity) return;
+    while (size < need) size *= 2;
+    const ring = new Uint8Array(Math.min(size, this.capacity));
+    if (this.#end > 0) this.#bytes.copy(ring, 0, this.#ring, 0, this.#end);
+    this.#ring = ring;
   }
 
   #forget(): void {

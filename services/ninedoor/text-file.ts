@@ -1,14 +1,21 @@
 /**
  * A read-only file whose text is made when it is opened: all reads of one fid see the same, however the hive moves on.
+ * A text that comes again is not encoded again.
  */
 import type { Bytes } from "../ports/index.ts";
 import { CLOSED, INVALID, NOT_FOUND, PERMISSION, TOO_BIG } from "../secure9p/refusal.ts";
 import type { OpenFile, Request } from "../secure9p/tree.ts";
-import { type Qid, utf8Length } from "../secure9p/wire.ts";
+import type { Qid } from "../secure9p/wire.ts";
 import { answerAttributes, MODE_READ_ONLY, wantsToWrite } from "./attributes.ts";
 import type { NineDoorCounters } from "./counters.ts";
 import type { Lifetime, Place } from "./place.ts";
 import { touch } from "./qids.ts";
+
+/** Most bytes that a UTF-16 unit takes in UTF-8. */
+const UNIT_BYTES = 3;
+
+/** Where texts are encoded, so that the engine says how long they are; it grows to what the longest could need. */
+let scratch = new Uint8Array(1024);
 
 export interface TextFileOptions {
   readonly qid: Qid;
@@ -21,8 +28,12 @@ export interface TextFileOptions {
 }
 
 export class TextFile implements Place {
+  readonly immediate = true;
   readonly qid: Qid;
   readonly #options: TextFileOptions;
+  /** What was made last, and its bytes, which nobody writes to. */
+  #text = "";
+  #content = new Uint8Array(0);
 
   constructor(options: TextFileOptions) {
     this.qid = options.qid;
@@ -34,37 +45,45 @@ export class TextFile implements Place {
   }
 
   open(request: Request): void {
-    const { life, counters, bytes } = this.#options;
+    const { life, counters } = this.#options;
     if (life.ended) return request.refuse(NOT_FOUND);
     if (wantsToWrite(request.flags)) return request.refuse(PERMISSION);
-    const text = this.#options.text();
-    const length = this.#measure(text);
-    if (length < 0) return request.refuse(TOO_BIG);
-    const content = new Uint8Array(length);
-    bytes.encode(text, content, 0);
-    // The text may be another one each time, and whoever caches by qid has to see that.
-    touch(this.qid);
-    request.opened(new OpenText(content, life, counters));
+    const content = this.#make();
+    if (content === undefined) request.refuse(TOO_BIG);
+    else request.opened(new OpenText(content, life, counters));
   }
 
   getattr(request: Request, file: OpenFile | undefined): void {
     if (file instanceof OpenText) return answerAttributes(request, MODE_READ_ONLY, file.length);
     if (this.#options.life.ended) return request.refuse(NOT_FOUND);
-    const length = this.#measure(this.#options.text());
-    if (length < 0) request.refuse(TOO_BIG);
-    else answerAttributes(request, MODE_READ_ONLY, length);
+    const content = this.#make();
+    if (content === undefined) request.refuse(TOO_BIG);
+    else answerAttributes(request, MODE_READ_ONLY, content.length);
   }
 
   setattr(request: Request): void {
     request.refuse(PERMISSION);
   }
 
-  #measure(text: string): number {
-    const { limit, counters } = this.#options;
-    const length = utf8Length(text, limit);
-    if (length <= limit) return length;
+  /** @returns the text as it is now; undefined if it is too long */
+  #make(): Uint8Array | undefined {
+    const text = this.#options.text();
+    if (text === this.#text) return this.#content;
+    const { limit, counters, bytes } = this.#options;
+    if (text.length <= limit) {
+      const room = text.length * UNIT_BYTES;
+      if (scratch.length < room) scratch = new Uint8Array(room);
+      const length = bytes.encode(text, scratch, 0);
+      if (length <= limit) {
+        this.#text = text;
+        this.#content = scratch.slice(0, length);
+        // Whoever caches by qid has to see that it is another text.
+        touch(this.qid);
+        return this.#content;
+      }
+    }
     counters.textsTooLong++;
-    return -1;
+    return undefined;
   }
 }
 

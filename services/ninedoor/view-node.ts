@@ -12,23 +12,24 @@ import type { Qid } from "../secure9p/wire.ts";
 import { wantsToWrite } from "./attributes.ts";
 import type { Names } from "./mounts.ts";
 import type { Place } from "./place.ts";
-import { Relay } from "./relay.ts";
+import { Opened, Relay } from "./relay.ts";
+import type { Spot } from "./spot.ts";
 import type { View } from "./view.ts";
 
 /** Offsets of mount points in listings; providers' own are small or, of other servers, never so near to 2^53. */
 const POINT_OFFSET = Number.MAX_SAFE_INTEGER - 255;
 
+/** Serves every open of a place that answers at once, for none of them waits. */
+const opening = new Opened();
+
 export class ViewNode implements Node {
-  /** Path as the session sees it, and as the policy knows it: the same array where nothing is mounted. */
-  readonly visible: Names;
-  readonly names: Names;
+  readonly spot: Spot;
   readonly place: Place;
   readonly view: View;
 
-  constructor(view: View, visible: Names, names: Names, place: Place) {
+  constructor(view: View, spot: Spot, place: Place) {
     this.view = view;
-    this.visible = visible;
-    this.names = names;
+    this.spot = spot;
     this.place = place;
   }
 
@@ -46,23 +47,25 @@ export class ViewNode implements Node {
   }
 
   open(request: Request): void {
-    const { view, names } = this;
-    const reads = (request.flags & O_ACCMODE) !== O_WRONLY;
-    const why =
-      (reads ? view.may("read", names) : undefined) ??
-      (wantsToWrite(request.flags) ? view.may(this.writing, names) : undefined);
-    if (why !== undefined) request.refuse(why);
-    else this.place.open(new Opening(request, this), view);
+    const { view, spot, place } = this;
+    const { flags } = request;
+    let why = (flags & O_ACCMODE) === O_WRONLY ? undefined : view.mayAt("read", spot);
+    if (why === undefined && wantsToWrite(flags)) why = view.mayAt(this.writing, spot);
+    if (why !== undefined) return request.refuse(why);
+    if (place.immediate !== true) return place.open(new Opening(request, this), view);
+    const answer = opening.ask(place, flags, view);
+    if ("errno" in answer) request.refuse(answer);
+    else request.opened(new ViewFile(this, answer), opening.iounit);
   }
 
   getattr(request: Request, file: OpenFile | undefined): void {
-    const why = this.view.may("walk", this.names);
+    const why = this.view.mayAt("walk", this.spot);
     if (why !== undefined) request.refuse(why);
     else this.place.getattr(request, innerOf(file), this.view);
   }
 
   setattr(request: Request, change: AttributeChange, file: OpenFile | undefined): void {
-    const why = this.view.may(this.writing, this.names);
+    const why = this.view.mayAt(this.writing, this.spot);
     if (why !== undefined) request.refuse(why);
     else this.place.setattr(request, change, innerOf(file), this.view);
   }
@@ -90,6 +93,7 @@ class ViewFile implements OpenFile {
   /** Offset behind the last byte read; before the first read there is none. */
   next = -1;
   readonly #node: ViewNode;
+  #writing: Operation | undefined = undefined;
 
   constructor(node: ViewNode, inner: OpenFile) {
     this.#node = node;
@@ -97,23 +101,23 @@ class ViewFile implements OpenFile {
   }
 
   read(request: Request): void {
-    const { view, names } = this.#node;
-    const { grant } = view;
-    const why = view.may("read", names) ?? (view.metered ? this.#payCursor(grant, request) : undefined);
+    const { view, spot } = this.#node;
+    const why = view.mayAt("read", spot) ?? (view.metered ? this.#payCursor(view.grant, request) : undefined);
     if (why !== undefined) request.refuse(why);
-    else this.inner.read(view.metered ? new Metered(request, grant, this) : request);
+    else this.inner.read(view.metered ? new Metered(request, view.grant, this) : request);
   }
 
   write(request: Request, bytes: Uint8Array, start: number, length: number): void {
-    const { view, names, writing } = this.#node;
-    const why = view.may(writing, names) ?? (view.grant.takeBytes(length) ? undefined : RATE_LIMITED);
+    const { view, spot } = this.#node;
+    this.#writing ??= this.#node.writing;
+    const why = view.mayAt(this.#writing, spot) ?? (view.grant.takeBytes(length) ? undefined : RATE_LIMITED);
     if (why !== undefined) request.refuse(why);
     else this.inner.write(request, bytes, start, length);
   }
 
   readdir(request: Request): void {
-    const { view, names } = this.#node;
-    const why = view.may("read", names);
+    const { view, spot } = this.#node;
+    const why = view.mayAt("read", spot);
     if (why !== undefined) request.refuse(why);
     else if (view.mounts.size === 0) this.inner.readdir(request);
     else if (request.offset < POINT_OFFSET) this.inner.readdir(new Listing(request, this.#node));
@@ -177,7 +181,8 @@ class Listing extends Relay {
   }
 
   override entry(qid: Qid, offset: number, type: number, name: string): boolean {
-    const { view, visible } = this.#node;
+    const { view, spot } = this.#node;
+    const { visible } = spot;
     if (view.mounts.mounts.some(({ at }) => isChild(at, visible) && at[visible.length] === name)) return true;
     if (this.inner.entry(qid, offset, type, name)) return true;
     this.#full = true;
@@ -191,8 +196,9 @@ class Listing extends Relay {
 }
 
 /** Enter the directory's mount points, from the `first` in the table's order on. */
-function listPoints(request: Request, { view, visible }: ViewNode, first: number): void {
+function listPoints(request: Request, { view, spot }: ViewNode, first: number): void {
   const { mounts } = view.mounts;
+  const { visible } = spot;
   for (let i = first; i < mounts.length; i++) {
     const { at, qid } = mounts[i]!;
     if (!isChild(at, visible)) continue;

@@ -16,6 +16,7 @@ import { MountTable, type Names, type Target } from "./mounts.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Client, Place, WalkRequest } from "./place.ts";
 import { Probe, Relay } from "./relay.ts";
+import { Spot, Spots } from "./spot.ts";
 import { ViewNode } from "./view-node.ts";
 
 /** Denials logged at once, and a second in the long run. */
@@ -42,6 +43,8 @@ export class View implements Client {
   readonly mounts: MountTable;
   readonly root: Node;
   readonly #options: ViewOptions;
+  readonly #spots = new Spots();
+  readonly #always: (operation: Operation, names: Names) => boolean;
   readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
   #unlogged = 0;
 
@@ -49,10 +52,11 @@ export class View implements Client {
     this.#options = options;
     this.grant = options.grant;
     this.session = options.session;
+    this.#always = (operation, names) => this.grant.always(operation, names);
     const { bandwidthBytes, cursorResumes, cursorAdvances } = options.grant.quotas;
     this.metered = bandwidthBytes + cursorResumes + cursorAdvances > 0;
     this.mounts = new MountTable(options.mounts ?? MOUNTS);
-    this.root = new ViewNode(this, [], [], options.namespace.root);
+    this.root = new ViewNode(this, this.#spots.root, options.namespace.root);
   }
 
   get who(): Grant {
@@ -61,25 +65,34 @@ export class View implements Client {
 
   /** Why the session may not do that, after saying so to the log. @param names of the path that the policy knows. */
   may(operation: Operation, names: Names): Refusal | undefined {
-    const { leases, clock } = this.#options;
-    const decision = this.grant.decide(operation, names, leases);
-    if (decision !== "granted") {
-      this.#deny(describeDenial(this.grant, operation, names, decision));
-      return PERMISSION;
-    }
-    if (operation === "walk" || this.grant.takeRate(operation, names, clock.nowUs())) return undefined;
-    return RATE_LIMITED;
+    const decision = this.grant.decide(operation, names, this.#options.leases);
+    if (decision === "granted") return this.#takeRate(operation, names);
+    this.#deny(describeDenial(this.grant, operation, names, decision));
+    return PERMISSION;
+  }
+
+  /** The same where a fid stands or wants to go, without asking the policy again for what is granted for good. */
+  mayAt(operation: Operation, spot: Spot): Refusal | undefined {
+    if (spot.grants(operation)) return this.grant.narrowed ? this.#takeRate(operation, spot.names) : undefined;
+    const why = this.may(operation, spot.names);
+    if (why === undefined) spot.learn(operation, this.#always);
+    return why;
   }
 
   /** Walk from a directory to a name in it. */
   walk(request: Request, from: ViewNode, name: string): void {
-    const visible = [...from.visible, name];
-    const mount = this.mounts.find(visible);
-    if (mount !== undefined) return this.#enter(request, visible, mount.target);
-    const names = from.visible === from.names ? visible : [...from.names, name];
-    const why = this.may("walk", names);
-    if (why !== undefined) request.refuse(why);
-    else from.place.walk(new Step(request, this, visible, names, []), name, this);
+    const { place } = from;
+    const spot = this.#spots.below(from.spot, name);
+    if (this.mounts.size > 0) {
+      const mount = this.mounts.find(spot.visible);
+      if (mount !== undefined) return this.#enter(request, spot.visible, mount.target);
+    }
+    const why = this.mayAt("walk", spot);
+    if (why !== undefined) return request.refuse(why);
+    if (place.find === undefined) return place.walk(new Step(request, this, spot, []), name, this);
+    const found = place.find(name, this);
+    if (found === undefined) request.refuse(NOT_FOUND);
+    else request.found(new ViewNode(this, spot, found));
   }
 
   bind(from: string, to: string): Refusal | undefined {
@@ -117,7 +130,7 @@ export class View implements Client {
     if (why !== undefined) return request.refuse(why);
     const root = target.service === undefined ? namespace.root : namespace.services.find(target.service)?.root;
     if (root === undefined) request.refuse(BUSY);
-    else new Step(request, this, visible, target.names, target.rest).found(root);
+    else new Step(request, this, new Spot(visible, target.names), target.rest).found(root);
   }
 
   /** What the session sees at a path. Neither is known of what is behind a provider that does not say at once. */
@@ -149,6 +162,11 @@ export class View implements Client {
     return why;
   }
 
+  #takeRate(operation: Operation, names: Names): Refusal | undefined {
+    if (operation === "walk" || !this.grant.narrowed) return undefined;
+    return this.grant.takeRate(operation, names, this.#options.clock.nowUs()) ? undefined : RATE_LIMITED;
+  }
+
   #deny(text: string): void {
     const { namespace, log, clock } = this.#options;
     namespace.counters.denied++;
@@ -166,22 +184,20 @@ export class View implements Client {
 /** A walk on its way to a place, by the names that are left; then that place as the session sees it. */
 class Step extends Relay implements WalkRequest {
   readonly #view: View;
-  readonly #visible: Names;
-  readonly #names: Names;
+  readonly #spot: Spot;
   readonly #rest: Names;
   #at = 0;
 
-  constructor(inner: Request, view: View, visible: Names, names: Names, rest: Names) {
+  constructor(inner: Request, view: View, spot: Spot, rest: Names) {
     super(inner);
     this.#view = view;
-    this.#visible = visible;
-    this.#names = names;
+    this.#spot = spot;
     this.#rest = rest;
   }
 
   override found(place: Place): void {
     if (this.#at === this.#rest.length) {
-      this.inner.found(new ViewNode(this.#view, this.#visible, this.#names, place));
+      this.inner.found(new ViewNode(this.#view, this.#spot, place));
     } else if ((place.qid.type & QTDIR) === 0) {
       this.inner.refuse(NOT_FOUND);
     } else {

@@ -10,6 +10,10 @@ import type { FileMaker } from "./file-maker.ts";
 import { Lifetime, type LineHandler } from "./place.ts";
 import { RecordAppender } from "./ring-file.ts";
 import type { Ring } from "./ring.ts";
+import { type Alarm, YieldFile } from "./yield-file.ts";
+
+/** Most milliseconds that a worker may yield for: a day. */
+const YIELD_MS_MAX = 86_400_000;
 
 export interface WorkerLimits {
   /** Most that live at once. */
@@ -27,7 +31,8 @@ export interface WorkerLimits {
 export interface WorkerFiles {
   readonly status: () => string;
   readonly control: LineHandler;
-  readonly yielded: LineHandler;
+  /** Wakes it from `yield`; its time come, it calls `WorkerEntry.yielding.due()`. */
+  readonly alarm: Alarm;
 }
 
 /** A worker as the namespace sees it. */
@@ -37,6 +42,7 @@ export interface WorkerEntry {
   readonly telemetry: Ring;
   readonly trace: Ring;
   readonly result: Ring;
+  readonly yielding: YieldFile;
 }
 
 interface Entry extends WorkerEntry {
@@ -91,7 +97,10 @@ export class Workers {
       handler: new RecordAppender(bytes, telemetry),
       lineBytes: limits.lineBytes,
     });
-    directory.add("status", maker.text(qids.next(QTFILE), life, files.status));
+    directory.add(
+      "status",
+      maker.text(qids.next(QTFILE), life, () => files.status()),
+    );
     maker.addRing(directory, "trace", trace, life, undefined);
     maker.addRing(directory, "result", result, life, {
       handler: new RecordAppender(bytes, result),
@@ -108,11 +117,10 @@ export class Workers {
     );
     const self = new Directory({ qid: qids.next(QTDIR), counters, life });
     directory.copyTo(self);
-    self.add(
-      "yield",
-      new ControlFile({ ...control, qid: qids.next(QTAPPEND), handler: files.yielded, lineBytes: limits.lineBytes }),
-    );
-    const entry = { id, life, telemetry, trace, result, self };
+    const { alarm } = files;
+    const yielding = new YieldFile({ qid: qids.next(QTAPPEND), counters, life, alarm, most: YIELD_MS_MAX });
+    self.add("yield", yielding);
+    const entry = { id, life, telemetry, trace, result, self, yielding };
     this.#entries.set(id, entry);
     this.directory.add(id, directory);
     return entry;

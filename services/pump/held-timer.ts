@@ -4,9 +4,11 @@
  */
 import type { TimerId, TimerPort } from "./timers.ts";
 
+const nothing = (): void => undefined;
+
 export class HeldTimer {
   readonly #timers: TimerPort;
-  readonly #fired: (nowUs: number) => void;
+  #fired: (nowUs: number) => void;
   #id: TimerId | undefined;
   #deadlineUs = Infinity;
 
@@ -50,5 +52,7 @@ export class HeldTimer {
     if (this.#id !== undefined) this.#timers.cancel(this.#id);
     this.#id = undefined;
     this.#deadlineUs = Infinity;
+    // It holds this, and whoever the callback is of.
+    this.#fired = nothing;
   }
 }

@@ -116,10 +116,15 @@ export class QueenControl<By> {
     return outcome.done ? undefined : outcome.refusal;
   }
 
-  /** @param text one line without its newline. */
-  line(text: string, by: By): Outcome {
+  /**
+   * @param text one line without its newline
+   * @param verb the only one that is taken, e.g. of the console's `SPAWN`
+   */
+  line(text: string, by: By, verb?: Command["verb"]): Outcome {
     const reading = readCommand(text, this.#schemas);
-    return "command" in reading ? this.execute(reading.command, by) : this.#malformed(reading, by);
+    if (!("command" in reading)) return this.#malformed(reading, by);
+    if (verb === undefined || reading.command.verb === verb) return this.execute(reading.command, by);
+    return this.#malformed({ refusal: INVALID, pointer: "", sentence: `The command is no ${verb}.` }, by);
   }
 
   /** The same for a command that came another way, e.g. the console's `KILL`. */

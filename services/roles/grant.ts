@@ -9,6 +9,8 @@ import type { Role } from "./roles.ts";
 import { namesOf, OUT_OF_SCOPE, type Scope, scopeFor } from "./scope.ts";
 import type { Claims, Quotas } from "./ticket.ts";
 
+/** Nobody has leased anything. A lease only ever adds to what is granted. */
+const NO_LEASES: Leases = { isLessee: () => false };
 const NO_QUOTAS: Quotas = { bandwidthBytes: 0, cursorResumes: 0, cursorAdvances: 0 };
 
 /** A role with its limits. */
@@ -19,6 +21,8 @@ export class Grant implements Principal {
   readonly quotas: Quotas;
   /** Requests refused because of a scope's rate, and because of a quota. */
   readonly refused = { rate: 0, quota: 0 };
+  /** Whether scopes narrow it; without them no rate is taken from. */
+  readonly narrowed: boolean;
   readonly #scopes: readonly Scope[];
   readonly #paths: readonly (readonly string[])[];
   readonly #rates: readonly (RateLimit | undefined)[];
@@ -31,6 +35,7 @@ export class Grant implements Principal {
     this.subject = subject;
     this.account = account;
     this.quotas = quotas ?? NO_QUOTAS;
+    this.narrowed = scopes.length > 0;
     this.#scopes = scopes;
     this.#paths = scopes.map(({ path }) => namesOf(path) ?? []);
     this.#rates = scopes.map(({ ratePerSecond: rate }) => (rate === 0 ? undefined : new RateLimit(rate, rate)));
@@ -50,6 +55,11 @@ export class Grant implements Principal {
     const decision = decide(this, operation, names, leases);
     if (decision !== "granted" || this.#scopes.length === 0) return decision;
     return scopeFor(this.#scopes, this.#paths, operation, names) === OUT_OF_SCOPE ? "out-of-scope" : decision;
+  }
+
+  /** Whether it may whoever holds a lease, and so for good: its role, subject and scopes never change. */
+  always(operation: Operation, names: readonly string[]): boolean {
+    return this.decide(operation, names, NO_LEASES) === "granted";
   }
 
   /** Take one request from the rate of the scope that covers it. @returns false if there is none left in this second. */

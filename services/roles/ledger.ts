@@ -38,6 +38,8 @@ export type Admission =
     };
 
 const CAPACITY = 256;
+/** How far the hive's clock may be behind the one that a worker's ticket was issued by: a real time clock tells whole seconds. */
+const CLOCK_BEHIND_MS = 2000;
 
 interface Entry {
   readonly grant: Grant;
@@ -147,7 +149,8 @@ export class Ledger {
     if (claims.issuedAtMs < worker.spawnedAtMs) {
       return this.#refuse("denied", claims, "it was issued before the worker was spawned");
     }
-    return claims.issuedAtMs > unixMs ? this.#refuse("denied", claims, "it was issued in the future") : undefined;
+    const inFuture = claims.issuedAtMs > unixMs + CLOCK_BEHIND_MS;
+    return inFuture ? this.#refuse("denied", claims, "it was issued in the future") : undefined;
   }
 
   #refuse(tag: "denied" | "expired" | "revoked" | "busy", claims: Claims, why: string): Admission {

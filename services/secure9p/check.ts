@@ -18,28 +18,57 @@ export function isText(span: Span, port: Bytes): boolean {
 
 /** Why this is no element of a path. `.` and `..` are elements. */
 export function checkName(name: Span, port: Bytes): Refusal | undefined {
-  if (name.length > p9.COMPONENT_BYTES) return TOO_BIG;
-  if (name.length === 0 || name.has(SLASH) || !isText(name, port)) return INVALID;
+  const { bytes, start, length } = name;
+  if (length > p9.COMPONENT_BYTES) return TOO_BIG;
+  if (length === 0) return INVALID;
+  let bits = 0;
+  for (let at = start; at < start + length; at++) {
+    const byte = bytes[at]!;
+    if (byte === SLASH || byte === 0) return INVALID;
+    bits |= byte;
+  }
+  return bits < 0x80 || port.validate(bytes, start, length) ? undefined : INVALID;
+}
+
+/** Why a Tattach is refused before its ticket is looked at. @param taken whether the new fid's number is in use */
+export function checkAttach(m: Message, taken: boolean, port: Bytes): Refusal | undefined {
+  if (m.afid !== p9.NOFID || m.fid === p9.NOFID) return INVALID;
+  if (!isText(m.uname, port) || !isText(m.aname, port)) return INVALID;
+  return taken ? BUSY : undefined;
+}
+
+/** Why a Twalk is refused before its first step. @param taken whether the new fid's number is in use, by another fid */
+export function checkWalk(m: Message, fid: Fid, taken: boolean, port: Bytes): Refusal | undefined {
+  const same = m.newfid === m.fid;
+  if (m.newfid === p9.NOFID) return INVALID;
+  if (same && fid.file !== undefined) return INVALID;
+  if (taken || (same && fid.claimed)) return BUSY;
+  if (m.nwname > p9.WALK_DEPTH) return TOO_BIG;
+  for (let i = 0; i < m.nwname; i++) {
+    const why = checkName(m.wnames[i]!, port);
+    if (why !== undefined) return why;
+  }
   return undefined;
 }
 
 /** Why a request on a fid is refused that a node or its open file would have to do. */
 export function check(m: Message, fid: Fid, msize: number): Refusal | undefined {
+  // The frequent ones first, for QuickJS tries one case after the other.
   switch (m.type) {
-    case p9.TGETATTR:
-      return undefined;
-    case p9.TSETATTR:
-      return (m.change.valid & p9.SETATTR_SIZE) !== 0 && m.change.size === INEXACT ? INVALID : undefined;
-    case p9.TLOPEN:
-      return checkOpen(m.flags, fid);
     case p9.TREAD: {
-      const why = checkIo(fid, p9.O_WRONLY, false);
-      return why ?? checkRange(m.offset, Math.min(m.count, msize - p9.READ_HEADER));
+      const most = msize - p9.READ_HEADER;
+      return checkIo(fid, p9.O_WRONLY, false) ?? checkRange(m.offset, m.count < most ? m.count : most);
     }
     case p9.TWRITE:
       return checkIo(fid, p9.O_RDONLY, false) ?? checkRange(m.offset, m.data.length);
+    case p9.TLOPEN:
+      return checkOpen(m.flags, fid);
+    case p9.TGETATTR:
+      return undefined;
     case p9.TREADDIR:
       return checkIo(fid, p9.O_WRONLY, true) ?? checkRange(m.offset, 0);
+    case p9.TSETATTR:
+      return (m.change.valid & p9.SETATTR_SIZE) !== 0 && m.change.size === INEXACT ? INVALID : undefined;
     case p9.TREADLINK:
       // readlink(2) on what is no symbolic link.
       return INVALID;

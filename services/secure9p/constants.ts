@@ -130,6 +130,7 @@ export const GETATTR_SIZE = 0x200;
 export const GETATTR_BLOCKS = 0x400;
 /** All fields up to `blocks`. */
 export const GETATTR_BASIC = 0x7ff;
+export const GETATTR_DATA_VERSION = 0x2000;
 
 /** Bits of Tsetattr's `valid`. */
 export const SETATTR_MODE = 0x1;

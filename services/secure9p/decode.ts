@@ -2,6 +2,7 @@
  * Bytes to messages, both directions of 9P2000.L. Whatever the bytes, it does not throw, looks at nothing outside the
  * frame, and accepts a message only if its fields fill the frame exactly. Strings and data stay where they are, as spans.
  */
+import { byType } from "./by-type.ts";
 import * as p9 from "./constants.ts";
 import type { AttributeChange, Attributes, FileSystemStatus, Lock, Message } from "./message.ts";
 import { type Reader } from "./wire.ts";
@@ -18,214 +19,219 @@ export type Verdict = typeof DECODED | typeof MALFORMED | typeof UNKNOWN_TYPE;
  * `type` and `tag` of the message are set whatever it returns.
  */
 export function decode(m: Message, r: Reader, bytes: Uint8Array, at: number, size: number): Verdict {
-  r.begin(bytes, at + 4, size - 4);
-  const type = r.u8();
+  const type = bytes[at + 4]!;
   m.type = type;
-  m.tag = r.u16();
-  switch (type) {
-    case p9.TREAD:
-    case p9.TREADDIR:
-      m.fid = r.u32();
-      m.offset = r.u64();
-      m.count = r.u32();
-      break;
-    case p9.TWRITE:
-      m.fid = r.u32();
-      m.offset = r.u64();
-      r.span(m.data, r.u32());
-      break;
-    case p9.TWALK:
-      walk(m, r);
-      break;
-    case p9.TLOPEN:
-      m.fid = r.u32();
-      m.flags = r.u32();
-      break;
-    case p9.TGETATTR:
-      m.fid = r.u32();
-      m.mask = r.mask();
-      break;
-    case p9.TFLUSH:
-      m.oldtag = r.u16();
-      break;
-    case p9.TCLUNK:
-    case p9.TREMOVE:
-    case p9.TREADLINK:
-    case p9.TSTATFS:
-      m.fid = r.u32();
-      break;
-    case p9.TFSYNC:
-      m.fid = r.u32();
-      m.datasync = r.u32();
-      break;
-    case p9.TVERSION:
-    case p9.RVERSION:
-      m.msize = r.u32();
-      r.string(m.version);
-      break;
-    case p9.TATTACH:
-      m.fid = r.u32();
-      user(m, r);
-      break;
-    case p9.TAUTH:
-      user(m, r);
-      break;
-    case p9.TSETATTR:
-      m.fid = r.u32();
-      change(m.change, r);
-      break;
-    case p9.TLCREATE:
-      m.fid = r.u32();
-      r.string(m.name);
-      m.flags = r.u32();
-      m.mode = r.u32();
-      m.gid = r.u32();
-      break;
-    case p9.TSYMLINK:
-      m.fid = r.u32();
-      r.string(m.name);
-      r.string(m.target);
-      m.gid = r.u32();
-      break;
-    case p9.TMKNOD:
-      m.fid = r.u32();
-      r.string(m.name);
-      m.mode = r.u32();
-      m.major = r.u32();
-      m.minor = r.u32();
-      m.gid = r.u32();
-      break;
-    case p9.TMKDIR:
-      m.fid = r.u32();
-      r.string(m.name);
-      m.mode = r.u32();
-      m.gid = r.u32();
-      break;
-    case p9.TRENAME:
-      m.fid = r.u32();
-      m.dfid = r.u32();
-      r.string(m.name);
-      break;
-    case p9.TLINK:
-      m.dfid = r.u32();
-      m.fid = r.u32();
-      r.string(m.name);
-      break;
-    case p9.TRENAMEAT:
-      m.fid = r.u32();
-      r.string(m.name);
-      m.dfid = r.u32();
-      r.string(m.newname);
-      break;
-    case p9.TUNLINKAT:
-      m.fid = r.u32();
-      r.string(m.name);
-      m.flags = r.u32();
-      break;
-    case p9.TXATTRWALK:
-      m.fid = r.u32();
-      m.newfid = r.u32();
-      r.string(m.name);
-      break;
-    case p9.TXATTRCREATE:
-      m.fid = r.u32();
-      r.string(m.name);
-      m.size = r.u64();
-      m.flags = r.u32();
-      break;
-    case p9.TLOCK:
-      m.fid = r.u32();
-      m.lock.type = r.u8();
-      m.lock.flags = r.u32();
-      lockRange(m.lock, r);
-      break;
-    case p9.TGETLOCK:
-      m.fid = r.u32();
-      m.lock.type = r.u8();
-      lockRange(m.lock, r);
-      break;
-    default:
-      return decodeReply(m, r);
-  }
-  return r.complete() ? DECODED : MALFORMED;
+  m.tag = bytes[at + 5]! | (bytes[at + 6]! << 8);
+  const body = BODIES[type];
+  if (body === undefined) return UNKNOWN_TYPE;
+  r.begin(bytes, at + p9.HEADER, size - p9.HEADER);
+  body(m, r);
+  return !r.failed && r.at === r.end ? DECODED : MALFORMED;
 }
 
-function decodeReply(m: Message, r: Reader): Verdict {
-  switch (m.type) {
-    case p9.RREAD:
-    case p9.RREADDIR:
-      r.span(m.data, r.u32());
-      break;
-    case p9.RWRITE:
-      m.count = r.u32();
-      break;
-    case p9.RWALK:
-      walked(m, r);
-      break;
-    case p9.RLOPEN:
-    case p9.RLCREATE:
-      r.qid(m.qid);
-      m.iounit = r.u32();
-      break;
-    case p9.RLERROR:
-      m.ecode = r.u32();
-      break;
-    case p9.RGETATTR:
-      m.attributes.valid = r.mask();
-      r.qid(m.qid);
-      attributes(m.attributes, r);
-      break;
-    case p9.RAUTH:
-    case p9.RATTACH:
-    case p9.RSYMLINK:
-    case p9.RMKNOD:
-    case p9.RMKDIR:
-      r.qid(m.qid);
-      break;
-    case p9.RSTATFS:
-      status(m.status, r);
-      break;
-    case p9.RREADLINK:
-      r.string(m.target);
-      break;
-    case p9.RXATTRWALK:
-      m.size = r.u64();
-      break;
-    case p9.RLOCK:
-      m.lockStatus = r.u8();
-      break;
-    case p9.RGETLOCK:
-      m.lock.type = r.u8();
-      lockRange(m.lock, r);
-      break;
-    case p9.RCLUNK:
-    case p9.RREMOVE:
-    case p9.RFLUSH:
-    case p9.RSETATTR:
-    case p9.RFSYNC:
-    case p9.RRENAME:
-    case p9.RRENAMEAT:
-    case p9.RUNLINKAT:
-    case p9.RLINK:
-    case p9.RXATTRCREATE:
-      break;
-    default:
-      return UNKNOWN_TYPE;
-  }
-  return r.complete() ? DECODED : MALFORMED;
+type Body = (m: Message, r: Reader) => void;
+
+/** What follows the header, by type. A table, because QuickJS tries the cases of a `switch` one after the other. */
+const BODIES: readonly (Body | undefined)[] = byType<Body>({
+  [p9.TREAD]: range,
+  [p9.TREADDIR]: range,
+  [p9.TWRITE]: (m, r) => {
+    m.fid = r.u32();
+    m.offset = r.u64();
+    r.span(m.data, r.u32());
+  },
+  [p9.TWALK]: walk,
+  [p9.TLOPEN]: (m, r) => {
+    m.fid = r.u32();
+    m.flags = r.u32();
+  },
+  [p9.TGETATTR]: (m, r) => {
+    m.fid = r.u32();
+    m.mask = r.mask();
+  },
+  [p9.TFLUSH]: (m, r) => {
+    m.oldtag = r.u16();
+  },
+  [p9.TCLUNK]: fidOnly,
+  [p9.TREMOVE]: fidOnly,
+  [p9.TREADLINK]: fidOnly,
+  [p9.TSTATFS]: fidOnly,
+  [p9.TFSYNC]: (m, r) => {
+    m.fid = r.u32();
+    m.datasync = r.u32();
+  },
+  [p9.TVERSION]: version,
+  [p9.RVERSION]: version,
+  [p9.TATTACH]: (m, r) => {
+    m.fid = r.u32();
+    user(m, r);
+  },
+  [p9.TAUTH]: user,
+  [p9.TSETATTR]: (m, r) => {
+    m.fid = r.u32();
+    change(m.change, r);
+  },
+  [p9.TLCREATE]: (m, r) => {
+    m.fid = r.u32();
+    r.string(m.name);
+    m.flags = r.u32();
+    m.mode = r.u32();
+    m.gid = r.u32();
+  },
+  [p9.TSYMLINK]: (m, r) => {
+    m.fid = r.u32();
+    r.string(m.name);
+    r.string(m.target);
+    m.gid = r.u32();
+  },
+  [p9.TMKNOD]: (m, r) => {
+    m.fid = r.u32();
+    r.string(m.name);
+    m.mode = r.u32();
+    m.major = r.u32();
+    m.minor = r.u32();
+    m.gid = r.u32();
+  },
+  [p9.TMKDIR]: (m, r) => {
+    m.fid = r.u32();
+    r.string(m.name);
+    m.mode = r.u32();
+    m.gid = r.u32();
+  },
+  [p9.TRENAME]: (m, r) => {
+    m.fid = r.u32();
+    m.dfid = r.u32();
+    r.string(m.name);
+  },
+  [p9.TLINK]: (m, r) => {
+    m.dfid = r.u32();
+    m.fid = r.u32();
+    r.string(m.name);
+  },
+  [p9.TRENAMEAT]: (m, r) => {
+    m.fid = r.u32();
+    r.string(m.name);
+    m.dfid = r.u32();
+    r.string(m.newname);
+  },
+  [p9.TUNLINKAT]: (m, r) => {
+    m.fid = r.u32();
+    r.string(m.name);
+    m.flags = r.u32();
+  },
+  [p9.TXATTRWALK]: (m, r) => {
+    m.fid = r.u32();
+    m.newfid = r.u32();
+    r.string(m.name);
+  },
+  [p9.TXATTRCREATE]: (m, r) => {
+    m.fid = r.u32();
+    r.string(m.name);
+    m.size = r.u64();
+    m.flags = r.u32();
+  },
+  [p9.TLOCK]: (m, r) => {
+    m.fid = r.u32();
+    m.lock.type = r.u8();
+    m.lock.flags = r.u32();
+    lockRange(m.lock, r);
+  },
+  [p9.TGETLOCK]: (m, r) => {
+    m.fid = r.u32();
+    m.lock.type = r.u8();
+    lockRange(m.lock, r);
+  },
+  [p9.RREAD]: content,
+  [p9.RREADDIR]: content,
+  [p9.RWRITE]: (m, r) => {
+    m.count = r.u32();
+  },
+  [p9.RWALK]: walked,
+  [p9.RLOPEN]: opened,
+  [p9.RLCREATE]: opened,
+  [p9.RLERROR]: (m, r) => {
+    m.ecode = r.u32();
+  },
+  [p9.RGETATTR]: (m, r) => {
+    m.attributes.valid = r.mask();
+    r.qid(m.qid);
+    attributes(m.attributes, r);
+  },
+  [p9.RAUTH]: qidOnly,
+  [p9.RATTACH]: qidOnly,
+  [p9.RSYMLINK]: qidOnly,
+  [p9.RMKNOD]: qidOnly,
+  [p9.RMKDIR]: qidOnly,
+  [p9.RSTATFS]: (m, r) => {
+    status(m.status, r);
+  },
+  [p9.RREADLINK]: (m, r) => {
+    r.string(m.target);
+  },
+  [p9.RXATTRWALK]: (m, r) => {
+    m.size = r.u64();
+  },
+  [p9.RLOCK]: (m, r) => {
+    m.lockStatus = r.u8();
+  },
+  [p9.RGETLOCK]: (m, r) => {
+    m.lock.type = r.u8();
+    lockRange(m.lock, r);
+  },
+  [p9.RCLUNK]: nothing,
+  [p9.RREMOVE]: nothing,
+  [p9.RFLUSH]: nothing,
+  [p9.RSETATTR]: nothing,
+  [p9.RFSYNC]: nothing,
+  [p9.RRENAME]: nothing,
+  [p9.RRENAMEAT]: nothing,
+  [p9.RUNLINKAT]: nothing,
+  [p9.RLINK]: nothing,
+  [p9.RXATTRCREATE]: nothing,
+});
+
+function range(m: Message, r: Reader): void {
+  m.fid = r.u32();
+  m.offset = r.u64();
+  m.count = r.u32();
 }
+
+function fidOnly(m: Message, r: Reader): void {
+  m.fid = r.u32();
+}
+
+function version(m: Message, r: Reader): void {
+  m.msize = r.u32();
+  r.string(m.version);
+}
+
+function content(m: Message, r: Reader): void {
+  r.span(m.data, r.u32());
+}
+
+function opened(m: Message, r: Reader): void {
+  r.qid(m.qid);
+  m.iounit = r.u32();
+}
+
+function qidOnly(m: Message, r: Reader): void {
+  r.qid(m.qid);
+}
+
+/** Header alone. */
+function nothing(): void {}
 
 function walk(m: Message, r: Reader): void {
   m.fid = r.u32();
   m.newfid = r.u32();
   m.nwname = r.u16();
-  if (m.nwname > p9.MAX_WELEM) r.failed = true;
+  if (m.nwname > p9.MAX_WELEM) r.fail();
   else for (let i = 0; i < m.nwname; i++) r.string(m.wnames[i]!);
 }
 
 function walked(m: Message, r: Reader): void {
   m.nwqid = r.u16();
-  if (m.nwqid > p9.MAX_WELEM) r.failed = true;
+  if (m.nwqid > p9.MAX_WELEM) r.fail();
   else for (let i = 0; i < m.nwqid; i++) r.qid(m.wqids[i]!);
 }
 

@@ -37,7 +37,7 @@ export class Entries {
     this.offset = r.u64();
     this.type = r.u8();
     r.string(this.name);
-    if (this.offset < 0 || checkName(this.name, this.#port) !== undefined) r.failed = true;
+    if (this.offset < 0 || checkName(this.name, this.#port) !== undefined) r.fail();
     return !r.failed;
   }
 }

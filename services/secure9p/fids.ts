@@ -5,7 +5,7 @@
 import type { Node, OpenFile } from "./tree.ts";
 
 export class Fid {
-  readonly id: number;
+  id: number;
   /** From the attach root to where it stands, which is the last. Empty while the request that makes the fid is in flight. */
   readonly path: Node[] = [];
   file: OpenFile | undefined = undefined;
@@ -26,49 +26,67 @@ export class Fid {
 
 export class Fids {
   readonly capacity: number;
+  /** Fids in use or about to be, and most there ever were. */
+  size = 0;
   highWater = 0;
   /** Times a fid was refused because the table was full. */
   refused = 0;
-  readonly #fids = new Map<number, Fid>();
+  /** Numbers below the capacity, which are all that most clients ever use; the others. */
+  readonly #low: (Fid | undefined)[];
+  readonly #high = new Map<number, Fid>();
+  /** Fids that are over, to be used again. Nobody else holds one: requests on a fid end before it does. */
+  readonly #spare: Fid[] = [];
 
   constructor(capacity: number) {
     this.capacity = capacity;
-  }
-
-  get size(): number {
-    return this.#fids.size;
+    this.#low = new Array<Fid | undefined>(capacity).fill(undefined);
   }
 
   /** A fid that stands somewhere. */
   get(id: number): Fid | undefined {
-    const fid = this.#fids.get(id);
+    const fid = id < this.capacity ? this.#low[id] : this.#high.get(id);
     return fid === undefined || fid.path.length === 0 ? undefined : fid;
   }
 
   /** Whether the number is in use or about to be. */
   taken(id: number): boolean {
-    return this.#fids.has(id);
+    return this.#find(id) !== undefined;
   }
 
   /** Take a number that is not {@link taken}. @returns undefined if the table is full. */
   reserve(id: number): Fid | undefined {
-    if (this.#fids.size >= this.capacity) {
+    if (this.size >= this.capacity) {
       this.refused++;
       return undefined;
     }
-    const fid = new Fid(id);
-    this.#fids.set(id, fid);
-    if (this.#fids.size > this.highWater) this.highWater = this.#fids.size;
+    const fid = this.#spare.pop() ?? new Fid(id);
+    fid.id = id;
+    if (id < this.capacity) this.#low[id] = fid;
+    else this.#high.set(id, fid);
+    if (++this.size > this.highWater) this.highWater = this.size;
     return fid;
   }
 
+  /** It is over; its file is somebody else's business. */
   remove(fid: Fid): void {
-    this.#fids.delete(fid.id);
+    if (this.#find(fid.id) !== fid) return;
+    if (fid.id < this.capacity) this.#low[fid.id] = undefined;
+    else this.#high.delete(fid.id);
+    this.size--;
+    fid.path.length = 0;
+    fid.file = undefined;
+    fid.flags = 0;
+    fid.claimed = false;
+    this.#spare.push(fid);
   }
 
   /** Any fid, for whoever empties the table. */
   any(): Fid | undefined {
-    for (const fid of this.#fids.values()) return fid;
-    return undefined;
+    for (const fid of this.#high.values()) return fid;
+    return this.size === 0 ? undefined : this.#low.find((fid) => fid !== undefined);
+  }
+
+  #find(id: number): Fid | undefined {
+    return id < this.capacity ? this.#low[id] : this.#high.get(id);
   }
 }

@@ -47,8 +47,18 @@ export class Framing {
 
   /** Take bytes up to the end of the next frame; how many is in {@link taken}. */
   take(from: Uint8Array, start: number, length: number): FrameState {
-    this.taken = 0;
     this.tag = NOTAG;
+    if (length >= HEADER && this.#held === 0 && this.#skip === 0 && !this.#broken) {
+      const size = getU32(from, start);
+      if (size >= HEADER && size <= this.limit && size <= length) {
+        this.bytes = from;
+        this.at = start;
+        this.size = size;
+        this.taken = size;
+        return FRAME;
+      }
+    }
+    this.taken = 0;
     if (this.#broken) {
       this.taken = length;
       return BROKEN;

@@ -14,7 +14,7 @@ import { copyQid, ENTRY_ADDED, ENTRY_INVALID, isQid, type Replies } from "./repl
 import { ACTIVE, IDLE, type Owner, PARKED, type Slot } from "./request.ts";
 import { Slots } from "./slots.ts";
 import type { Node, OpenFile, Parked, Tree } from "./tree.ts";
-import { check, checkName, isText } from "./check.ts";
+import { check, checkAttach, checkWalk } from "./check.ts";
 import type { Qid } from "./wire.ts";
 
 export interface OperationsOptions {
@@ -35,12 +35,16 @@ export class Operations implements Owner {
   /** What everything gets since {@link revoke}. */
   revoked: Refusal | undefined = undefined;
   readonly #options: OperationsOptions;
+  readonly #bytes: Bytes;
+  readonly #admit: OperationsOptions["admit"];
   readonly #replies: Replies;
   readonly #counters: SessionCounters;
   readonly #slots: Slots;
 
   constructor(options: OperationsOptions, replies: Replies, counters: SessionCounters) {
     this.#options = options;
+    this.#bytes = options.bytes;
+    this.#admit = options.admit;
     this.#replies = replies;
     this.#counters = counters;
     this.fids = new Fids(options.fids);
@@ -71,10 +75,7 @@ export class Operations implements Owner {
 
   /** End all requests, with an answer if `why` is given, and all fids. */
   reset(why: Refusal | undefined): void {
-    for (let i = 0; i < this.#slots.length; i++) {
-      const slot = this.#slots.at(i);
-      if (slot.state !== IDLE) this.#cancel(slot, why);
-    }
+    for (let slot = this.#slots.any(); slot !== undefined; slot = this.#slots.any()) this.#cancel(slot, why);
     for (let fid = this.fids.any(); fid !== undefined; fid = this.fids.any()) this.#close(fid);
   }
 
@@ -179,12 +180,19 @@ export class Operations implements Owner {
   #begin(m: Message): Refusal | undefined {
     if (m.type === p9.TATTACH) return this.#attach(m);
     if (m.type === p9.TCLUNK) return this.#clunk(m);
-    const no = this.#options.admit?.();
-    if (no !== undefined) return no;
+    if (this.#admit !== undefined) {
+      const no = this.#admit();
+      if (no !== undefined) return no;
+    }
     if (m.type === p9.TAUTH) return refusal.NOT_FOUND;
     const fid = this.fids.get(m.fid);
     if (fid === undefined) return refusal.BAD_FID;
     switch (m.type) {
+      case p9.TREAD:
+      case p9.TWRITE:
+      case p9.TLOPEN:
+      case p9.TGETATTR:
+        return this.#ask(m, fid);
       case p9.TWALK:
         return this.#walk(m, fid);
       case p9.TSTATFS:
@@ -201,23 +209,25 @@ export class Operations implements Owner {
       case p9.TRENAMEAT:
       case p9.TLINK:
         return this.fids.get(m.dfid) === undefined ? refusal.BAD_FID : refusal.UNSUPPORTED;
-      default: {
-        const why = check(m, fid, this.msize);
-        if (why !== undefined) return why;
-        const slot = this.#slots.take(m, fid, this.msize);
-        if (slot === undefined) return refusal.BUSY;
-        if (m.type === p9.TLOPEN) fid.claimed = true;
-        this.#call(slot, m);
-        return undefined;
-      }
+      default:
+        return this.#ask(m, fid);
     }
   }
 
+  /** What a node or its file has to do. */
+  #ask(m: Message, fid: Fid): Refusal | undefined {
+    const why = check(m, fid, this.msize);
+    if (why !== undefined) return why;
+    const slot = this.#slots.take(m, fid, this.msize);
+    if (slot === undefined) return refusal.BUSY;
+    if (m.type === p9.TLOPEN) fid.claimed = true;
+    this.#call(slot, m);
+    return undefined;
+  }
+
   #attach(m: Message): Refusal | undefined {
-    const port = this.#options.bytes;
-    if (m.afid !== p9.NOFID || m.fid === p9.NOFID) return refusal.INVALID;
-    if (!isText(m.uname, port) || !isText(m.aname, port)) return refusal.INVALID;
-    if (this.fids.taken(m.fid)) return refusal.BUSY;
+    const why = checkAttach(m, this.fids.taken(m.fid), this.#bytes);
+    if (why !== undefined) return why;
     const slot = this.#slots.take(m, undefined, this.msize);
     if (slot === undefined) return refusal.BUSY;
     slot.fid = this.fids.reserve(m.fid);
@@ -231,14 +241,8 @@ export class Operations implements Owner {
 
   #walk(m: Message, fid: Fid): Refusal | undefined {
     const same = m.newfid === m.fid;
-    if (m.newfid === p9.NOFID) return refusal.INVALID;
-    if (same && fid.file !== undefined) return refusal.INVALID;
-    if (same ? fid.claimed : this.fids.taken(m.newfid)) return refusal.BUSY;
-    if (m.nwname > p9.WALK_DEPTH) return refusal.TOO_BIG;
-    for (let i = 0; i < m.nwname; i++) {
-      const why = checkName(m.wnames[i]!, this.#options.bytes);
-      if (why !== undefined) return why;
-    }
+    const why = checkWalk(m, fid, !same && this.fids.taken(m.newfid), this.#bytes);
+    if (why !== undefined) return why;
     const slot = this.#slots.take(m, fid, this.msize);
     if (slot === undefined) return refusal.BUSY;
     slot.target = same ? fid : this.fids.reserve(m.newfid);
@@ -248,7 +252,7 @@ export class Operations implements Owner {
     }
     if (same) fid.claimed = true;
     slot.nwname = m.nwname;
-    for (let i = 0; i < m.nwname; i++) slot.names[i] = m.wnames[i]!.text(this.#options.bytes);
+    for (let i = 0; i < m.nwname; i++) slot.names[i] = m.wnames[i]!.text(this.#bytes);
     for (let i = 0; i < fid.path.length; i++) slot.path.push(fid.path[i]!);
     this.#walkOn(slot);
     return undefined;
@@ -304,7 +308,7 @@ export class Operations implements Owner {
   /** Hand a request to its provider. The message's spans and records are valid in here only. */
   #call(slot: Slot, m: Message): void {
     const fid = slot.fid!;
-    const bytes = this.#options.bytes;
+    const bytes = this.#bytes;
     try {
       if (slot.type === p9.TREAD) fid.file!.read(slot);
       else if (slot.type === p9.TWRITE) fid.file!.write(slot, m.data.bytes, m.data.start, m.data.length);
@@ -379,13 +383,9 @@ export class Operations implements Owner {
   }
 
   #close(fid: Fid): void {
-    for (let i = 0; i < this.#slots.length; i++) {
-      const slot = this.#slots.at(i);
-      if (slot.state !== IDLE && (slot.fid === fid || slot.target === fid)) this.#cancel(slot, refusal.BAD_FID);
-    }
+    for (let at = this.#slots.about(fid); at; at = this.#slots.about(fid)) this.#cancel(at, refusal.BAD_FID);
+    const { file } = fid;
     this.fids.remove(fid);
-    const file = fid.file;
-    fid.file = undefined;
     if (file !== undefined) this.#closeFile(file);
   }
 

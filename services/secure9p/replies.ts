@@ -55,13 +55,18 @@ export class Replies {
   /** Send {@link message}. @returns false if a field of it fits no reply; then nothing is sent. */
   send(type: number, tag: number): boolean {
     const m = this.message;
+    const out = this.#out;
     m.type = type;
     m.tag = tag;
-    const size = encode(m, this.#writer, this.#scratch, 0, SCRATCH);
+    // What is open stays if the message does not encode, and so does its place.
+    const at = this.#composer === undefined ? out.room(SCRATCH) : -1;
+    const size = encode(m, this.#writer, at < 0 ? this.#scratch : out.bytes, at < 0 ? 0 : at, SCRATCH);
     if (size === UNFIT) return false;
-    this.abandon();
-    this.#out.put(this.#scratch, 0, size);
-    this.#out.close();
+    if (at < 0) {
+      this.abandon();
+      out.put(this.#scratch, 0, size);
+      out.close();
+    } else out.add(size);
     this.#counters.replies++;
     this.#listener.replied?.();
     return true;
@@ -90,7 +95,7 @@ export class Replies {
 
   /** Begin a reply with data. */
   open(composer: object): void {
-    this.abandon();
+    if (this.#composer !== undefined) this.abandon();
     this.#out.put(this.#scratch, 0, READ_HEADER);
     this.#data = 0;
     this.#composer = composer;

@@ -83,7 +83,9 @@ export class Slot implements Request {
     this.tag = m.tag;
     this.fid = fid;
     this.offset = m.offset;
-    this.count = m.type === TWRITE ? m.data.length : Math.min(m.count, msize - READ_HEADER);
+    const most = msize - READ_HEADER;
+    if (m.type === TWRITE) this.count = m.data.length;
+    else this.count = m.count < most ? m.count : most;
     this.flags = m.flags;
     this.mask = m.mask;
     this.nwname = 0;
@@ -103,53 +105,56 @@ export class Slot implements Request {
   }
 
   park(by: Parked): void {
-    if (this.#waits(undefined)) this.#owner.parked(this, by);
+    if (this.state !== IDLE) this.#owner.parked(this, by);
+    else this.#owner.late(undefined);
   }
 
   refuse(why: Refusal): void {
-    if (this.#waits(undefined)) this.#owner.refused(this, why);
+    if (this.state !== IDLE) this.#owner.refused(this, why);
+    else this.#owner.late(undefined);
   }
 
   found(node: Node): void {
-    if (this.#may(TWALK, TATTACH, undefined)) this.#owner.found(this, node);
+    if (this.state !== IDLE && (this.type === TWALK || this.type === TATTACH)) this.#owner.found(this, node);
+    else this.#stray(undefined);
   }
 
   opened(file: OpenFile, iounit = 0): void {
-    if (this.#may(TLOPEN, TLOPEN, file)) this.#owner.opened(this, file, iounit);
+    if (this.state !== IDLE && this.type === TLOPEN) this.#owner.opened(this, file, iounit);
+    else this.#stray(file);
   }
 
   put(bytes: Uint8Array, start: number, length: number): number {
-    return this.#may(TREAD, TREAD, undefined) ? this.#owner.put(this, bytes, start, length) : 0;
+    if (this.state !== IDLE && this.type === TREAD) return this.#owner.put(this, bytes, start, length);
+    this.#stray(undefined);
+    return 0;
   }
 
   entry(qid: Qid, offset: number, type: number, name: string): boolean {
-    return this.#may(TREADDIR, TREADDIR, undefined) && this.#owner.entry(this, qid, offset, type, name);
+    if (this.state !== IDLE && this.type === TREADDIR) return this.#owner.entry(this, qid, offset, type, name);
+    this.#stray(undefined);
+    return false;
   }
 
   wrote(count: number): void {
-    if (this.#may(TWRITE, TWRITE, undefined)) this.#owner.wrote(this, count);
+    if (this.state !== IDLE && this.type === TWRITE) this.#owner.wrote(this, count);
+    else this.#stray(undefined);
   }
 
   attributes(attributes: Attributes): void {
-    if (this.#may(TGETATTR, TGETATTR, undefined)) this.#owner.attributes(this, attributes);
+    if (this.state !== IDLE && this.type === TGETATTR) this.#owner.attributes(this, attributes);
+    else this.#stray(undefined);
   }
 
   done(): void {
-    if (this.type === TREAD || this.#may(TREADDIR, TSETATTR, undefined)) {
-      if (this.#waits(undefined)) this.#owner.done(this);
-    }
+    const { type } = this;
+    if (this.state !== IDLE && (type === TREAD || type === TREADDIR || type === TSETATTR)) this.#owner.done(this);
+    else this.#stray(undefined);
   }
 
-  #waits(file: OpenFile | undefined): boolean {
-    if (this.state !== IDLE) return true;
-    this.#owner.late(file);
-    return false;
-  }
-
-  #may(type: number, other: number, file: OpenFile | undefined): boolean {
-    if (!this.#waits(file)) return false;
-    if (this.type === type || this.type === other) return true;
-    this.#owner.misanswered(this, file);
-    return false;
+  /** An answer to a request that is over, or one of the wrong kind. */
+  #stray(file: OpenFile | undefined): void {
+    if (this.state === IDLE) this.#owner.late(file);
+    else this.#owner.misanswered(this, file);
   }
 }

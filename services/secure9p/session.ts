@@ -6,7 +6,7 @@
 import type { Bytes } from "../ports/index.ts";
 import * as p9 from "./constants.ts";
 import { createSessionCounters, type SessionCounters } from "./counters.ts";
-import { DECODED, decode, MALFORMED } from "./decode.ts";
+import { DECODED, decode, UNKNOWN_TYPE } from "./decode.ts";
 import { BROKEN, FRAME, Framing, NEED_MORE, type OVERSIZED } from "./framing.ts";
 import { Message } from "./message.ts";
 import { Operations } from "./operations.ts";
@@ -39,7 +39,8 @@ export interface SessionOptions {
 export class Session {
   readonly counters: SessionCounters = createSessionCounters();
   readonly #msizeMax: number;
-  readonly #unsentBytes: number;
+  /** Replies that may wait for another one to be sure to fit. */
+  readonly #room: number;
   readonly #bytes: Bytes;
   readonly #out: Outbox;
   readonly #framing: Framing;
@@ -59,7 +60,7 @@ export class Session {
     if (unsentBytes < msize) throw new RangeError(`Session: ${unsentBytes} unsent bytes hold no frame of ${msize}`);
     if (fids < 1 || tags < 1) throw new RangeError(`Session: ${fids} fids and ${tags} tags serve nobody`);
     this.#msizeMax = msize;
-    this.#unsentBytes = unsentBytes;
+    this.#room = unsentBytes - msize;
     this.#bytes = bytes;
     this.#out = new Outbox(bytes, unsentBytes + tags * msize);
     this.#framing = new Framing(bytes, msize);
@@ -93,7 +94,7 @@ export class Session {
 
   /** Whether the peer has to take replies before more of it is read. */
   get heldBack(): boolean {
-    return this.#out.length + this.#msizeMax > this.#unsentBytes;
+    return this.#out.length > this.#room;
   }
 
   /** Bytes for the peer, and most there ever were. */
@@ -133,7 +134,7 @@ export class Session {
     let done = 0;
     while (taken < length && done < frames) {
       if (this.#ended) return length;
-      if (this.heldBack) {
+      if (this.#out.length > this.#room) {
         this.counters.heldBack++;
         break;
       }
@@ -167,19 +168,15 @@ export class Session {
     const m = this.#message;
     const { bytes, at, size } = this.#framing;
     const verdict = decode(m, this.#reader, bytes, at, size);
-    if (verdict !== DECODED) {
+    const { type, tag } = m;
+    const operations = this.#operations;
+    if (verdict !== DECODED || (type & 1) === 1) {
       this.counters.malformed++;
-      this.#replies.error(m.tag, verdict === MALFORMED || (m.type & 1) === 1 ? INVALID : UNSUPPORTED);
-      return;
-    }
-    if ((m.type & 1) === 1) {
-      this.counters.malformed++;
-      this.#replies.error(m.tag, INVALID);
-    } else if (m.type === p9.TVERSION) this.#version();
-    else if (m.tag === p9.NOTAG || this.msize === 0 || this.#operations.inUse(m.tag)) {
-      this.#replies.error(m.tag, INVALID);
-    } else if (m.type === p9.TFLUSH) this.#flush();
-    else this.#operations.request(m);
+      this.#replies.error(tag, verdict === UNKNOWN_TYPE && (type & 1) === 0 ? UNSUPPORTED : INVALID);
+    } else if (type === p9.TVERSION) this.#version();
+    else if (tag === p9.NOTAG || operations.msize === 0 || operations.inUse(tag)) this.#replies.error(tag, INVALID);
+    else if (type === p9.TFLUSH) this.#flush();
+    else operations.request(m);
   }
 
   /** version(5): whatever came of it, what was before is over. */

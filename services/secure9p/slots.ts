@@ -18,8 +18,15 @@ export class Slots {
     this.#slots = Array.from({ length }, () => new Slot(owner));
   }
 
-  at(index: number): Slot {
-    return this.#slots[index]!;
+  /** Any that holds a request; undefined if none does. */
+  any(): Slot | undefined {
+    return this.taken === 0 ? undefined : this.#slots.find((slot) => slot.state !== IDLE);
+  }
+
+  /** One whose request is about that fid, or makes it; undefined if there is none. */
+  about(fid: Fid): Slot | undefined {
+    if (this.taken === 0) return undefined;
+    return this.#slots.find((slot) => slot.state !== IDLE && (slot.fid === fid || slot.target === fid));
   }
 
   find(tag: number): Slot | undefined {
@@ -33,6 +40,7 @@ export class Slots {
 
   /** A slot for a request, begun; undefined if all are taken. */
   take(m: Message, fid: Fid | undefined, msize: number): Slot | undefined {
+    if (this.taken === this.length) return undefined;
     for (let i = 0; i < this.length; i++) {
       const slot = this.#slots[i]!;
       if (slot.state !== IDLE) continue;

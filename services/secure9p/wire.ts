@@ -4,6 +4,7 @@
  * 64-bit fields are numbers; what a number cannot hold exactly is read as {@link INEXACT} and never rounded.
  */
 import type { Bytes } from "../ports/index.ts";
+import { QID_SIZE } from "./constants.ts";
 
 /** A 64-bit field above 2^53 − 1. Whoever needs the field refuses it. */
 export const INEXACT = -1;
@@ -54,7 +55,11 @@ export interface Qid {
   path: number;
 }
 
-/** Reads fields in order. */
+/**
+ * Reads fields in order. A field that does not fit moves the end before everything, so that nothing else fits either: one
+ * comparison a field is all the checking there is. Methods are long rather than made of others, for calls are what
+ * QuickJS takes most of its time for.
+ */
 export class Reader {
   bytes: Uint8Array = NOTHING;
   at = 0;
@@ -75,32 +80,42 @@ export class Reader {
   }
 
   u8(): number {
-    const at = this.#take(1);
-    return at < 0 ? 0 : this.bytes[at]!;
+    const { at, bytes } = this;
+    if (at + 1 > this.end) return this.fail();
+    this.at = at + 1;
+    return bytes[at]!;
   }
 
   u16(): number {
-    const at = this.#take(2);
-    return at < 0 ? 0 : this.bytes[at]! | (this.bytes[at + 1]! << 8);
+    const { at, bytes } = this;
+    if (at + 2 > this.end) return this.fail();
+    this.at = at + 2;
+    return bytes[at]! | (bytes[at + 1]! << 8);
   }
 
   u32(): number {
-    const at = this.#take(4);
-    return at < 0 ? 0 : getU32(this.bytes, at);
+    const { at, bytes } = this;
+    if (at + 4 > this.end) return this.fail();
+    this.at = at + 4;
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
   }
 
   /** 0 to 2^53 − 1, or {@link INEXACT}. */
   u64(): number {
-    const at = this.#take(8);
-    if (at < 0) return 0;
-    const high = getU32(this.bytes, at + 4);
-    return high > HIGH_MAX ? INEXACT : high * U32 + getU32(this.bytes, at);
+    const { at, bytes } = this;
+    if (at + 8 > this.end) return this.fail();
+    this.at = at + 8;
+    const low = (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+    const high = (bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24)) >>> 0;
+    if (high === 0) return low;
+    return high > HIGH_MAX ? INEXACT : high * U32 + low;
   }
 
   /** A 64-bit mask of which only the lower half has a meaning. */
   mask(): number {
-    const at = this.#take(8);
-    return at < 0 ? 0 : getU32(this.bytes, at);
+    const low = this.u32();
+    this.u32();
+    return this.failed ? 0 : low;
   }
 
   /** `length[2] bytes[length]`. */
@@ -110,30 +125,34 @@ export class Reader {
 
   /** `length` bytes. */
   span(into: Span, length: number): void {
-    const at = this.#take(length);
-    if (at < 0) into.set(NOTHING, 0, 0);
-    else into.set(this.bytes, at, length);
+    const { at } = this;
+    if (at + length > this.end) {
+      this.fail();
+      into.set(NOTHING, 0, 0);
+      return;
+    }
+    this.at = at + length;
+    into.bytes = this.bytes;
+    into.start = at;
+    into.length = length;
   }
 
   qid(into: Qid): void {
     into.type = this.u8();
     into.version = this.u32();
     into.path = this.u64();
-    if (into.path === INEXACT) this.failed = true;
+    if (into.path === INEXACT) this.fail();
   }
 
-  #take(length: number): number {
-    const at = this.at;
-    if (this.failed || length > this.end - at) {
-      this.failed = true;
-      return -1;
-    }
-    this.at = at + length;
-    return at;
+  /** What was read is no message: nothing else is read. @returns 0, which is what then stands for every field */
+  fail(): 0 {
+    this.failed = true;
+    this.end = -1;
+    return 0;
   }
 }
 
-/** Writes fields in order. */
+/** Writes fields in order, checked as {@link Reader} checks. */
 export class Writer {
   bytes: Uint8Array = NOTHING;
   at = 0;
@@ -149,33 +168,45 @@ export class Writer {
   begin(bytes: Uint8Array, at: number, room: number): void {
     this.bytes = bytes;
     this.at = at;
-    this.end = Math.min(at + room, bytes.length);
+    this.end = at + room < bytes.length ? at + room : bytes.length;
     this.failed = false;
   }
 
   u8(value: number): void {
-    const at = this.#take(1);
-    if (at >= 0) this.bytes[at] = value;
+    const { at } = this;
+    if (at + 1 > this.end) return this.fail();
+    this.at = at + 1;
+    this.bytes[at] = value;
   }
 
   u16(value: number): void {
-    const at = this.#take(2);
-    if (at < 0) return;
-    this.bytes[at] = value;
-    this.bytes[at + 1] = value >> 8;
+    const { at, bytes } = this;
+    if (at + 2 > this.end) return this.fail();
+    this.at = at + 2;
+    bytes[at] = value;
+    bytes[at + 1] = value >> 8;
   }
 
   u32(value: number): void {
-    const at = this.#take(4);
-    if (at >= 0) putU32(this.bytes, at, value);
+    const { at, bytes } = this;
+    if (at + 4 > this.end) return this.fail();
+    this.at = at + 4;
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
   }
 
   /** An integer of 0 to 2^53 − 1; anything else fails. */
   u64(value: number): void {
-    const at = Number.isSafeInteger(value) && value >= 0 ? this.#take(8) : this.#take(Infinity);
-    if (at < 0) return;
-    putU32(this.bytes, at, value % U32);
-    putU32(this.bytes, at + 4, Math.floor(value / U32));
+    const { at, bytes } = this;
+    if (at + 8 > this.end || !Number.isSafeInteger(value) || value < 0) return this.fail();
+    this.at = at + 8;
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
+    putU32(bytes, at + 4, value < U32 ? 0 : Math.floor(value / U32));
   }
 
   mask(value: number): void {
@@ -184,30 +215,40 @@ export class Writer {
   }
 
   string(text: Span): void {
-    if (text.length > 0xffff) this.failed = true;
+    if (text.length > 0xffff) return this.fail();
     this.u16(text.length);
     this.span(text);
   }
 
   span(data: Span): void {
-    const at = this.#take(data.length);
-    if (at >= 0 && data.length > 0) this.#port.copy(this.bytes, at, data.bytes, data.start, data.length);
+    const { at } = this;
+    const { length } = data;
+    if (at + length > this.end) return this.fail();
+    this.at = at + length;
+    if (length > 0) this.#port.copy(this.bytes, at, data.bytes, data.start, length);
   }
 
   qid(qid: Qid): void {
-    this.u8(qid.type);
-    this.u32(qid.version);
-    this.u64(qid.path);
+    const { at, bytes } = this;
+    const { version, path } = qid;
+    if (at + QID_SIZE > this.end || !Number.isSafeInteger(path) || path < 0) return this.fail();
+    this.at = at + QID_SIZE;
+    bytes[at] = qid.type;
+    bytes[at + 1] = version;
+    bytes[at + 2] = version >>> 8;
+    bytes[at + 3] = version >>> 16;
+    bytes[at + 4] = version >>> 24;
+    bytes[at + 5] = path;
+    bytes[at + 6] = path >>> 8;
+    bytes[at + 7] = path >>> 16;
+    bytes[at + 8] = path >>> 24;
+    putU32(bytes, at + 9, path < U32 ? 0 : Math.floor(path / U32));
   }
 
-  #take(length: number): number {
-    const at = this.at;
-    if (this.failed || length > this.end - at) {
-      this.failed = true;
-      return -1;
-    }
-    this.at = at + length;
-    return at;
+  /** What is written is no message: nothing else is written. */
+  fail(): void {
+    this.failed = true;
+    this.end = -1;
   }
 }
 

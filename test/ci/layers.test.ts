@@ -27,11 +27,40 @@ tester.run("layers", layersRule, {
     },
     { filename: "engine/sim/machine.ts", code: "setTimeout(() => process.exit(0), 1);" },
     { filename: "test/services/net/icmp.test.ts", code: 'import { Pl011 } from "../../../services/drivers/pl011.ts";' },
+    {
+      filename: "services/worker-main.ts",
+      code: 'import { Client } from "./secure9p/client.ts"; export const engine = sys.engine; new Client();',
+    },
     // A local of the same name is nobody's global.
     { filename: "services/net/dhcp.ts", code: "const host = { name: 1 }; export const name = host.name;" },
     { filename: "services/net/icmp.ts", code: "export const sum = (console: number): number => console + 1;" },
   ],
   invalid: [
+    {
+      filename: "services/worker-main.ts",
+      code: "export const now = (): number => host.nowUs();",
+      ...refused("worker reaches the machine through ports, not through host"),
+    },
+    {
+      filename: "services/worker-main.ts",
+      code: "export const now = (): number => Date.now();",
+      ...refused("worker takes time from a port alone"),
+    },
+    {
+      filename: "services/worker-main.ts",
+      code: 'import { Pl011 } from "./drivers/pl011.ts";',
+      ...refused("worker may not import drivers (services/drivers/pl011.ts)"),
+    },
+    {
+      filename: "services/workers/scheduler.ts",
+      code: "export const engine = sys.engine;",
+      ...refused("core is no worker and has no sys"),
+    },
+    {
+      filename: "services/main.ts",
+      code: "export const engine = sys.engine;",
+      ...refused("composition is no worker and has no sys"),
+    },
     {
       filename: "services/net/icmp.ts",
       code: 'import { Pl011 } from "../drivers/pl011.ts";',

@@ -1,47 +1,131 @@
 import { expect } from "chai";
-import { parseCommandLine } from "../../cohsh/cli.ts";
+import { type Layers, parseCommandLine } from "../../cohsh/cli.ts";
+import type { EnvironmentSettings, Settings } from "../../cohsh/settings.ts";
 
-function run(...args: string[]) {
-  const invocation = parseCommandLine(args, "1.2.3");
+function layers(environment: EnvironmentSettings = {}, config: Settings = {}): Layers {
+  return { environment: () => environment, config: () => config };
+}
+
+function parse(args: readonly string[], below = layers()) {
+  return parseCommandLine(args, "1.2.3", below);
+}
+
+function run(args: readonly string[], below = layers()) {
+  const invocation = parse(args, below);
   if (!("run" in invocation)) throw new Error(JSON.stringify(invocation));
   return invocation.run;
 }
 
+const DEFAULTS = {
+  transport: "mock",
+  serial: undefined,
+  commands: [],
+  script: undefined,
+  json: false,
+  log: undefined,
+  timeoutMs: 5000,
+  openTimeoutMs: 180_000,
+  follow: false,
+  history: true,
+  credentials: undefined,
+  token: undefined,
+  ticket: undefined,
+  sel4: undefined,
+  net: undefined,
+};
+
 describe("cohsh command line", () => {
   it("has defaults for everything", () => {
-    expect(run()).to.deep.equal({
-      transport: "mock",
-      commands: [],
-      timeoutMs: 5000,
-      openTimeoutMs: 180_000,
-      follow: false,
-      history: true,
-      sel4: undefined,
-      net: undefined,
-    });
+    expect(run([])).to.deep.equal(DEFAULTS);
   });
 
   it("takes every option, and -c as often as it is given, in order", () => {
     expect(
-      run(
-        ...["-t", "qemu", "-c", "ping", "--command", "help", "--timeout", "0.5", "--open-timeout", "20"],
-        ...["-f", "--no-history", "--sel4", "/opt/x", "--net", "none"],
-      ),
+      run([
+        ...["-t", "qemu", "-c", "ping", "--command", "help", "--timeout", "0.5", "--open-timeout", "20", "--json"],
+        ...["-f", "--no-history", "--sel4", "/opt/x", "--net", "none", "--log", "/l", "--credentials", "/c"],
+      ]),
     ).to.deep.equal({
+      ...DEFAULTS,
       transport: "qemu",
       commands: ["ping", "help"],
+      json: true,
+      log: "/l",
       timeoutMs: 500,
       openTimeoutMs: 20_000,
       follow: true,
       history: false,
+      credentials: "/c",
       sel4: "/opt/x",
       net: "none",
     });
   });
 
+  it("takes a line as the way to a hive, which has less to do to be up", () => {
+    expect(run(["--serial", "/dev/ttyS0", "--script", "x.coh"])).to.include({
+      transport: "serial",
+      serial: "/dev/ttyS0",
+      script: "x.coh",
+      openTimeoutMs: 10_000,
+    });
+  });
+
+  it("lets options stand above variables and those above the file", () => {
+    const config = { transport: "qemu", timeout: 1, json: true, follow: true, net: "none", log: "/config" } as const;
+    const environment = { timeout: 2, json: false, token: "t0ken", log: "/environment" } as const;
+    expect(run([], layers({}, config))).to.include({ transport: "qemu", timeoutMs: 1000, json: true, net: "none" });
+    const both = run([], layers(environment, config));
+    expect(both).to.include({ timeoutMs: 2000, json: false, token: "t0ken", log: "/environment", follow: true });
+    expect(run(["--timeout", "3", "--no-follow", "-t", "mock"], layers(environment, config))).to.include({
+      transport: "mock",
+      timeoutMs: 3000,
+      follow: false,
+    });
+    expect(run([], layers({ history: false })).history).to.equal(false);
+    expect(run(["--history"], layers({ history: false })).history).to.equal(true);
+    expect(run(["--no-json"], layers({}, config)).json).to.equal(false);
+  });
+
+  it("takes the line of a lower layer only for the way that it is for", () => {
+    expect(run([], layers({}, { serial: "/s" }))).to.include({ transport: "serial", serial: "/s" });
+    expect(run(["-t", "sim"], layers({}, { serial: "/s" }))).to.include({ transport: "sim", serial: undefined });
+    expect(run(["-t", "serial"], layers({ serial: "/s" }))).to.include({ transport: "serial", serial: "/s" });
+    expect(run([], layers({ transport: "mock" }, { serial: "/s" }))).to.include({ transport: "mock" });
+  });
+
+  it("asks for a ticket, or for a script to be checked, and then reads no more than that takes", () => {
+    const broken: Layers = {
+      environment: () => {
+        throw new Error("COHSH_X is no variable of cohsh");
+      },
+      config: () => ({}),
+    };
+    expect(parse(["--check", "x.coh"], broken)).to.deep.equal({ check: "x.coh" });
+    expect(parse(["--mint-ticket", "--role", "queen"], broken)).to.deep.equal({
+      complain: "cohsh: COHSH_X is no variable of cohsh.",
+      status: 2,
+    });
+    const words =
+      "--mint-ticket --role worker --subject worker-1 --ttl 1 --ops 2 --ticks 3 --mount log:/l --bandwidth 4";
+    expect(
+      parse(
+        [...words.split(" "), "--scope", "/log:read", "--scope", "/proc:read:5"],
+        layers({}, { credentials: "/c" }),
+      ),
+    ).to.deep.equal({
+      mint: {
+        ...{ role: "worker", subject: "worker-1", ttl: "1", ops: "2", ticks: "3", mount: "log:/l", bandwidth: "4" },
+        scopes: ["/log:read", "/proc:read:5"],
+        resumes: undefined,
+        advances: undefined,
+      },
+      credentials: "/c",
+    });
+  });
+
   it("prints its version and its help", () => {
-    expect(parseCommandLine(["--version"], "1.2.3")).to.deep.equal({ print: "1.2.3\n", status: 0 });
-    const help = parseCommandLine(["--help"], "1.2.3");
+    expect(parse(["--version"])).to.deep.equal({ print: "1.2.3\n", status: 0 });
+    const help = parse(["--help"]);
     expect(help).to.have.property("status", 0);
     for (const part of ["Usage: cohsh", "--transport", "--command", "Exit status", "docs/USERLAND_AND_CLI.md"]) {
       expect(help).to.have.property("print").that.includes(part);
@@ -54,7 +138,7 @@ describe("cohsh command line", () => {
     [["-c"], "cohsh: option '-c, --command <line>' argument missing."],
     [
       ["-t", "carrier-pigeon"],
-      "cohsh: option '-t, --transport <name>' argument 'carrier-pigeon' is invalid. Allowed choices are mock, sim, qemu.",
+      "cohsh: option '-t, --transport <name>' argument 'carrier-pigeon' is invalid. Allowed choices are mock, sim, qemu, serial.",
     ],
     [
       ["--timeout", "soon"],
@@ -72,11 +156,22 @@ describe("cohsh command line", () => {
       ["--open-timeout", "3601"],
       "cohsh: option '--open-timeout <seconds>' argument '3601' is invalid. It must be a number of seconds from 1 to 3600.",
     ],
+    [["--script", "x", "-c", "ping"], "cohsh: --script and --command exclude each other."],
+    [["--check", "x", "--json"], "cohsh: --check and --json exclude each other."],
+    [["--check", "x", "--mint-ticket"], "cohsh: --check and --mint-ticket exclude each other."],
+    [["--check", "x", "--credentials", "y"], "cohsh: --check and --credentials exclude each other."],
+    [["--mint-ticket", "--role", "queen", "-t", "sim"], "cohsh: --mint-ticket and --transport exclude each other."],
+    [["--mint-ticket"], "cohsh: --mint-ticket needs --role."],
+    [["--role", "queen"], "cohsh: --role is for --mint-ticket."],
+    [["--scope", "/x:read"], "cohsh: --scope is for --mint-ticket."],
+    [["--serial", "/x", "-t", "mock"], "cohsh: --serial is for --transport serial, not mock."],
+    [["-t", "serial"], "cohsh: --transport serial needs --serial with a path."],
+    [["--serial", "/x", "--net", "user"], "cohsh: --net is for --transport qemu, not serial."],
     [["--sel4", "/x"], "cohsh: --sel4 is for --transport qemu, not mock."],
     [["-t", "sim", "--net", "user"], "cohsh: --net is for --transport qemu, not sim."],
   ] as const) {
     it(`refuses ${args.join(" ")} with one line and status 2`, () => {
-      expect(parseCommandLine(args, "1.2.3")).to.deep.equal({ complain: sentence, status: 2 });
+      expect(parse(args)).to.deep.equal({ complain: sentence, status: 2 });
     });
   }
 });

@@ -8,12 +8,26 @@ import { inRepository } from "../../scripts/lib/repository.ts";
 
 const MAIN = inRepository("cohsh", "main.ts");
 
-/** An environment whose home and state directory are the test's own. */
-export function testHome(): { readonly env: NodeJS.ProcessEnv; readonly state: string; remove(): void } {
+/** An environment whose home, state and configuration are the test's own. */
+export function testHome(): {
+  readonly env: NodeJS.ProcessEnv;
+  readonly home: string;
+  readonly state: string;
+  remove(): void;
+} {
   const home = mkdtempSync(join(tmpdir(), "cohsh-home-"));
   const state = join(home, "state");
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("COHSH_"));
+  const own = {
+    HOME: home,
+    XDG_STATE_HOME: state,
+    XDG_CONFIG_HOME: join(home, "config"),
+    TERM: "xterm",
+    NODE_OPTIONS: "",
+  };
   return {
-    env: { ...process.env, HOME: home, XDG_STATE_HOME: state, TERM: "xterm", NODE_OPTIONS: "" },
+    env: { ...Object.fromEntries(inherited), ...own },
+    home,
     state,
     remove: () => rmSync(home, { recursive: true, force: true }),
   };

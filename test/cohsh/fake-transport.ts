@@ -1,17 +1,14 @@
-/** A transport whose other end is the test. */
+/** A transport whose other end is the test, and an output that the test reads. */
 
+import type { Acknowledgement } from "../../cohsh/acknowledgement.ts";
+import type { ConnectionEvent, Output } from "../../cohsh/output.ts";
 import type { Transport, TransportSink } from "../../cohsh/transport.ts";
 
 export class FakeTransport implements Transport {
   readonly name = "mock";
-  readonly keeper: "hive" | "shell";
   readonly sent: string[] = [];
   closed = 0;
   #sink: TransportSink | undefined;
-
-  constructor(keeper: "hive" | "shell") {
-    this.keeper = keeper;
-  }
 
   /** What the session or shell listens on. */
   get sink(): TransportSink {
@@ -37,5 +34,43 @@ export class FakeTransport implements Transport {
   /** Lines of an answer. */
   reply(...lines: string[]): void {
     for (const line of lines) this.sink.reply(line);
+  }
+}
+
+/** An output that keeps everything as text: acknowledgements and lines as they came, everything else by its kind. */
+export class Page implements Output {
+  readonly lines: string[] = [];
+
+  command(shown: string): void {
+    this.lines.push(`> ${shown}`);
+  }
+
+  acknowledgement(_acknowledgement: Acknowledgement, line: string): void {
+    this.lines.push(line);
+  }
+
+  line(text: string): void {
+    this.lines.push(text);
+  }
+
+  end(): void {
+    this.lines.push("(end)");
+  }
+
+  log(text: string): void {
+    this.lines.push(`(log) ${text}`);
+  }
+
+  note(text: string): void {
+    this.lines.push(`# ${text}`);
+  }
+
+  event({ event, ...fields }: ConnectionEvent): void {
+    this.lines.push(`(${event}) ${JSON.stringify(fields)}`);
+  }
+
+  /** What stands there since the last time, events left out. */
+  take(): string[] {
+    return this.lines.splice(0).filter((line) => !/^\((connect|attach|detach|lost|close)\)/.test(line));
   }
 }

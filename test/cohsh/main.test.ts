@@ -1,5 +1,8 @@
 import { expect } from "chai";
 import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createCredentials, formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { RunningCohsh, runCohsh, testHome } from "./cohsh-process.ts";
 
@@ -54,10 +57,128 @@ describe("cohsh without a terminal", function () {
   it("answers a wrong command line with one sentence and status 2", () => {
     const { status, stdout, stderr } = runCohsh(["--transport", "pigeon"], home.env);
     expect(stderr).to.equal(
-      "cohsh: option '-t, --transport <name>' argument 'pigeon' is invalid. Allowed choices are mock, sim, qemu.\n",
+      "cohsh: option '-t, --transport <name>' argument 'pigeon' is invalid. Allowed choices are mock, sim, qemu, serial.\n",
     );
     expect(stdout).to.equal("");
     expect(status).to.equal(2);
+  });
+
+  describe("with a script", () => {
+    const script = (text: string): string => {
+      const file = join(home.home, "test.coh");
+      writeFileSync(file, text);
+      return file;
+    };
+
+    it("shows commands and answers, and exits 0 if all went as it expects", () => {
+      const file = script(
+        "# says hello\nattach queen\nEXPECT OK\necho hello > /log/queen.log\nlog\nEXPECT SUBSTR hello\nls /none\nEXPECT ERR\nquit\n",
+      );
+      const { status, stdout, stderr } = runCohsh(["--script", file], home.env);
+      expect(stdout).to.match(
+        /^cohsh> attach queen\nOK ATTACH role=queen\ncohsh> echo hello > \/log\/queen.log\nOK ECHO .*\ncohsh> log\n[^]*: hello\ncohsh> ls \/none\nERR LS .*\ncohsh> quit\nOK QUIT\n$/,
+      );
+      expect(stderr).to.equal("");
+      expect(status).to.equal(0);
+    });
+
+    it("stops at the first failure with its line, its command and the last answers, and exits 1", () => {
+      const file = script("ping\nattach queen\nls /none\nping\n");
+      const { status, stdout, stderr } = runCohsh(["--script", file], home.env);
+      expect(stderr).to.equal(
+        "cohsh: test.coh: line 3 (ls /none): the command was refused, and no EXPECT follows it; the last answers:\n" +
+          "  > ping\n  OK PING reply=pong\n  PONG\n  > attach queen\n  OK ATTACH role=queen\n" +
+          "  > ls /none\n  ERR LS reason=policy detail=not-found path=/none error=ENOENT\n",
+      );
+      expect(stdout.match(/^cohsh> /gm)).to.have.length(3);
+      expect(status).to.equal(1);
+    });
+
+    it("says every mistake before it connects, and exits 2, as --check does", () => {
+      const file = script("WAIT x\nfoo\n");
+      const sentences =
+        `cohsh: ${file}: line 1: WAIT must be followed by milliseconds from 0 to 60000.\n` +
+        `cohsh: ${file}: line 2: "foo" is no command.\n`;
+      for (const flag of ["--script", "--check"]) {
+        expect(runCohsh([flag, file], home.env)).to.include({ status: 2, stdout: "", stderr: sentences });
+      }
+      expect(runCohsh(["--check", script("ping\n")], home.env)).to.include({ status: 0, stdout: "", stderr: "" });
+      expect(runCohsh(["--check", join(home.home, "none.coh")], home.env)).to.have.property("status", 2);
+    });
+
+    it("says all of it as JSON", () => {
+      const { status, stdout } = runCohsh(["--json", "--script", script("ping\nEXPECT ERR\n")], home.env);
+      const values = stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { type: string });
+      expect(values.map(({ type }) => type)).to.deep.equal(["event", "command", "ack", "line", "failure", "event"]);
+      expect(values[4]).to.include({ line: 2, command: "ping" });
+      expect(status).to.equal(1);
+    });
+  });
+
+  it("appends what happens to the connection to a log, without credentials", () => {
+    const file = join(home.home, "events");
+    runCohsh(["--log", file, "-c", "attach queen", "-c", "attach observer", "-c", "quit"], home.env);
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(lines.map((line) => line.replace(/^\S+ /, ""))).to.deep.equal([
+      ...["connect transport=mock", "attach role=queen", "detach role=queen reason=attach"],
+      ...["attach role=observer", "detach role=observer reason=quit", "close"],
+    ]);
+    for (const line of lines) expect(line).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /);
+    const { status, stderr } = runCohsh(["--log", join(home.home, "none", "events"), "-c", "ping"], home.env);
+    expect(stderr).to.match(/^cohsh: the log .* cannot be opened: .*\n$/);
+    expect(status).to.equal(1);
+  });
+
+  it("mints a ticket and prints nothing else", () => {
+    const file = join(home.home, "credentials.json");
+    const made = createCredentials((length) => new Uint8Array(length).fill(9));
+    writeFileSync(file, formatCredentials(made));
+    const mint = ["--mint-ticket", "--credentials", file, "--role"];
+    const { status, stdout, stderr } = runCohsh([...mint, "worker", "--subject", "worker-1", "--ttl", "60"], home.env);
+    expect(stdout).to.match(/^cohesix-ticket-[0-9a-f]+\.[0-9a-f]{64}\n$/);
+    expect(stderr).to.equal("");
+    expect(status).to.equal(0);
+    // The hive takes it: here one with the same credentials.
+    const worn = runCohsh(
+      ["--credentials", file, "-c", `attach queen ${runCohsh([...mint, "queen"], home.env).stdout.trim()}`],
+      home.env,
+    );
+    expect(worn.stdout).to.equal("OK ATTACH role=queen\n");
+    const env = { ...home.env, COHSH_CREDENTIALS: join(home.home, "none.json") };
+    expect(runCohsh(["--mint-ticket", "--role", "queen"], env)).to.include({
+      status: 1,
+      stdout: "",
+      stderr: `cohsh: The credentials file ${join(home.home, "none.json")} is not there.\n`,
+    });
+    expect(runCohsh([...mint, "emperor"], home.env)).to.include({ status: 2, stdout: "" });
+    expect(runCohsh([...mint, "worker"], home.env)).to.include({ status: 2, stdout: "" });
+  });
+
+  it("reads its settings, and refuses wrong ones by name", () => {
+    const file = join(home.home, "config", "cohesix", "cohsh.toml");
+    mkdirSync(dirname(file), { recursive: true });
+    try {
+      writeFileSync(file, "json = true\n");
+      expect(runCohsh(["-c", "ping"], home.env).stdout).to.match(/^\{"type":"event"/);
+      expect(runCohsh(["-c", "ping"], { ...home.env, COHSH_JSON: "0" }).stdout).to.match(/^OK PING/);
+      writeFileSync(file, "jason = true\n");
+      const { status, stderr } = runCohsh(["-c", "ping"], home.env);
+      expect(stderr).to.match(new RegExp(`^cohsh: ${file}: jason is no key of cohsh\\.toml; .* are\\.\\n$`));
+      expect(status).to.equal(2);
+    } finally {
+      rmSync(file);
+    }
+  });
+
+  it("says that there is no hive on a line, and exits 1", () => {
+    const log = join(home.home, "lost");
+    const { status, stderr } = runCohsh(["--serial", join(home.home, "none"), "--log", log, "-c", "ping"], home.env);
+    expect(readFileSync(log, "utf8")).to.match(/^\S+Z lost reason="there is no .*none"\n$/);
+    expect(stderr).to.equal(`cohsh: there is no ${join(home.home, "none")}\n`);
+    expect(status).to.equal(1);
   });
 
   it("answers a pipe command by command while it stays open", async () => {

@@ -39,7 +39,7 @@ const reason = noTerminal();
       await start();
       await shell.answer("tail /log/boot.log\r", /ERR TAIL reason=policy detail=unauthenticated[^]*cohsh> /);
       await shell.answer("attach queen\r", /OK ATTACH role=queen[^]*cohsh> /);
-      await shell.answer("tail /log/boot.log\r", /OK TAIL path=[^]*roles: attached as queen[^]*cohsh> /);
+      await shell.answer("tail /log/boot.log\r", /OK TAIL path=[^]*mock: a hive in the shell's own[^]*cohsh> /);
       await shell.answer("quit\r", "OK QUIT");
       expect((await shell.exited).status).to.equal(0);
     });
@@ -50,21 +50,23 @@ const reason = noTerminal();
       expect(shell.output.match(/^PONG/gm)).to.have.length(3);
     });
 
-    it("completes verbs, roles and paths", async () => {
+    it("completes verbs, roles and paths, which it asks the hive for", async () => {
       await start();
       await shell.answer("att\t", "attach ");
       await shell.answer("que\t", "queen ");
       await shell.answer("\r", "OK ATTACH role=queen");
-      await shell.answer("tail /l\t", "/log/boot.log ");
-      await shell.answer("\r", "OK TAIL path=/log/boot.log");
+      await shell.answer("tail /l\t", "/log/");
+      await shell.answer("bo\t", "boot.log");
+      await shell.answer("\x15tail /log/q\t", "/log/queen.log");
+      await shell.answer("\r", /OK TAIL path=\/log\/queen.log[^]*cohsh> /);
       await shell.answer("lo\t", "log");
-      await shell.answer("\t", /login +log/);
+      await shell.answer("\t", /log +login|login +log/);
     });
 
-    it("keeps its history from one run to the next, without tickets", async () => {
+    it("keeps its history from one run to the next, without credentials", async () => {
       await start();
       await shell.answer("ping\r", /PONG[^]*cohsh> /);
-      await shell.answer("attach queen cohesix-ticket-00.00\r", /detail=unsupported[^]*cohsh> /);
+      await shell.answer("attach queen cohesix-ticket-00.00\r", /detail=denied[^]*cohsh> /);
       await shell.answer("\x1b[A", "ping");
       await shell.answer("\x15quit\r", "OK QUIT");
       expect((await shell.exited).status).to.equal(0);

@@ -1,16 +1,22 @@
 import { expect } from "chai";
+import type { Acknowledgement } from "../../cohsh/acknowledgement.ts";
 import { Session, SessionError } from "../../cohsh/session.ts";
 import { FakeTransport } from "./fake-transport.ts";
 
 const never = new AbortController().signal;
 
 async function started(timeoutMs = 5000) {
-  const transport = new FakeTransport("hive");
+  const transport = new FakeTransport();
   const log: string[] = [];
   const session = new Session(transport, timeoutMs, (line) => log.push(line));
   await session.open(never);
   const printed: string[] = [];
-  const run = (line: string) => session.run(line, (text) => printed.push(text));
+  const listener = {
+    acknowledgement: (_acknowledgement: Acknowledgement, line: string) => void printed.push(line),
+    line: (text: string) => void printed.push(text),
+    end: () => void printed.push("(end)"),
+  };
+  const run = (line: string, follows = false) => session.run(line, listener, follows);
   return { transport, session, log, printed, run };
 }
 
@@ -29,12 +35,12 @@ describe("cohsh session", () => {
     const { transport, printed, run } = await started();
     const answer = run("attach queen");
     transport.reply("OK ATTACH role=queen");
-    expect((await answer).acknowledgement).to.deep.equal({ ok: true, verb: "ATTACH", detail: "role=queen" });
+    expect(await answer).to.deep.equal({ ok: true, verb: "ATTACH", detail: "role=queen" });
     expect(transport.sent).to.deep.equal(["attach queen"]);
     expect(printed).to.deep.equal(["OK ATTACH role=queen"]);
   });
 
-  it("ends PING at PONG and a stream at END, which is not printed", async () => {
+  it("ends PING at PONG and a stream at END, which is no line", async () => {
     const { transport, printed, run } = await started();
     const ping = run("ping");
     transport.reply("OK PING reply=pong", "PONG");
@@ -42,14 +48,17 @@ describe("cohsh session", () => {
     const help = run("help");
     transport.reply("OK HELP", "OK looks like an acknowledgement", "END");
     await help;
-    expect(printed).to.deep.equal(["OK PING reply=pong", "PONG", "OK HELP", "OK looks like an acknowledgement"]);
+    expect(printed).to.deep.equal([
+      ...["OK PING reply=pong", "PONG"],
+      ...["OK HELP", "OK looks like an acknowledgement", "(end)"],
+    ]);
   });
 
   it("expects no stream after ERR", async () => {
     const { transport, run, log } = await started();
     const help = run("help");
     transport.reply("ERR HELP reason=busy");
-    expect((await help).acknowledgement.ok).to.equal(false);
+    expect((await help).ok).to.equal(false);
     transport.reply("END");
     expect(log).to.deep.equal(["END"]);
   });
@@ -63,7 +72,88 @@ describe("cohsh session", () => {
     transport.reply("ping", "END");
     await help;
     expect(log).to.deep.equal(["Cohesix 0.1.0", "OK PING reply=pong", "noise", "[   1.000000] tick: 1"]);
-    expect(printed).to.deep.equal(["OK HELP", "ping"]);
+    expect(printed).to.deep.equal(["OK HELP", "ping", "(end)"]);
+  });
+
+  it("takes no other verb's acknowledgement, but a refusal of the line for what it is", async () => {
+    const { transport, session, run, printed } = await started();
+    const ping = run("ping");
+    transport.reply("OK ATTACH role=queen", "ERR PARSE reason=policy detail=invalid-character");
+    expect(await ping).to.include({ ok: false, verb: "PARSE" });
+    expect(session.late).to.equal(1);
+    expect(printed).to.deep.equal(["ERR PARSE reason=policy detail=invalid-character"]);
+  });
+
+  describe("a stream that goes on", () => {
+    const begun = async (timeoutMs = 5000) => {
+      const started_ = await started(timeoutMs);
+      const tail = started_.run("tail -f /log/queen.log", true);
+      started_.transport.reply("OK TAIL path=/log/queen.log", "one");
+      return { ...started_, tail };
+    };
+
+    it("has no deadline between its lines", async () => {
+      const { tail, transport, printed, session } = await begun(10);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      transport.reply("two");
+      expect(session.stop()).to.equal(true);
+      transport.reply("END", "OK STOP");
+      await tail;
+      expect(printed.slice(1)).to.deep.equal(["one", "two", "(end)"]);
+    });
+
+    for (const [how, replies] of [
+      ["its END, then STOP's acknowledgement", ["three", "END", "OK STOP"]],
+      ["STOP's acknowledgement, then its END", ["OK STOP", "three", "END"]],
+      ["an END of its own, and STOP refused", ["three", "END", "ERR STOP reason=policy detail=not-found"]],
+    ] as const) {
+      it(`is over after ${how}`, async () => {
+        const { tail, transport, printed, session, run } = await begun();
+        session.stop();
+        session.stop();
+        expect(transport.sent).to.deep.equal(["tail -f /log/queen.log", "stop"]);
+        transport.reply(...replies);
+        expect(await tail).to.include({ ok: true, verb: "TAIL" });
+        expect(printed.slice(1)).to.deep.equal(["one", "three", "(end)"]);
+        expect(session.stop()).to.equal(false);
+        const ping = run("ping");
+        transport.reply("OK PING reply=pong", "PONG");
+        expect(await ping).to.include({ verb: "PING" });
+      });
+    }
+
+    it("ends by itself", async () => {
+      const { tail, transport, session } = await begun();
+      transport.reply("END");
+      expect(await tail).to.include({ ok: true });
+      expect(session.stop()).to.equal(false);
+    });
+
+    it("fails by name when STOP is not answered", async () => {
+      const { tail, session } = await begun(20);
+      session.stop();
+      expect((await failure(tail)).message).to.equal("no answer to TAIL within 0.02 s");
+    });
+
+    it("is any that is coming, if that is asked for", async () => {
+      const { transport, session, run } = await started();
+      const cat = run("cat /proc/boot");
+      expect(session.stop(true)).to.equal(false);
+      transport.reply("OK CAT path=/proc/boot data=x", "one");
+      expect(session.stop()).to.equal(false);
+      expect(session.stop(true)).to.equal(true);
+      transport.reply("END", "OK STOP");
+      expect(await cat).to.include({ ok: true, verb: "CAT" });
+      expect(transport.sent).to.deep.equal(["cat /proc/boot", "stop"]);
+    });
+
+    it("may be refused", async () => {
+      const { transport, run, session } = await started();
+      const tail = run("tail -f /none", true);
+      transport.reply("ERR TAIL reason=policy detail=not-found path=/none error=ENOENT");
+      expect(await tail).to.include({ ok: false });
+      expect(session.stop()).to.equal(false);
+    });
   });
 
   it("fails a command that is not answered in time, by name", async () => {

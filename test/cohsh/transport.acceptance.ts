@@ -5,9 +5,11 @@
 
 import { expect } from "chai";
 import { parseAcknowledgement } from "../../cohsh/acknowledgement.ts";
+import type { Keys } from "../../cohsh/request.ts";
 import { Session } from "../../cohsh/session.ts";
 import { Shell } from "../../cohsh/shell.ts";
 import type { Transport, TransportSink } from "../../cohsh/transport.ts";
+import { Page } from "./fake-transport.ts";
 
 export interface AcceptanceOptions {
   /** Why it cannot run here, if it cannot. */
@@ -51,7 +53,13 @@ class Ear implements TransportSink {
   }
 }
 
-export function acceptTransport(name: string, make: () => Transport, options: AcceptanceOptions): void {
+/** A transport, and the credentials of the hive that it leads to. */
+export interface Candidate {
+  readonly transport: Transport;
+  readonly keys: Keys;
+}
+
+export function acceptTransport(name: string, make: () => Candidate, options: AcceptanceOptions): void {
   const title = `transport ${name}`;
   if (options.skip !== undefined) {
     describe.skip(`${title} (skipped: ${options.skip})`, () => {
@@ -66,7 +74,7 @@ export function acceptTransport(name: string, make: () => Transport, options: Ac
     this.timeout(patience);
 
     describe("as a wire", () => {
-      const transport = make();
+      const { transport } = make();
       const ear = new Ear();
       /** The replies to one line, up to and with the one that `last` accepts. */
       const ask = async (line: string, last: (reply: string) => boolean): Promise<string[]> => {
@@ -159,7 +167,7 @@ export function acceptTransport(name: string, make: () => Transport, options: Ac
 
     describe("given up", () => {
       it("rejects with a sentence and leaves nothing when it is aborted before it begins", async () => {
-        const transport = make();
+        const { transport } = make();
         const refused: unknown = await transport.open(new Ear(), AbortSignal.abort()).then(
           () => undefined,
           (error: unknown) => error,
@@ -170,34 +178,30 @@ export function acceptTransport(name: string, make: () => Transport, options: Ac
       });
 
       it("can be closed without having been opened", async () => {
-        await make().close();
+        await make().transport.close();
       });
     });
 
     describe("under the shell", () => {
-      const printed: string[] = [];
-      const transport = make();
-      const shell = new Shell(transport, { timeoutMs: 10_000, follow: false, print: (line) => printed.push(line) });
-      /** What a command prints, the shell's own notes left out. */
-      const run = async (line: string): Promise<{ outcome: string; lines: string[]; notes: string[] }> => {
-        printed.length = 0;
+      const page = new Page();
+      const { transport, keys } = make();
+      const shell = new Shell(transport, { timeoutMs: 10_000, follow: false, output: page, keys });
+      /** What a command shows, itself and the shell's own notes left out. */
+      const run = async (line: string): Promise<{ outcome: string; lines: string[] }> => {
+        page.lines.length = 0;
         const outcome = await shell.execute(line);
-        return {
-          outcome,
-          lines: printed.filter((text) => !text.startsWith("# ")),
-          notes: printed.filter((text) => text.startsWith("# ")),
-        };
+        return { outcome, lines: page.take().filter((text) => !/^[>#] /.test(text)) };
       };
 
       before(() => shell.open(openSignal()));
       after(() => shell.close());
 
-      it("needs a role for the logs", async () => {
-        for (const [line, verb] of [
-          ["tail /log/boot.log", "TAIL"],
-          ["log", "LOG"],
-          ["detach", "DETACH"],
-        ] as const) {
+      it("needs a login for whatever is not about the machine", async () => {
+        for (const line of [
+          ...["ls /", "cat /proc/boot", "tail /log/boot.log", "log", "stop", "detach", "echo x > /log/queen.log"],
+          ...["spawn heartbeat", "kill worker-1", "bind /log /l", "mount log /l"],
+        ]) {
+          const verb = line.split(" ")[0]?.toUpperCase();
           const { outcome, lines } = await run(line);
           expect(lines).to.deep.equal([`ERR ${verb} reason=policy detail=unauthenticated`]);
           expect(outcome).to.equal("refused");
@@ -209,7 +213,7 @@ export function acceptTransport(name: string, make: () => Transport, options: Ac
         ["attach emperor", "invalid-role"],
         ["attach an-emperor-of-long-name", "argument role exceeds allowed length"],
         ["login worker", "missing required argument: ticket"],
-        ["attach queen cohesix-ticket-00.00", "unsupported"],
+        ["attach queen cohesix-ticket-00.00", "denied"],
       ] as const) {
         it(`refuses ${line}`, async () => {
           const { outcome, lines } = await run(line);
@@ -218,45 +222,95 @@ export function acceptTransport(name: string, make: () => Transport, options: Ac
         });
       }
 
-      it("attaches, reads the boot log, and detaches", async () => {
-        expect(await run("attach queen")).to.include({ outcome: "ok" });
+      it("attaches with the credentials that it finds, and shows none", async () => {
+        expect(await run("attach queen")).to.deep.equal({ outcome: "ok", lines: ["OK ATTACH role=queen"] });
+        expect(page.lines.join("\n")).to.not.match(/ticket-/);
+      });
+
+      it("lists directories and reads files", async () => {
+        const root = await run("ls /");
+        expect(root.lines[0]).to.equal(`OK LS path=/ entries=${root.lines.length - 2}`);
+        expect(root.lines).to.include.members(["log", "proc", "queen", "worker"]);
+        const boot = await run("cat /proc/boot");
+        expect(boot.outcome).to.equal("ok");
+        expect(boot.lines[0]).to.match(/^OK CAT path=\/proc\/boot data=/);
+        expect(boot.lines.some((text) => /^version \d+\.\d+\.\d+ revision \S+$/.test(text))).to.equal(true);
+        expect((await run("cat /none")).lines).to.deep.equal([
+          "ERR CAT reason=policy detail=not-found path=/none error=ENOENT",
+        ]);
+      });
+
+      it("reads a log whose lines look like what the machine prints, and nothing that it prints beside", async () => {
         const { outcome, lines } = await run("tail /log/boot.log");
         expect(outcome).to.equal("ok");
         expect(lines[0]).to.equal("OK TAIL path=/log/boot.log");
-        expect(lines.slice(1).some((text) => /^\[ *\d+\.\d{6}\] \w+: /.test(text))).to.equal(true);
+        expect(lines.filter((text) => /^\[ *\d+\.\d{6}\] \w+: /.test(text)).length).to.be.greaterThan(0);
         expect(lines.some((text) => text === "PONG" || text.startsWith("OK PING"))).to.equal(false);
-        const elsewhere = await run("tail /log/none.log");
-        expect(elsewhere.lines).to.deep.equal([
-          "ERR TAIL reason=policy detail=not-found path=/log/none.log error=ENOENT",
+      });
+
+      it("appends a line, which then stands in the log with whoever wrote it", async () => {
+        const line = "grüße from the acceptance";
+        const bytes = Buffer.byteLength(line) + 1;
+        expect((await run(`echo ${line} > /log/queen.log`)).lines).to.deep.equal([
+          `OK ECHO path=/log/queen.log bytes=${bytes}`,
         ]);
+        for (const command of ["cat /log/queen.log", "log", "tail /log/queen.log"]) {
+          const { lines } = await run(command);
+          expect(lines.at(-2), command).to.match(new RegExp(`client session=\\d+ role=queen: ${line}$`));
+        }
+        expect((await run("echo x > /proc/boot")).lines).to.deep.equal([
+          "ERR ECHO reason=policy detail=denied path=/proc/boot error=EPERM",
+        ]);
+      });
+
+      it("follows a log until it is interrupted, and then takes the next command", async () => {
+        page.lines.length = 0;
+        const tail = shell.execute("tail -f /log/queen.log");
+        while (!page.lines.some((text) => text.includes("from the acceptance"))) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        expect(shell.interrupt()).to.equal(true);
+        expect(await tail).to.equal("ok");
+        expect(page.lines.at(-1)).to.equal("(end)");
+        expect((await run("ping")).lines).to.deep.equal(["OK PING reply=pong", "PONG"]);
+      });
+
+      it("names directories for completion", async () => {
+        expect(await shell.list("/log", 5000)).to.include.members(["boot.log", "queen.log"]);
+        expect(await shell.list("/none", 5000)).to.equal(undefined);
+      });
+
+      it("attaches again, and detaches", async () => {
         expect((await run("LOGIN Queen")).lines).to.deep.equal(["OK ATTACH role=queen"]);
+        expect((await run("attach observer")).lines).to.deep.equal(["OK ATTACH role=observer"]);
+        expect((await run("echo x > /log/queen.log")).lines).to.deep.equal([
+          "ERR ECHO reason=policy detail=denied path=/log/queen.log error=EPERM",
+        ]);
         expect((await run("detach")).lines).to.deep.equal(["OK DETACH"]);
         expect((await run("tail /log/boot.log")).outcome).to.equal("refused");
       });
 
-      it("says of each answer that the shell gave in the hive's stead that it did", async () => {
-        for (const line of ["attach queen", "tail /log/boot.log", "log", "detach", "attach emperor"]) {
-          expect((await run(line)).notes.length > 0, line).to.equal(transport.keeper === "shell");
-        }
-        expect((await run("ping")).notes).to.deep.equal([]);
-      });
-
       it("pings, and leaves with quit", async () => {
-        expect(await run("PING")).to.deep.equal({ outcome: "ok", lines: ["OK PING reply=pong", "PONG"], notes: [] });
+        expect(await run("PING")).to.deep.equal({ outcome: "ok", lines: ["OK PING reply=pong", "PONG"] });
         const { outcome, lines } = await run("quit");
         expect(outcome).to.equal("quit");
-        expect(lines).to.deep.equal(["OK QUIT"]);
+        expect(lines).to.have.length(1);
+        expect(lines[0]).to.match(/^OK QUIT\b/);
       });
     });
 
     it("answers a session that reads what it needs and no more", async () => {
-      const transport = make();
+      const { transport } = make();
       const session = new Session(transport, 10_000, () => undefined);
       await session.open(openSignal());
       try {
         for (let n = 0; n < 50; n++) {
           const lines: string[] = [];
-          const { acknowledgement } = await session.run("ping", (line) => lines.push(line));
+          const acknowledgement = await session.run("ping", {
+            acknowledgement: (_acknowledgement, line) => void lines.push(line),
+            line: (text) => void lines.push(text),
+            end: () => undefined,
+          });
           expect(acknowledgement.ok).to.equal(true);
           expect(lines).to.deep.equal(["OK PING reply=pong", "PONG"]);
         }

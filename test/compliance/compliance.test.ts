@@ -1,6 +1,7 @@
 /**
  * Runs the compliance suite against the simulator, once in virtual and once in real time, and shows each of its lines as
- * a test. The same bundle boots in QEMU with `npm run image -- --bundle test/compliance/bundle/main.ts`.
+ * a test. The same bundle boots in QEMU with `npm run image -- --bundle test/compliance/bundle/main.ts
+ * --worker test/compliance/bundle/worker.ts`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,7 +54,8 @@ async function runSuite(outDir: string, clock: "real" | "virtual"): Promise<Repo
 async function buildSuite(): Promise<{ outDir: string; reports: Record<"virtual" | "real", Report> }> {
   const outDir = mkdtempSync(join(tmpdir(), "cohesix-compliance-"));
   const entry = inRepository("test", "compliance", "bundle", "main.ts");
-  await buildVmBundle({ entry, manifest: MANIFEST, out: join(outDir, "vm"), net: true });
+  const worker = inRepository("test", "compliance", "bundle", "worker.ts");
+  await buildVmBundle({ entry, worker, manifest: MANIFEST, out: join(outDir, "vm"), net: true });
   const reports = { virtual: await runSuite(outDir, "virtual"), real: await runSuite(outDir, "real") };
   return { outDir, reports };
 }

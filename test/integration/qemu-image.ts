@@ -27,11 +27,15 @@ export function needsQemu(suite: Mocha.Suite): void {
       console.error(`SKIPPED: ${suite.fullTitle()}: ${missing}`);
       this.skip();
     }
-    const image = spawnSync(process.execPath, ["--import", "tsx", inRepository("scripts/image.ts"), "--quiet"], {
-      encoding: "utf8",
-    });
-    if (image.status !== 0) throw new Error(image.stderr);
+    buildImage();
   });
+}
+
+/** `npm run image` with these options. */
+function buildImage(...options: string[]): void {
+  const args = ["--import", "tsx", inRepository("scripts/image.ts"), "--quiet", ...options];
+  const image = spawnSync(process.execPath, args, { encoding: "utf8" });
+  if (image.status !== 0) throw new Error(image.stderr);
 }
 
 /** Copies of the good image, changed, in a folder that goes away. */
@@ -71,6 +75,13 @@ export class ImageWorkshop {
     const found = readCpio(readFileSync(rootfsPath)).find((file) => file.name === name);
     if (found === undefined) throw new Error(`there is no ${name} in out/rootfs.cpio`);
     return found.data;
+  }
+
+  /** An image of other bundles, for the root and for its workers. */
+  build(bundle: string, worker: string): string {
+    const out = join(this.folder, "built");
+    buildImage("--bundle", bundle, "--worker", worker, "--out", out);
+    return join(out, "hive.elf");
   }
 
   /** Bytecode and line table of another bundle. */

@@ -94,7 +94,7 @@ describe("npm run image", function () {
       const first = readFileSync(join(out, "hive.elf"));
       const { status, stdout } = image("--out", out, "--verbose");
       expect(status).to.equal(0);
-      expect(stdout.match(/no work to do/g)).to.have.length(3);
+      expect(stdout.match(/no work to do/g)).to.have.length(4);
       expect(readFileSync(join(out, "hive.elf")).equals(first)).to.equal(true);
     });
   });

@@ -1,101 +1,34 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import { inRepository, pin } from "../../scripts/lib/repository.ts";
-
-/** What the scripts may use of the machine; everything else they find is a stub of the test. */
-const base =
-  "sh awk basename cat chmod cut dirname grep head id mkdir mktemp mv printf rm sed sha256sum shasum sort tail tar tr xz".split(
-    " ",
-  );
-const debianTools: Readonly<Record<string, string>> = {
-  "qemu-system-aarch64": "echo QEMU emulator version 7.2.18 '(Debian 1:7.2)'",
-  "aarch64-linux-gnu-gcc": "",
-  cc: "",
-  cmake: "echo cmake version 3.25.1",
-  ninja: "",
-  dtc: "",
-  ip: "",
-  ping: "",
-};
-const macTools: Readonly<Record<string, string>> = {
-  "qemu-system-aarch64": "echo QEMU emulator version 10.1.0",
-  "aarch64-elf-gcc": "",
-  cc: "",
-  cmake: "echo cmake version 4.1.2",
-  ninja: "",
-  dtc: "",
-};
+import { debianTools, Machine, macTools, type Said } from "./fixture.ts";
 
 describe("toolchain setup", () => {
+  let machine: Machine;
   let folder: string;
   let bin: string;
   let top: string;
   let environment: Record<string, string>;
 
-  const stub = (name: string, body: string): void => {
-    rmSync(join(bin, name), { force: true });
-    writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`);
-    chmodSync(join(bin, name), 0o755);
-  };
-  const run = (script: string, ...args: string[]): { status: number | null; out: string; err: string } => {
-    const result = spawnSync(join(top, "toolchain", script), args, { env: environment, encoding: "utf8" });
-    return { status: result.status, out: result.stdout, err: result.stderr };
-  };
-  /** A tarball under the pinned name, and a copy of the pins that expects it. */
-  const tarball = (content = "int quickjs;"): string => {
-    const inner = join(folder, "quickjs-x");
-    mkdirSync(inner, { recursive: true });
-    writeFileSync(join(inner, "quickjs.c"), content);
-    writeFileSync(join(inner, "VERSION"), `${pin("QUICKJS_VERSION")}\n`);
-    const path = join(folder, pin("QUICKJS_ORIG"));
-    execFileSync("tar", ["-cJf", path, "-C", folder, "quickjs-x"]);
-    const sum = execFileSync("sha256sum", [path], { encoding: "utf8" }).slice(0, 64);
-    const pins = join(top, "toolchain", "pins.sh");
-    writeFileSync(pins, readFileSync(pins, "utf8").replace(/^QUICKJS_SHA256=.*$/m, `QUICKJS_SHA256=${sum}`));
-    return path;
-  };
+  const stub = (name: string, body: string): void => machine.stub(name, body);
+  const run = (script: string, ...args: string[]): Said => machine.run(script, ...args);
+  const tarball = (content?: string): string => machine.tarball(content);
   const quickjs = (): string => readFileSync(join(top, "out/quickjs/quickjs.c"), "utf8");
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "toolchain-"));
-    bin = join(folder, "bin");
-    top = join(folder, "work tree");
-    mkdirSync(bin);
-    cpSync(inRepository("toolchain"), join(top, "toolchain"), { recursive: true });
-    for (const name of base) {
-      const found = ["/usr/bin", "/bin"].map((where) => join(where, name)).find((path) => existsSync(path));
-      if (found !== undefined) symlinkSync(found, join(bin, name));
-    }
-    const picolibc = join(folder, "picolibc");
-    for (const file of ["include/stdio.h", "lib/libc.a"]) {
-      mkdirSync(dirname(join(picolibc, file)), { recursive: true });
-      writeFileSync(join(picolibc, file), "");
-    }
-    environment = { PATH: bin, PICOLIBC: picolibc };
+    machine = new Machine();
+    ({ folder, bin, top, environment } = machine);
   });
   afterEach(() => {
-    rmSync(folder, { recursive: true });
+    machine.remove();
   });
 
   it("does not ask for what only runs and tests the image when it is to be built", () => {
     mkdirSync(join(top, "out/quickjs"), { recursive: true });
     writeFileSync(join(top, "out/quickjs/quickjs.c"), "");
     writeFileSync(join(top, "out/quickjs/.sha256"), pin("QUICKJS_SHA256"));
-    const runOnly = new Set(["qemu-system-aarch64", "ip", "ping", "dtc"]);
+    const runOnly = new Set(["qemu-system-aarch64", "ip", "ping", "dtc", "diodcat", "tshark"]);
     for (const [script, tools] of [
       ["setup_debian.sh", debianTools],
       ["setup_macos_arm64.sh", macTools],
@@ -115,8 +48,7 @@ describe("toolchain setup", () => {
   describe("on Debian", () => {
     const script = "setup_debian.sh";
     beforeEach(() => {
-      withTools(debianTools);
-      stub("id", "echo 0");
+      machine.debian();
     });
 
     it("has nothing to do and says nothing when everything is there", () => {
@@ -145,7 +77,7 @@ describe("toolchain setup", () => {
         "",
       ]);
       expect(existsSync(join(folder, "called"))).to.equal(false);
-      expect(existsSync(join(top, "out"))).to.equal(false);
+      expect(readdirSync(join(top, "out"))).to.deep.equal(["v9fs"]);
     });
 
     it("takes a QEMU that is too old for missing, and says which version it found", () => {
@@ -214,7 +146,7 @@ for tool in dtc ninja; do printf '#!/bin/sh\\n' >${bin}/$tool; chmod +x ${bin}/$
         /^setup_debian\.sh: .*bad\.tar\.xz: SHA-256 is 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881, but the pinned QuickJS /,
       );
       expect(quickjs()).to.equal("old");
-      expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs"]);
+      expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs", "v9fs"]);
     });
 
     it("replaces an unpacked source that is not the pinned one", () => {
@@ -234,51 +166,11 @@ for tool in dtc ninja; do printf '#!/bin/sh\\n' >${bin}/$tool; chmod +x ${bin}/$
       });
     });
 
-    describe("downloading QuickJS", () => {
-      const log = (): string[] => readFileSync(join(folder, "sources.log"), "utf8").split("\n").slice(0, -1);
+    describe("downloading", () => {
+      const log = (): string[] => machine.log();
 
       beforeEach(function () {
-        if (!existsSync("/usr/bin/apt-config") || !existsSync("/usr/share/keyrings/debian-archive-keyring.gpg")) {
-          console.log("    skipped: no apt-config or no Debian archive keyring on this machine");
-          this.skip();
-        }
-        symlinkSync("/usr/bin/apt-config", join(bin, "apt-config"));
-        symlinkSync("/usr/bin/cp", join(bin, "cp"));
-        const parts = join(folder, "etc", "sources.list.d");
-        mkdirSync(parts, { recursive: true });
-        mkdirSync(join(folder, "etc", "apt.conf.d"));
-        writeFileSync(join(folder, "apt.conf"), `Dir::Etc "${join(folder, "etc")}";\n`);
-        environment["APT_CONFIG"] = join(folder, "apt.conf");
-        writeFileSync(
-          join(folder, "etc", "sources.list"),
-          `# deb http://commented.example/debian bookworm main
-deb [arch=amd64 signed-by=/x] http://classic.example/debian bookworm main contrib # note
-deb http://classic.example/security bookworm-security main
-deb http://other.example/tool stable tool
-`,
-        );
-        writeFileSync(
-          join(parts, "debian.sources"),
-          `Types: deb
-# a comment
-URIs: http://stanza.example/debian
-  http://folded.example/debian
-Suites: bookworm bookworm-updates
-Components: contrib main
-Signed-By: /x
-
-Types: deb
-URIs: http://disabled.example/debian
-Suites: bookworm
-Components: main
-Enabled: no
-
-Types: deb
-URIs: http://stanza.example/security
-Suites: bookworm-security
-Components: main
-`,
-        );
+        if (!machine.mirrors()) this.skip();
       });
       /** An apt-get that records its sources and serves the tarball from one mirror. */
       const aptFrom = (mirror: string, path: string): void => {
@@ -306,7 +198,7 @@ esac`,
           line("http://stanza.example/debian"),
           line("http://folded.example/debian"),
         ]);
-        expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs"]);
+        expect(readdirSync(join(top, "out"))).to.deep.equal(["quickjs", "v9fs"]);
       });
 
       it("checks the sum of what the mirror gave", () => {

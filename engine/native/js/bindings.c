@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GROUPS = 3, GROUP_SHIFT = 8 };
+#include "platform.h"
 
-static const struct host_function *const groups[GROUPS] = {bindings_machine, bindings_components, bindings_bytes};
+enum { GROUP_SHIFT = 8 };
+
+static const struct host_function *const *groups;
 
 static const struct {
     char kind;
@@ -190,16 +192,16 @@ static JSClassID class_of(JSContext *context, JSTypedArrayEnum kind)
     return class;
 }
 
-int bindings_install(JSContext *context)
+int bindings_install(JSContext *context, const char *name, const struct host_function *const *functions)
 {
     struct object host = object_begin(context, JS_NewObject(context)), global;
 
-    bindings_components_reset();
+    groups = functions;
     uint8_class = class_of(context, JS_TYPED_ARRAY_UINT8);
     float64_class = class_of(context, JS_TYPED_ARRAY_FLOAT64);
     object_text(&host, "engine", "sel4");
     object_number(&host, "abi", 1);
-    for (int group = 0; group < GROUPS; group++) {
+    for (int group = 0; groups[group]; group++) {
         for (int i = 0; groups[group][i].name; i++) {
             const struct host_function *function = &groups[group][i];
             /* QuickJS pads the values to the length stated here. */
@@ -210,7 +212,7 @@ int bindings_install(JSContext *context)
         }
     }
     global = object_begin(context, JS_GetGlobalObject(context));
-    object_set(&global, "host", object_end(&host));
+    object_set(&global, name, object_end(&host));
     JS_FreeValue(context, global.value);
     return global.failed || !uint8_class || !float64_class ? -1 : 0;
 }

@@ -3,7 +3,11 @@
  * are checked before the function runs, so what it is given is right; every error starts with the name.
  */
 #pragma once
-#include "engine.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quickjs.h"
 
 enum { ARGUMENTS = 6 };
 
@@ -29,8 +33,13 @@ struct host_function {
     static JSValue id(JSContext *context, const struct host_function *self, const struct argument *given)
 
 /* Each ends with a row without name. */
-extern const struct host_function bindings_machine[], bindings_components[], bindings_bytes[];
+extern const struct host_function bindings_machine[], bindings_components[], bindings_bytes[], bindings_checksum[];
 
+/*
+ * Defines a global object with the engine's name, the contract's version and the functions of all groups; NULL ends
+ * the list, which stays. Returns -1 with an exception pending if there is no memory for it.
+ */
+int bindings_install(JSContext *context, const char *global, const struct host_function *const *groups);
 /* Forget everything that belonged to the last runtime. */
 void bindings_components_reset(void);
 

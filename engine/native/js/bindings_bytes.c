@@ -1,7 +1,8 @@
-/* Host functions over bytes: bulk copy, Internet checksum, UTF-8. */
+/* Host functions over bytes and text: bulk copy, Internet checksum, UTF-8, exceptions as text. */
 #include <string.h>
 
 #include "bindings.h"
+#include "script.h"
 #include "utf8.h"
 
 HOST_FUNCTION(copy)
@@ -75,11 +76,26 @@ HOST_FUNCTION(utf8_validate)
     return JS_NewBool(context, utf8_valid(given->bytes, given->size));
 }
 
+HOST_FUNCTION(describe)
+{
+    JSValue text = JS_NewString(context, script_describe(context, given->value));
+
+    if (!JS_IsException(text)) return text;
+    /* No memory for the text either; this one exists since the runtime does. */
+    JS_FreeValue(context, JS_GetException(context));
+    return JS_AtomToString(context, JS_ATOM_NULL);
+}
+
 const struct host_function bindings_bytes[] = {
     {"copy", "unr", copy, 0},
-    {"checksum", "rw", checksum, 0},
     {"utf8Encode", "sun", utf8_encode, 0},
     {"utf8Decode", "r", utf8_decode, 0},
     {"utf8Validate", "r", utf8_validate, 0},
+    {"describe", "v", describe, 0},
+    {0},
+};
+
+const struct host_function bindings_checksum[] = {
+    {"checksum", "rw", checksum, 0},
     {0},
 };

@@ -1,5 +1,6 @@
 /* Host functions that start, serve and end components. */
 #include "bindings.h"
+#include "engine.h"
 
 enum { ARENA_MAX = 16 << 20, EVENT_FIELDS = 8, PAGE = 4096 };
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bindings.h"
+#include "engine.h"
 
 enum { WINDOWS = 64, LOG_BYTES = 4096 };
 
@@ -27,16 +28,6 @@ HOST_FUNCTION(log_text)
     }
     platform_console_write((const char *)given->bytes, length);
     return JS_UNDEFINED;
-}
-
-HOST_FUNCTION(describe)
-{
-    JSValue text = JS_NewString(context, engine_describe(context, given->value));
-
-    if (!JS_IsException(text)) return text;
-    /* No memory for the text either; this one exists since the runtime does. */
-    JS_FreeValue(context, JS_GetException(context));
-    return JS_AtomToString(context, JS_ATOM_NULL);
 }
 
 HOST_FUNCTION(halt)
@@ -202,8 +193,8 @@ HOST_FUNCTION(boot_info)
         object_number(&entry, "us", phase->us);
         array_set(&phases, i, object_end(&entry));
     }
-    object_text(&info, "kernel", platform_kernel_name());
-    object_text(&info, "platform", platform_name());
+    object_text(&info, "kernel", platform_kernel_name);
+    object_text(&info, "platform", platform_name);
     object_number(&info, "ramBytes", platform_ram_bytes());
     object_set(&info, "phases", object_end(&phases));
     object_number(&info, "restarts", engine.restarts);
@@ -255,7 +246,6 @@ HOST_FUNCTION(gc)
 const struct host_function bindings_machine[] = {
     {"nowUs", "", now_us, 0},
     {"log", "s", log_text, 0},
-    {"describe", "v", describe, 0},
     {"halt", "s", halt, 0},
     {"devices", "", devices, 0},
     {"mmioMap", "nn", mmio_map, 0},

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bindings.h"
 #include "lines.h"
 #include "qbc.h"
+#include "script.h"
 
 enum {
-    JOBS_PER_TURN = 64,
     RESTARTS = 3,
     RESTART_WINDOW_US = 60 * 1000000,
     STACK_BYTES = 512 * 1024,
@@ -48,36 +49,6 @@ static struct rootfs_file required_file(const char *name)
 }
 
 /* ---- memory ---- */
-
-static void *js_allocate(JSMallocState *state, size_t size)
-{
-    void *memory = heap_allocate(state->opaque, size);
-
-    state->malloc_size = heap_usage(state->opaque)->used;
-    state->malloc_count = heap_usage(state->opaque)->blocks;
-    return memory;
-}
-
-static void js_release(JSMallocState *state, void *memory)
-{
-    heap_free(state->opaque, memory);
-    state->malloc_size = heap_usage(state->opaque)->used;
-    state->malloc_count = heap_usage(state->opaque)->blocks;
-}
-
-static void *js_resize(JSMallocState *state, void *memory, size_t size)
-{
-    if (!memory) return size ? js_allocate(state, size) : NULL;
-    if (!size) {
-        js_release(state, memory);
-        return NULL;
-    }
-    memory = heap_resize(state->opaque, memory, size);
-    state->malloc_size = heap_usage(state->opaque)->used;
-    return memory;
-}
-
-static const JSMallocFunctions memory_functions = {js_allocate, js_release, js_resize, heap_usable};
 
 uint64_t engine_collect(void)
 {
@@ -120,37 +91,13 @@ static void report_memory(void)
 
 /* ---- errors ---- */
 
-const char *engine_describe(JSContext *context, JSValueConst error)
-{
-    static char raw[ENGINE_TEXT], text[ENGINE_TEXT];
-    const char *message, *stack = NULL;
-    JSValue stack_value = JS_UNDEFINED;
-
-    if (JS_IsNull(error)) return "null (out of memory)";
-    message = JS_ToCString(context, error);
-    if (!message) JS_FreeValue(context, JS_GetException(context));
-    if (JS_IsError(context, error)) {
-        stack_value = JS_GetPropertyStr(context, error, "stack");
-        if (JS_IsString(stack_value)) stack = JS_ToCString(context, stack_value);
-        if (!stack) JS_FreeValue(context, JS_GetException(context));
-    }
-    snprintf(raw, sizeof(raw), "%s%s%s", message ? message : "an exception that cannot be shown",
-             stack && *stack ? "\n" : "", stack ? stack : "");
-    JS_FreeCString(context, stack);
-    JS_FreeValue(context, stack_value);
-    JS_FreeCString(context, message);
-    size_t length = lines_translate(raw, text, sizeof(text));
-    while (length && text[length - 1] == '\n') text[--length] = 0;
-    return text;
-}
-
 /* Prints the pending exception, and who held what if it came with memory running out. */
 static void report_failure(size_t refused_before)
 {
     JSValue error = JS_GetException(engine.context);
 
     print("engine: uncaught: ");
-    print(engine_describe(engine.context, error));
+    print(script_describe(engine.context, error));
     print("\n");
     if (heap_usage(engine.heap)->refused != refused_before) report_memory();
     JS_FreeValue(engine.context, error);
@@ -180,38 +127,25 @@ static const struct rootfs_file *bundle(void)
 
 static bool start_runtime(void)
 {
-    engine.runtime = JS_NewRuntime2(&memory_functions, engine.heap);
+    static const struct host_function *const groups[] = {bindings_machine, bindings_components, bindings_bytes,
+                                                         bindings_checksum, NULL};
+
+    engine.runtime = JS_NewRuntime2(&script_memory, engine.heap);
     if (!engine.runtime) return false;
     JS_SetMaxStackSize(engine.runtime, STACK_BYTES);
     collect_at = heap_usage(engine.heap)->limit / 4 * 3;
     set_threshold();
     engine.context = JS_NewContextRaw(engine.runtime);
     if (!engine.context) return false;
-    /* Everything but the compiler of source text (JS_AddIntrinsicEval): only what the image carries can run. */
-    JS_AddIntrinsicBaseObjects(engine.context);
+    bindings_components_reset();
+    script_intrinsics(engine.context);
     JS_AddIntrinsicDate(engine.context);
-    JS_AddIntrinsicStringNormalize(engine.context);
-    JS_AddIntrinsicRegExp(engine.context);
-    JS_AddIntrinsicJSON(engine.context);
-    JS_AddIntrinsicProxy(engine.context);
-    JS_AddIntrinsicMapSet(engine.context);
-    JS_AddIntrinsicTypedArrays(engine.context);
-    JS_AddIntrinsicPromise(engine.context);
-    JS_AddIntrinsicWeakRef(engine.context);
-    return heap_usage(engine.heap)->refused == 0 && bindings_install(engine.context) == 0;
+    return heap_usage(engine.heap)->refused == 0 && bindings_install(engine.context, "host", groups) == 0;
 }
 
-/* At most the bound; sets *more if jobs remain. */
 static bool run_jobs(bool *more)
 {
-    JSContext *context;
-
-    for (int done = 0; done < JOBS_PER_TURN; done++) {
-        int result = JS_ExecutePendingJob(engine.runtime, &context);
-        if (result < 0) return false;
-        if (result == 0) break;
-    }
-    *more = JS_IsJobPending(engine.runtime);
+    if (!script_run_jobs(engine.runtime, more)) return false;
     if (*more) engine.jobs_deferred++;
     return true;
 }
@@ -219,34 +153,11 @@ static bool run_jobs(bool *more)
 /* Evaluates the module and takes its `turn`. */
 static bool load_bundle(JSValue *turn)
 {
-    JSContext *context = engine.context;
     const struct rootfs_file *file = bundle();
-    JSValue module = JS_ReadObject(context, file->data, file->size, JS_READ_OBJ_BYTECODE), done, exports;
-    bool more;
+    JSValue module = JS_ReadObject(engine.context, file->data, file->size, JS_READ_OBJ_BYTECODE);
 
-    if (JS_IsException(module)) return false;
-    if (JS_VALUE_GET_TAG(module) != JS_TAG_MODULE) engine_halt("main.qbc: not a module");
-    if (JS_ResolveModule(context, module) < 0) return false;
-    done = JS_EvalFunction(context, JS_DupValue(context, module));
-    if (JS_IsException(done) || !run_jobs(&more)) return false;
-    switch (JS_PromiseState(context, done)) {
-    case JS_PROMISE_REJECTED:
-        JS_Throw(context, JS_PromiseResult(context, done));
-        return false;
-    case JS_PROMISE_PENDING:
-        JS_ThrowTypeError(context, "main.js: a bundle must not wait (top-level await)");
-        return false;
-    default:
-        break;
-    }
-    exports = JS_GetModuleNamespace(context, JS_VALUE_GET_PTR(module));
-    if (JS_IsException(exports)) return false;
-    *turn = JS_GetPropertyStr(context, exports, "turn");
-    if (!JS_IsFunction(context, *turn)) {
-        JS_ThrowTypeError(context, "main.js: the bundle exports no function `turn`");
-        return false;
-    }
-    return true;
+    *turn = script_export(engine.context, module, "main.js", "turn");
+    return !JS_IsException(*turn);
 }
 
 /* What `turn` returned as platform_wait() takes it. */
@@ -327,7 +238,7 @@ int engine_main(void)
     problem = rootfs_open(archive, archive_size);
     if (problem) engine_halt("%s", problem);
     lines = required_file("main.lines");
-    if (!lines_open(lines.data, lines.size)) engine_halt("main.lines: not a line table");
+    if (!lines_open("main.js:", lines.data, lines.size)) engine_halt("main.lines: not a line table");
     bundle();
     platform_phase("files");
     heap_size = configured_heap();

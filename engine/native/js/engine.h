@@ -12,8 +12,6 @@
 #include "quickjs.h"
 #include "rootfs.h"
 
-enum { ENGINE_TEXT = 8192 };
-
 struct engine {
     struct heap *heap;
     JSRuntime *runtime;
@@ -28,9 +26,4 @@ extern struct engine engine;
 int engine_main(void);
 /* Collects cycles; returns the microseconds it took. */
 uint64_t engine_collect(void);
-/* An exception as text with TypeScript positions; valid until the next call. Leaves no exception pending. */
-const char *engine_describe(JSContext *context, JSValueConst error);
 _Noreturn __attribute__((format(printf, 1, 2))) void engine_halt(const char *format, ...);
-
-/* Defines the global `host`. Returns -1 with an exception pending if there is no memory for it. */
-int bindings_install(JSContext *context);

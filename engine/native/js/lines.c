@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *module;
 static const uint8_t *names, *entries;
 static uint32_t name_count, entry_count;
 
@@ -15,10 +16,11 @@ static uint32_t u32(const uint8_t *bytes)
     return value;
 }
 
-bool lines_open(const uint8_t *bytes, size_t size)
+bool lines_open(const char *name, const uint8_t *bytes, size_t size)
 {
     size_t at = 8;
 
+    module = name;
     names = entries = NULL;
     name_count = entry_count = 0;
     if (size < 8 || memcmp(bytes, "LINE", 4) != 0) return false;
@@ -52,14 +54,13 @@ static const char *lookup(unsigned long line, unsigned *source_line)
 
 size_t lines_translate(const char *text, char *into, size_t capacity)
 {
-    static const char module[] = "main.js:";
     size_t used = 0;
 
     while (*text && used + 1 < capacity) {
-        if (strncmp(text, module, sizeof(module) - 1) == 0) {
+        if (name_count && strncmp(text, module, strlen(module)) == 0) {
             char *end;
             unsigned source_line = 0;
-            const char *name = lookup(strtoul(text + sizeof(module) - 1, &end, 10), &source_line);
+            const char *name = lookup(strtoul(text + strlen(module), &end, 10), &source_line);
             if (name) {
                 int length = snprintf(into + used, capacity - used, "%s:%u", name, source_line);
                 used += (size_t)length < capacity - used ? (size_t)length : capacity - used - 1;

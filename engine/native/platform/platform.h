@@ -17,7 +17,8 @@ enum {
     PLATFORM_IRQ_FIRST = 2,
     PLATFORM_IRQ_LAST = 29,
 };
-enum { PLATFORM_COMPONENTS = 64, PLATFORM_FRAME_BYTES = 16384, PLATFORM_DEVICES = 64 };
+/* More components than the workers that a hive may have: there are others beside them. */
+enum { PLATFORM_COMPONENTS = 80, PLATFORM_FRAME_BYTES = 16384, PLATFORM_DEVICES = 64 };
 
 #define PLATFORM_NEVER UINT64_MAX
 
@@ -57,8 +58,7 @@ struct platform_component {
 };
 
 /* ---- machine ---- */
-const char *platform_kernel_name(void);
-const char *platform_name(void);
+extern const char platform_kernel_name[], platform_name[];
 uint64_t platform_ram_bytes(void);
 /* A phase of the boot has ended. Those of the first boot are kept, in their order; later ones are not. */
 void platform_phase(const char *name);

@@ -4,7 +4,9 @@ import type { HostFunction, Runtime } from "../quickjs/runtime.ts";
 import { replaceSurrogates } from "../quickjs/context.ts";
 import { GuestError } from "../quickjs/errors.ts";
 
-export function byteFunctions(runtime: Runtime): Record<string, HostFunction> {
+type ByteFunction = "copy" | "checksum" | "utf8Encode" | "utf8Decode" | "utf8Validate";
+
+export function byteFunctions(runtime: Runtime): Record<ByteFunction, HostFunction> {
   const { u8 } = runtime.instance;
   let rangeStart = 0;
   let rangeLength = 0;

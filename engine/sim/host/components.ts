@@ -56,12 +56,14 @@ export function componentFunctions({ machine, runtime }: HostContext): Record<st
       if (!source.startsWith(COMPONENT_MAGIC)) {
         throw new GuestError("Error", `${image}: is no ELF program for this machine`);
       }
-      const refusal = components.refusal(arenaBytes);
+      const refusal = components.refusal({ source, arenaBytes });
       if (refusal === "ids") throw new GuestError("Error", `${image}: all component ids are in use`);
       const at = refusal ? 0 : runtime.instance.malloc(FRAME_BYTES);
       if (at === 0) throw new GuestError("Error", `${image}: there is not enough memory`);
       runtime.instance.u8.fill(0, at, at + FRAME_BYTES);
-      return runtime.newNumber(components.spawn({ image, source, arenaBytes, args }, { u8: runtime.instance.u8, at }));
+      const lines = machine.rootfs.get(image.replace(/\.elf$/, ".lines"));
+      const frame = { u8: runtime.instance.u8, at };
+      return runtime.newNumber(components.spawn({ image, source, lines, arenaBytes, args }, frame));
     },
 
     componentEvent: (argv, argc) => {

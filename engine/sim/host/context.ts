@@ -31,7 +31,7 @@ export interface HostContext {
 }
 
 /** @returns the text of an exception, with its positions in TypeScript; never throws. */
-export function describeValue({ machine, runtime }: HostContext, value: number): string {
+export function describeValue(lines: LineTable, runtime: Runtime, value: number): string {
   if (runtime.typeTag(value) === TAG_NULL) return "null (out of memory)";
   const attempt = <T>(work: () => T): T | undefined => {
     try {
@@ -50,5 +50,5 @@ export function describeValue({ machine, runtime }: HostContext, value: number):
     runtime.release(property);
     return string;
   });
-  return machine.lines.translate(stack ? `${text}\n${stack}` : text).replace(/\n+$/, "");
+  return lines.translate(stack ? `${text}\n${stack}` : text).replace(/\n+$/, "");
 }

@@ -14,8 +14,7 @@ const DMA_MAX = 4 * 1024 * 1024;
 const WINDOWS_MAX = 64;
 const BITS = IRQ_BIT_LAST - IRQ_BIT_FIRST + 1;
 
-export function machineFunctions(context: HostContext): Record<string, HostFunction> {
-  const { machine, runtime } = context;
+export function machineFunctions({ machine, runtime }: HostContext): Record<string, HostFunction> {
   const { clock, bus, interrupts, dma, counters } = machine;
   const files = new Map<string, number>();
 
@@ -58,7 +57,7 @@ export function machineFunctions(context: HostContext): Record<string, HostFunct
       machine.log(bytes.toString("utf8", 0, end));
       return 0;
     },
-    describe: (argv, argc) => runtime.newString(argc > 0 ? describeValue(context, argv) : "undefined"),
+    describe: (argv, argc) => runtime.newString(argc > 0 ? describeValue(machine.lines, runtime, argv) : "undefined"),
     halt: (argv, argc) => machine.halt(runtime.text(argv, argc, 0, "reason")),
     devices: () =>
       runtime.newArray(

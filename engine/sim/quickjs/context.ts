@@ -336,8 +336,13 @@ export class Context {
 
   /** @throws Thrown a TypeError of the guest. */
   throwType(text: string): never {
+    return this.throwError("TypeError", text);
+  }
+
+  /** @throws Thrown an error of the guest. */
+  throwError(kind: ErrorKind, text: string): never {
     const message = this.newString(text);
-    throw new Thrown(this.call(this.constructors.TypeError, message));
+    throw new Thrown(this.call(this.constructors[kind], message));
   }
 
   /** Text of a value as `String(value)` gives it, `undefined` if that throws. */

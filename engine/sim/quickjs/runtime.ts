@@ -113,11 +113,16 @@ export class Runtime extends Context {
 
   // ---- running ----
 
-  /** Call with two numbers, expecting one: the turn. Allocates nothing but the result. */
-  callNumbers(func: number, a: number, b: number, what: string): number {
+  /** Call with two numbers. Allocates nothing but the result, which the caller releases. @throws Thrown */
+  callWith(func: number, a: number, b: number): number {
     this.writeNumber(this.cells + 8, a);
     this.writeNumber(this.cells + 16, b);
-    const result = this.unwrap(this.ffi.QTS_Call(this.ctx, func, this.undefinedValue, 2, this.cells + 24));
+    return this.unwrap(this.ffi.QTS_Call(this.ctx, func, this.undefinedValue, 2, this.cells + 24));
+  }
+
+  /** Call with two numbers, expecting one: the turn. */
+  callNumbers(func: number, a: number, b: number, what: string): number {
+    const result = this.callWith(func, a, b);
     try {
       return this.valueNumber(result, what);
     } finally {

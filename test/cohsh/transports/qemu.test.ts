@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Patience, QemuTransport } from "../../../cohsh/transports/qemu.ts";
 import { inRepository } from "../../../scripts/lib/repository.ts";
 import { acceptTransport } from "../transport.acceptance.ts";
+import { withImageCredentials } from "./candidate.ts";
 
 const TOOLCHAIN = ["qemu-system-aarch64", "aarch64-linux-gnu-gcc", "cmake", "ninja"] as const;
 
@@ -18,7 +19,7 @@ function noQemu(): string | undefined {
   return existsSync(inRepository("out", "hive.elf")) ? undefined : "no out/hive.elf, npm run image makes it";
 }
 
-acceptTransport("qemu", () => new QemuTransport({ net: "none" }), {
+acceptTransport("qemu", () => withImageCredentials(new QemuTransport({ net: "none" })), {
   skip: noQemu(),
   openMs: 120_000,
   closeMs: 10_000,

@@ -25,12 +25,13 @@ const CONVERSATION =
   "Cohesix 0.1.0\r\n[   0.001000] pump: init serial\r\ncohesix> ping\r\nOK PING reply=pong\r\nPONG\r\ncohesix> ";
 
 describe("cohsh serial lines", () => {
-  it("takes out echo and prompt, and tells log lines from answers", () => {
+  it("takes out echo and prompt", () => {
     const { feed, replies, logs, serial, prompts } = terminal();
     serial.sent("ping");
     feed(CONVERSATION);
-    expect(replies).to.deep.equal(["Cohesix 0.1.0", "OK PING reply=pong", "PONG"]);
-    expect(logs).to.deep.equal(["[   0.001000] pump: init serial"]);
+    const boot = "[   0.001000] pump: init serial";
+    expect(replies).to.deep.equal(["Cohesix 0.1.0", boot, "OK PING reply=pong", "PONG"]);
+    expect(logs).to.deep.equal([]);
     expect(prompts()).to.equal(1);
   });
 
@@ -40,8 +41,9 @@ describe("cohsh serial lines", () => {
         const { feed, replies, logs } = terminal();
         const marks = [0, ...[...cuts].sort((a, b) => a - b), CONVERSATION.length];
         feed(...marks.slice(1).map((mark, n) => CONVERSATION.slice(marks[n], mark)));
-        expect(replies).to.deep.equal(["Cohesix 0.1.0", "OK PING reply=pong", "PONG"]);
-        expect(logs).to.have.length(1);
+        expect(replies).to.have.length(4);
+        expect(replies.slice(2)).to.deep.equal(["OK PING reply=pong", "PONG"]);
+        expect(logs).to.have.length(0);
       }),
     );
   });
@@ -54,6 +56,37 @@ describe("cohsh serial lines", () => {
       expect(replies).to.deep.equal(["OK PING reply=pong", "PONG"]);
       expect(logs).to.deep.equal(["[   1.500000] tick: 3"]);
     }
+  });
+
+  it("takes a log line for one of an answer unless it was written over what stood there", () => {
+    const { feed, replies, logs, serial } = terminal();
+    serial.sent("tail /log/boot.log");
+    feed("cohesix> tail /log/boot.log\r\nOK TAIL path=/log/boot.log\r\n[   0.000001] a: b\r\n");
+    feed("\r\x1b[K[   1.500000] tick: 1\r\n\r\x1b[K[   1.500001] tick: 2\r\n[   0.000002] a: c\r\nEND\r\ncohesix> ");
+    expect(replies).to.deep.equal(["OK TAIL path=/log/boot.log", "[   0.000001] a: b", "[   0.000002] a: c", "END"]);
+    expect(logs).to.deep.equal(["[   1.500000] tick: 1", "[   1.500001] tick: 2"]);
+  });
+
+  for (const [sent, echoed] of [
+    ["attach queen s3cret", "attach queen ***"],
+    ["attach queen s3cret", "attach queen s3cret"],
+    ["login queen  cohesix-ticket-00.00", "login queen  ***"],
+    ["echo cohesix-ticket-00.00 > /log/queen.log", "echo ***"],
+    ["echo cohesix-ticket-00.00 > /log/queen.log", "echo cohesix-ticket-***"],
+  ] as const) {
+    it(`knows the echo of ${sent} as ${echoed}`, () => {
+      const { feed, replies, serial } = terminal();
+      serial.sent(sent);
+      feed(`${echoed}\r\nOK ECHO\r\n`);
+      expect(replies).to.deep.equal(["OK ECHO"]);
+    });
+  }
+
+  it("is not put off by an echo that never came", () => {
+    const { feed, replies, serial } = terminal();
+    for (const line of ["lost", "ping", "help"]) serial.sent(line);
+    feed("ping\r\nOK PING reply=pong\r\nPONG\r\nlost\r\nhelp\r\nOK HELP\r\n");
+    expect(replies).to.deep.equal(["OK PING reply=pong", "PONG", "lost", "OK HELP"]);
   });
 
   it("knows a log line that came right behind the prompt", () => {

@@ -86,18 +86,27 @@ export const byteTests: readonly Test[] = [
     holds(dma[99] === 0 && dma[300] === 0, "a byte beside the range changed");
   }),
   test("copy of overlapping ranges moves them as if through a buffer", () => {
-    for (const [at, start] of [
-      [0, 7],
-      [7, 0],
-      [3, 3],
-      [1, 0],
-      [0, 1],
-    ] as const) {
-      const bytes = filled(64, 2);
-      const expected = Uint8Array.from(bytes);
-      expected.copyWithin(at, start, start + 50);
-      host.copy(bytes, at, bytes, start, 50);
-      bytesEqual(bytes, expected, `from ${start} to ${at}`);
+    // Not by copyWithin, which may well be the same function below.
+    const plain = new Array<number>(200);
+    for (const length of [1, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 100]) {
+      for (let distance = -40; distance <= 40; distance++) {
+        const bytes = filled(200, length);
+        for (let i = 0; i < 200; i++) plain[i] = bytes[i]!;
+        host.copy(bytes, 50 + distance, bytes, 50, length);
+        const moved = plain.slice();
+        for (let i = 0; i < length; i++) moved[50 + distance + i] = plain[50 + i]!;
+        bytesEqual(bytes, Uint8Array.from(moved), `${length} bytes by ${distance}`);
+      }
+    }
+  }),
+  test("a list that loses its first keeps the others, and so does a typed array that is moved in itself", () => {
+    for (let length = 2; length <= 40; length++) {
+      const list = Array.from({ length }, (_, i) => ({ i }));
+      equal(list.shift()?.i, 0, "the first");
+      equal(list.map(({ i }) => i).join(), Array.from({ length: length - 1 }, (_, i) => i + 1).join(), "the others");
+      const numbers = Float64Array.from({ length }, (_, i) => i);
+      numbers.copyWithin(0, 1);
+      equal(numbers.slice(0, -1).join(), Array.from({ length: length - 1 }, (_, i) => i + 1).join(), "numbers");
     }
   }),
   test("copy works on parts of a buffer and with a length of zero", () => {

@@ -3,19 +3,21 @@
  * goes on in every case, which is what its turns prove.
  */
 import {
-  COMPONENT,
-  TIMER,
-  between,
-  bytesEqual,
-  equal,
-  fail,
-  holds,
-  loose,
-  steps as plainSteps,
-  test,
-  throws,
-} from "./harness.ts";
-import type { Steps, Test, Turn } from "./harness.ts";
+  CALL,
+  FAULT,
+  FRAME_BYTES,
+  PATIENCE_US,
+  VIOLATION,
+  expectCall,
+  expectFault,
+  goesOn,
+  holdings,
+  next,
+  steps,
+  take,
+} from "./component-support.ts";
+import { COMPONENT, between, bytesEqual, equal, holds, loose, test, throws } from "./harness.ts";
+import type { Test, Turn } from "./harness.ts";
 
 const HELLO = 0x100;
 const PING = 0x101;
@@ -37,48 +39,11 @@ const MODE = {
   jump: 8,
   frame: 9,
 };
-const CALL = 1;
-const FAULT = 2;
-const VIOLATION = 3;
 const FAULT_VM = 1;
 
-const FRAME_BYTES = 16384;
-const IMAGE = { from: 0x400000, to: 0x600000 };
-const STACK_BOTTOM = 0x6f0000;
+const IMAGE = { from: 0x400000, to: 0x900000 };
+const STACK_BOTTOM = 0x960000;
 const GUARD_BYTES = 0x10000;
-const PATIENCE_US = 5_000_000;
-
-interface Event {
-  readonly id: number;
-  readonly kind: number;
-  /** event[2] to event[6]. */
-  readonly words: readonly number[];
-}
-
-const fields = new Float64Array(8);
-
-function take(): Event | undefined {
-  if (!host.componentEvent(fields)) return undefined;
-  const [id = -1, kind = -1, ...words] = fields.subarray(0, 7);
-  return { id, kind, words };
-}
-
-/** The next event, whoever's. */
-function* next(): Generator<number, Event, Turn> {
-  const until = host.nowUs() + PATIENCE_US;
-  for (;;) {
-    const event = take();
-    if (event !== undefined) return event;
-    if (host.nowUs() > until) return fail("no event came from a component");
-    yield until;
-  }
-}
-
-function* expectCall(id: number, label: number, word: number): Generator<number, void, Turn> {
-  const event = yield* next();
-  equal(`${event.id} ${event.kind}`, `${id} ${CALL}`, "component and kind of event");
-  equal(event.words.join(" "), `${label} ${word} 0 0 0`, "label and words");
-}
 
 function spawn(mode: number, options: { priority?: number; arenaBytes?: number } = {}): number {
   const { priority = 100, arenaBytes = 65536 } = options;
@@ -91,51 +56,6 @@ function* greet(mode: number): Generator<number, number, Turn> {
   yield* expectCall(id, HELLO, 1);
   host.componentReply(id, PING, 1, 0, 0, 0);
   return id;
-}
-
-/** What may be left of memory and capabilities, to be the same before and after. */
-function holdings(): string {
-  const { untypedFreeBytes, components } = host.caps();
-  return `${untypedFreeBytes} bytes free, ${components} components`;
-}
-
-/** The machine goes on: a deadline comes about when it should. */
-function* goesOn(us: number): Generator<number, void, Turn> {
-  const deadline = host.nowUs() + us;
-  let turn: Turn;
-  do turn = yield deadline;
-  while ((turn.raised & TIMER) === 0);
-  between(turn.nowUs, deadline, deadline + 1_000_000, "a deadline beside a component that misbehaves");
-}
-
-function* expectFault(id: number): Generator<number, readonly number[], Turn> {
-  const event = yield* next();
-  equal(`${event.id} ${event.kind}`, `${id} ${FAULT}`, "component and kind of event");
-  equal(host.componentInfo(id).state, "faulted", "state");
-  throws("Error", "componentResume", () => host.componentResume(id), "resume after a fault");
-  throws("Error", "componentReply", () => host.componentReply(id, PING, 0, 0, 0, 0), "reply after a fault");
-  return event.words;
-}
-
-/** A test after which no component and no event is left, however it ended. */
-function steps(name: string, run: () => Steps, skip?: string): Test {
-  return plainSteps(
-    name,
-    function* () {
-      try {
-        yield* run();
-      } finally {
-        for (let id = 0; id < 64 && host.caps().components > 0; id++) {
-          try {
-            host.componentDestroy(id);
-          } catch {
-            // There is none of that id.
-          }
-        }
-      }
-    },
-    skip,
-  );
 }
 
 const noStarvation =
@@ -207,12 +127,12 @@ export const componentTests: readonly Test[] = [
       "componentInfo",
     ] as const;
     for (const name of names) {
-      for (const id of [-1, 64, 1.5, NaN]) throws("RangeError", name, () => loose(name)(id), `${name}(${id})`);
+      for (const id of [-1, 80, 1.5, NaN]) throws("RangeError", name, () => loose(name)(id), `${name}(${id})`);
       throws("TypeError", name, () => loose(name)("0"), `${name} of a string`);
       throws("Error", name, () => loose(name)(63), `${name} of none`);
     }
     const reply = loose("componentReply");
-    throws("RangeError", "componentReply", () => reply(64, PING, 0, 0, 0, 0), "id 64");
+    throws("RangeError", "componentReply", () => reply(80, PING, 0, 0, 0, 0), "id 80");
     throws("RangeError", "componentReply", () => reply(0, 2 ** 32, 0, 0, 0, 0), "a label of 33 bits");
     throws("RangeError", "componentReply", () => reply(0, PING, 0, 0, 0, -1), "a negative word");
     throws("TypeError", "componentReply", () => reply(0, PING, 0, 0, 0), "a word too few");
@@ -428,12 +348,12 @@ export const componentTests: readonly Test[] = [
     }
     equal(holdings(), before, "holdings");
   }),
-  test("there are 64 ids, then componentSpawn throws an Error, and all of them come back", () => {
+  test("there are 80 ids, then componentSpawn throws an Error, and all of them come back", () => {
     const before = holdings();
-    const ids = new Set(Array.from({ length: 64 }, () => spawn(0, { arenaBytes: 0 })));
-    equal(ids.size, 64, "different ids");
+    const ids = new Set(Array.from({ length: 80 }, () => spawn(0, { arenaBytes: 0 })));
+    equal(ids.size, 80, "different ids");
     throws("Error", "componentSpawn", () => spawn(0, { arenaBytes: 0 }), "the 65th");
-    equal(host.caps().components, 64, "components");
+    equal(host.caps().components, 80, "components");
     for (const id of ids) host.componentDestroy(id);
     equal(holdings(), before, "holdings");
   }),

@@ -132,7 +132,7 @@ export const machineTests: readonly Test[] = [
     );
     holds(caps.slotsUsed <= caps.slotsTotal, "more slots used than there are");
     holds(caps.untypedFreeBytes <= caps.untypedBytes, "more memory free than there is");
-    equal(caps.componentsMax, 64, "componentsMax");
+    equal(caps.componentsMax, 80, "componentsMax");
   }),
   test("memory adds up", () => {
     const memory = host.memory();

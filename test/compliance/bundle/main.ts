@@ -11,6 +11,7 @@ import { livesTests, spendLives } from "./lives.ts";
 import { machineTests } from "./machine.ts";
 import { exhaustionTests, registerTests } from "./registers.ts";
 import { timeTests } from "./time.ts";
+import { workerTests } from "./workers.ts";
 
 const suite = new Suite([
   ...livesTests,
@@ -21,6 +22,7 @@ const suite = new Suite([
   ...registerTests,
   ...dmaTests,
   ...componentTests,
+  ...workerTests,
   ...exhaustionTests,
 ]);
 

@@ -54,7 +54,7 @@ describe("the native engine's host functions", () => {
       ["host.componentEvent(new Float32Array(8))", "TypeError: componentEvent: expected a Float64Array"],
       ["host.componentReply(0, 0, 0, 0, 0, 0)", "Error: componentReply: no call of component 0 waits"],
       ["host.componentReply(0, 0, 0, 0, 0)", "TypeError: componentReply: argument 6 must be a number"],
-      ["host.componentDestroy(64)", "RangeError: componentDestroy: argument 1 must be an integer from 0 to 63"],
+      ["host.componentDestroy(80)", "RangeError: componentDestroy: argument 1 must be an integer from 0 to 79"],
       ["host.componentInfo(0)", "Error: componentInfo: there is no component 0"],
       ["host.checksum([1], 0, 1, 0)", "TypeError: checksum: expected a Uint8Array"],
       ["host.checksum(new Uint8ClampedArray(2), 0, 1, 0)", "TypeError: checksum: expected a Uint8Array"],
@@ -140,7 +140,7 @@ describe("the native engine's host functions", () => {
       deviceUntypedCount: 1,
       irqHandlers: 2,
       components: 0,
-      componentsMax: 64,
+      componentsMax: 80,
     });
     const usage = JSON.parse(memory ?? "") as Record<string, number>;
     expect(usage).to.have.all.keys(
@@ -200,7 +200,7 @@ export function turn(raised) {
       print(frame.byteLength + " " + view.length);
       print(thrown(() => host.copy(view, 0, view, 0, 0)));
       print(thrown(() => host.componentFrame(id)));
-      for (let i = 0; i < 64; i++) host.componentSpawn("pong.elf", { priority: 1, arenaBytes: 0, args: [0, 0, 0, 0] });
+      for (let i = 0; i < 80; i++) host.componentSpawn("pong.elf", { priority: 1, arenaBytes: 0, args: [0, 0, 0, 0] });
       print(thrown(() => host.componentSpawn("pong.elf", { priority: 1, arenaBytes: 0, args: [0, 0, 0, 0] })));`),
     ).to.have.members([
       "false",

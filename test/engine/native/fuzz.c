@@ -239,11 +239,11 @@ static void fuzz_lines(unsigned rounds, const uint8_t *table, size_t whole)
 {
     char text[100], into[60];
 
-    require(lines_open(table, whole));
+    require(lines_open("main.js:", table, whole));
     for (unsigned round = 0; round < rounds; round++) {
         size_t size = whole;
         uint8_t *copy = mutated(table, &size);
-        if (lines_open(copy, size)) {
+        if (lines_open("main.js:", copy, size)) {
             snprintf(text, sizeof(text), "at f (main.js:%u:7)\n at main.js:%u main.js:", random_below(8), random_below(1u << 31));
             size_t length = lines_translate(text, into, 1 + random_below(sizeof(into)));
             require(length == strlen(into));

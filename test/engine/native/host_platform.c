@@ -36,8 +36,8 @@ int main(int count, char **arguments)
     return engine_main();
 }
 
-const char *platform_kernel_name(void) { return "host"; }
-const char *platform_name(void) { return "posix"; }
+const char platform_kernel_name[] = "host";
+const char platform_name[] = "posix";
 uint64_t platform_ram_bytes(void) { return 1ull << 30; }
 
 static struct platform_phase phases[5] = {{"kernel", 1}};

@@ -39,6 +39,10 @@ class Bench {
     return events;
   }
 
+  refusal(arenaBytes: number): string | undefined {
+    return this.table.refusal({ source: "", arenaBytes });
+  }
+
   state(id: number): string | undefined {
     return this.table.summary(id)?.state;
   }
@@ -96,7 +100,7 @@ describe("components of the simulator", () => {
     );
     it.run();
     const [event] = it.events();
-    expect(event).to.deep.equal({ id, kind: EVENT_FAULT, words: [1, 0x400000, 0x800000 + 65536, 0x92000047, 2] });
+    expect(event).to.deep.equal({ id, kind: EVENT_FAULT, words: [1, 0x400000, 0xa00000 + 65536, 0x92000047, 2] });
     expect(it.state(id)).to.equal("faulted");
   });
 
@@ -186,22 +190,22 @@ describe("components of the simulator", () => {
     const bytes = it.table.summary(id)?.bytes ?? 0;
     expect(bytes).to.equal(2 * MEBIBYTE + FRAME_BYTES);
     expect([it.table.used, it.table.live]).to.deep.equal([bytes, 1]);
-    expect(it.table.refusal(MEBIBYTE)).to.equal("memory");
-    expect(it.table.refusal(0)).to.equal(undefined);
+    expect(it.refusal(MEBIBYTE)).to.equal("memory");
+    expect(it.refusal(0)).to.equal(undefined);
     it.table.destroy(id);
-    expect([it.table.used, it.table.refusal(MEBIBYTE)]).to.deep.equal([0, undefined]);
+    expect([it.table.used, it.refusal(MEBIBYTE)]).to.deep.equal([0, undefined]);
   });
 
-  it("are at most 64", () => {
+  it("are at most 80", () => {
     const it = new Bench(1024 * MEBIBYTE);
     const frame = { u8: new Uint8Array(FRAME_BYTES), at: 0 };
-    for (let id = 0; id < 64; id++) {
-      expect(it.table.refusal(0)).to.equal(undefined);
+    for (let id = 0; id < 80; id++) {
+      expect(it.refusal(0)).to.equal(undefined);
       expect(it.table.spawn({ image: "test", source: "", arenaBytes: 0, args: [0, 0, 0, 0] }, frame)).to.equal(id);
     }
-    expect(it.table.refusal(0)).to.equal("ids");
+    expect(it.refusal(0)).to.equal("ids");
     it.table.destroy(17);
-    expect(it.table.refusal(0)).to.equal(undefined);
+    expect(it.refusal(0)).to.equal(undefined);
     it.table.destroyAll();
     expect(it.table.used).to.equal(0);
   });

@@ -25,7 +25,12 @@ describe("VM bundle", () => {
       join(folder, "entry.ts"),
       'import { name } from "./net.ts";\ndeclare const COHESIX_NET: boolean;\nexport function turn(): number {\n  if (COHESIX_NET) throw new Error(`MARK ü ${name}`);\n  return Infinity;\n}\n',
     );
-    await buildVmBundle({ entry: join(folder, "entry.ts"), manifest, out: join(folder, "out"), net });
+    writeFileSync(
+      join(folder, "worker.ts"),
+      "export function step(): readonly [number, number] {\n  return [256, 0];\n}\n",
+    );
+    const worker = join(folder, "worker.ts");
+    await buildVmBundle({ entry: join(folder, "entry.ts"), worker, manifest, out: join(folder, "out"), net });
     return readFileSync(join(folder, "out", "main.js"), "utf8");
   };
 
@@ -48,10 +53,22 @@ describe("VM bundle", () => {
     expect(table.files[at?.file ?? -1]).to.match(/entry\.ts$/);
   });
 
-  it("says what it is: hash over bundle, lines and manifest, and the pinned QuickJS", async () => {
+  it("makes the worker's bundle and its line table too", async () => {
+    await make();
+    const js = readFileSync(join(folder, "out", "worker.js"), "utf8");
+    expect(js).to.match(/export \{\s*step\s*\}/);
+    const table = decodeLineTable(readFileSync(join(folder, "out", "worker.lines")));
+    const at = table.lines[js.split("\n").findIndex((text) => text.includes("return"))];
+    expect(at?.line).to.equal(2);
+    expect(table.files[at?.file ?? -1]).to.match(/worker\.ts$/);
+  });
+
+  it("says what it is: hash over both bundles, their lines and the manifest, and the pinned QuickJS", async () => {
     await make();
     const file = (name: string): Buffer => readFileSync(join(folder, "out", name));
-    const hash = createHash("sha256").update(file("main.js")).update(file("main.lines")).update("{}").digest("hex");
+    const hashed = createHash("sha256");
+    for (const name of ["main.js", "main.lines", "worker.js", "worker.lines"]) hashed.update(file(name));
+    const hash = hashed.update("{}").digest("hex");
     const info = JSON.parse(file("build.json").toString()) as Record<string, string>;
     expect(info["imageHash"]).to.equal(hash.slice(0, 16));
     expect(info["quickjs"]).to.equal(pin("QUICKJS_VERSION"));

@@ -41,8 +41,8 @@ describe("fault names", () => {
     [
       "a stack overflow",
       { address: GUARD, access: "write", detail: DATA_ABORT | WRITE | TRANSLATION },
-      "write to 0x6efff0, in the guard page under the stack",
-      /^stack overflow: the stack has 64 KiB$/,
+      "write to 0x95fff0, in the guard page under the stack",
+      /^stack overflow: the stack has 128 KiB$/,
     ],
     [
       "a write to unmapped memory",
@@ -65,19 +65,19 @@ describe("fault names", () => {
     [
       "a jump into the stack",
       { address: LAYOUT.stackTop - 64, access: "fetch", detail: INSTRUCTION_ABORT | PERMISSION },
-      "instruction fetch from 0x6fffc0, which is data",
+      "instruction fetch from 0x97ffc0, which is data",
       /into the stack/,
     ],
     [
       "running past the private heap",
       { address: LAYOUT.arena + 0x10000, access: "write", detail: DATA_ABORT | WRITE | TRANSLATION },
-      "write to unmapped address 0x810000",
+      "write to unmapped address 0xa10000",
       /past the end of its private heap/,
     ],
     [
       "a misaligned access",
-      { address: 0x720001, detail: DATA_ABORT | ALIGNMENT },
-      "misaligned read from 0x720001",
+      { address: 0x9a0001, detail: DATA_ABORT | ALIGNMENT },
+      "misaligned read from 0x9a0001",
       /aligned/,
     ],
     [

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { LAYOUT } from "../../../services/components/layout.ts";
 import { PONG, PongProtocol } from "../../../services/components/pong.ts";
-import { type Rules, Supervisor } from "../../../services/components/supervisor.ts";
+import { type ComponentEnd, type Rules, Supervisor } from "../../../services/components/supervisor.ts";
 import { Timers } from "../../../services/pump/timers.ts";
 import { LineLog, ManualClock } from "../support/ports.ts";
 import { FakeComponents } from "./fake-components.ts";
@@ -233,5 +233,53 @@ describe("component supervisor", () => {
     const all = setup();
     expect(() => all.supervisor.start("nobody.elf", new PongProtocol(all.log), RULES)).to.throw("no file nobody.elf");
     expect(all.supervisor.list()).to.deep.equal([]);
+  });
+
+  it("tells a protocol how its component ended", () => {
+    for (const policy of ["destroy", "keep"] as const) {
+      const all = setup(policy);
+      const ends: ComponentEnd[] = [];
+      const protocol = {
+        name: "watched",
+        settled: true,
+        call: () => "no",
+        ended: (end: ComponentEnd) => ends.push(end),
+      };
+      const id = all.supervisor.start("pong.elf", protocol, RULES);
+      all.components.call(id, 1);
+      all.serve();
+      const destroyed = policy === "destroy";
+      expect(ends).to.deep.equal([{ kind: "violation", why: "violation: no", destroyed }]);
+      // One that is kept may still be ended.
+      expect(all.supervisor.stop(id, "done with")).to.equal(!destroyed);
+      if (!destroyed) expect(ends[1]).to.deep.equal({ kind: "stopped", why: "done with", destroyed: true });
+      expect(all.components.live.size).to.equal(0);
+      expect(all.supervisor.ended.length).to.equal(1);
+    }
+  });
+
+  it("ends one for its owner whatever the policy, once, also while its call is served", () => {
+    const all = setup("keep");
+    const ends: string[] = [];
+    const protocol = {
+      name: "owned",
+      settled: true,
+      call: ({ id }: { id: number }) => {
+        all.supervisor.stop(id, "it has finished");
+        return undefined;
+      },
+      ended: ({ kind, why }: ComponentEnd) => ends.push(`${kind} ${why}`),
+    };
+    const id = all.supervisor.start("pong.elf", protocol, { ...RULES, settleUs: Infinity });
+    expect(all.timers.size).to.equal(0);
+    all.components.call(id, 1);
+    all.components.call(id, 2);
+    expect(all.serve()).to.equal(2);
+    expect(ends).to.deep.equal(["stopped it has finished"]);
+    expect(all.log.lines).to.deep.equal(["owned: it has finished; destroyed, 128 KiB returned"]);
+    expect(all.supervisor.stop(id, "again")).to.equal(false);
+    expect(all.supervisor.list()).to.deep.equal([]);
+    const { faults, violations, floods, timeouts } = all.supervisor;
+    expect([faults, violations, floods, timeouts]).to.deep.equal([0, 0, 0, 0]);
   });
 });

@@ -63,7 +63,8 @@ describe("root console", () => {
     expect(opened().type("ping\r")).to.equal(`ping\r\nOK PING reply=pong\r\nPONG\r\n${PROMPT}`);
   });
 
-  for (const verb of Object.keys(VERBS) as Verb[]) {
+  const strangers = (Object.keys(VERBS) as Verb[]).filter((verb) => !VERBS[verb].login && verb !== "ATTACH");
+  for (const verb of strangers) {
     it(`acknowledges ${verb} exactly once, first, and ends its lines`, () => {
       const session = opened({ network: ["frames 0"] });
       const rows = terminal(session.type(`${verb.toLowerCase()}\r`)).slice(1, -1);

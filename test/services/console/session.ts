@@ -4,12 +4,12 @@
  */
 import { LAYOUT } from "../../../services/components/layout.ts";
 import { Supervisor } from "../../../services/components/supervisor.ts";
-import type { Verb } from "../../../services/console/grammar.ts";
 import { RootConsole } from "../../../services/console/root-console.ts";
-import { type Handler, rootVerbs } from "../../../services/console/verbs.ts";
-import type { Machine } from "../../../services/proc/facts.ts";
+import type { ConsoleHive } from "../../../services/console/session.ts";
+import { type Handler, type MachineVerb, rootVerbs } from "../../../services/console/verbs.ts";
 import { BootLog } from "../../../services/log/boot-log.ts";
 import type { Components } from "../../../services/ports/index.ts";
+import type { Machine } from "../../../services/proc/facts.ts";
 import { Pump } from "../../../services/pump/pump.ts";
 import { ManualClock, nodeBytes, TestLine, text } from "../support/ports.ts";
 
@@ -33,7 +33,7 @@ const machine: Machine = {
     deviceUntypedCount: 4,
     irqHandlers: 4,
     components: 1,
-    componentsMax: 64,
+    componentsMax: 80,
   }),
   memory: () => ({
     heapUsed: 1_000_000,
@@ -64,7 +64,8 @@ const noComponents: Components = {
 };
 
 export interface SessionOptions {
-  readonly verbs?: Partial<Record<Verb, Handler>>;
+  readonly verbs?: Partial<Record<MachineVerb, Handler>>;
+  readonly hive?: ConsoleHive;
   readonly interactive?: boolean;
   readonly network?: readonly string[];
   readonly lineBytes?: number;
@@ -111,7 +112,10 @@ export class Session {
     this.console = new RootConsole({
       port: line,
       bytes: nodeBytes,
+      clock,
+      timers: this.pump.timers,
       log: this.log,
+      hive: () => options.hive,
       verbs: { ...standard, ...options.verbs },
       lineBytes,
       prompt: "cohesix> ",

@@ -2,13 +2,13 @@
  * The drivers in the bundle that ships, in QuickJS, on the simulator's device models: what the two sides have to agree on
  * that neither side's own tests can show.
  */
-import { expect } from "chai";
 import { randomBytes } from "node:crypto";
+import { expect } from "chai";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import type { QueueHooks, UsedEntry } from "../../../engine/sim/devices/virtio/queue.ts";
+import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { Machine } from "../../../engine/sim/machine.ts";
 import { buildVmBundle } from "../../../scripts/lib/vm-bundle.ts";
 import {

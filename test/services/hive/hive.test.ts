@@ -176,6 +176,30 @@ describe("hive: commands", () => {
   });
 });
 
+describe("hive: its counters", () => {
+  it("stand below /proc/9p, a name and a value on each line", () => {
+    const all = new TestHive();
+    const queen = all.visit(all.operator());
+    all.login("observer", all.ticket("observer", { subject: "ops" }));
+    all.refusal("queen", "wrong");
+    queen.echo('{"spawn":"heartbeat"}\n', "/queen/ctl");
+    queen.echo('{"kill":"worker-7"}\n', "/queen/ctl");
+    expect(queen.list("/proc/9p")).to.include.members(["sessions", "ninedoor", "roles", "queen", "workers"]);
+    expect(queen.cat("/proc/9p/sessions")).to.equal(
+      "sessions 2\nmost 16\nopened 2\nclosed 0\nrevoked 0\nhigh_water 2\n" +
+        "session 1 queen - serial\nsession 2 observer ops tcp 10.0.2.2\n",
+    );
+    expect(queen.cat("/proc/9p/queen")).to.equal("lines 2\ndone 1\nrefused 1\nmalformed 0\nclamped 0\n");
+    expect(queen.cat("/proc/9p/roles"))
+      .to.include("login_wrong 1\n")
+      .and.include("ledger_size 2\nledger_capacity 256\n");
+    expect(queen.cat("/proc/9p/ninedoor")).to.match(/^denied 0\n(?:[a-z_]+ \d+\n)+$/);
+    expect(queen.cat("/proc/9p/workers")).to.match(
+      /^workers 1\nmost 64\nspawned 1\n(?:[a-z_]+ \d+\n)+worker worker-1 starting worker\n$/,
+    );
+  });
+});
+
 describe("hive: a listener's connections", () => {
   it("lets the ticket of an attach decide", () => {
     const all = new TestHive();

@@ -1,4 +1,5 @@
 /** A whole hive for tests: the core on ports of the test, with visitors who come in through its door. */
+import { expect } from "chai";
 import { loadCtlSchemas } from "../../../scripts/lib/schemas.ts";
 import { LAYOUT } from "../../../services/components/layout.ts";
 import { Supervisor } from "../../../services/components/supervisor.ts";
@@ -9,8 +10,8 @@ import { Timers } from "../../../services/pump/timers.ts";
 import { type Role, ROLES } from "../../../services/roles/roles.ts";
 import type { Claims } from "../../../services/roles/ticket.ts";
 import { WORKER_RULES, type WorkerRules } from "../../../services/workers/rules.ts";
-import { FakeComponents } from "../components/fake-components.ts";
 import { Visitor } from "../ninedoor/support.ts";
+import { InProcessComponents, type Programs } from "../support/in-process-components.ts";
 import { LineLog, ManualClock, nodeBytes, text } from "../support/ports.ts";
 import { claims, sign } from "../support/ticket.ts";
 
@@ -24,24 +25,44 @@ export const TCP: Source = { name: "tcp 10.0.2.2", throttle: 2, local: false };
 /** Unix time when the test's machine booted, in seconds. */
 export const BOOT_S = 1_700_000_000;
 
+/** After each test: no provider has thrown. */
+export function expectNoErrors(): void {
+  for (const { errors } of TestHive.all.splice(0)) expect(errors).to.deep.equal([]);
+}
+
 export interface Setup {
   readonly limits?: Partial<HiveLimits>;
   readonly rules?: Partial<WorkerRules>;
   readonly timers?: number;
+  readonly programs?: Programs;
+  readonly components?: number;
+  readonly onFault?: "destroy" | "keep";
 }
 
 export class TestHive {
   readonly clock = new ManualClock();
   readonly bootLog = new LineLog();
   readonly timers: Timers;
-  readonly components = new FakeComponents();
+  readonly components: InProcessComponents;
   readonly supervisor: Supervisor;
   readonly hive: Hive;
-  /** Whether the machine has a clock of the day. */
+  /** Whether the machine has a clock of the day, and what its random numbers are. */
   wall = true;
+  random: "drawn" | "none" | "broken" = "drawn";
 
-  constructor({ limits, rules, timers = 256 }: Setup = {}) {
-    const { clock, bootLog, components } = this;
+  /** Microseconds that a component's step takes. */
+  stepUs = 100;
+  /** What a file's provider threw. */
+  readonly errors: unknown[] = [];
+  /** All that there were, for whoever looks after a test whether one threw. */
+  static all: TestHive[] = [];
+
+  constructor(setup: Setup = {}) {
+    TestHive.all.push(this);
+    const { limits, rules, timers = 256, programs, components: capacity, onFault = "destroy" } = setup;
+    const { clock, bootLog } = this;
+    const components = new InProcessComponents(programs, capacity);
+    this.components = components;
     this.timers = new Timers(timers);
     this.supervisor = new Supervisor({
       components,
@@ -49,7 +70,7 @@ export class TestHive {
       clock,
       timers: this.timers,
       layout: LAYOUT,
-      policy: "destroy",
+      policy: onFault,
     });
     let drawn = 0;
     this.hive = new Hive({
@@ -58,8 +79,9 @@ export class TestHive {
       random: {
         ready: true,
         fill: (into) => {
-          into.fill(++drawn);
-          return true;
+          if (this.random === "broken") throw new Error("the device is broken");
+          if (this.random === "drawn") into.fill(++drawn);
+          return this.random === "drawn";
         },
       },
       bytes: nodeBytes,
@@ -71,11 +93,12 @@ export class TestHive {
       credentials: { token: TOKEN, secrets: SECRETS },
       limits: { ...HIVE_LIMITS, ...limits },
       workers: { ...WORKER_RULES, ...rules },
+      failed: (error) => this.errors.push(error),
     });
   }
 
   get unixMs(): number {
-    return BOOT_S * 1000 + this.clock.us / 1000;
+    return BOOT_S * 1000 + Math.floor(this.clock.us / 1000);
   }
 
   /** A ticket signed with the role's secret, and from now unless it says otherwise. */
@@ -103,16 +126,20 @@ export class TestHive {
     return new Visitor(session.open9p());
   }
 
-  /** Let time pass, and the timers that come due. */
+  /** Let time pass: turns with the timers and events that come due, and between them what components do. */
   pass(ms: number): void {
-    const until = this.clock.us + ms * 1000;
+    const { clock, timers, components, supervisor } = this;
+    const until = clock.us + ms * 1000;
     for (;;) {
-      const next = Math.max(this.clock.us, this.timers.nextUs());
-      if (next > until) break;
-      this.clock.us = next;
-      this.timers.fire(next, 16);
+      timers.fire(clock.us, 16);
+      supervisor.raise();
+      const served = supervisor.serve(16, clock.us);
+      if (served > 0 || timers.nextUs() <= clock.us) continue;
+      if (components.run()) clock.us += this.stepUs;
+      else if (timers.nextUs() > until) break;
+      else clock.us = timers.nextUs();
     }
-    this.clock.us = until;
+    clock.us = Math.max(clock.us, until);
   }
 
   /** Lines of the audit log without their times. */

@@ -7,6 +7,8 @@ import { RecordAppender, RingFile } from "../../../services/ninedoor/ring-file.t
 import { Ring } from "../../../services/ninedoor/ring.ts";
 import { TextFile } from "../../../services/ninedoor/text-file.ts";
 import { O_RDWR, O_WRONLY, QTAPPEND, QTDIR, QTFILE } from "../../../services/secure9p/constants.ts";
+import { YieldFile } from "../../../services/ninedoor/yield-file.ts";
+import { INVALID } from "../../../services/secure9p/refusal.ts";
 import { nodeBytes, utf8 } from "../support/ports.ts";
 import { acceptsAsProvider, place } from "./provider.acceptance.ts";
 import { Commands, Hive, WAITS } from "./support.ts";
@@ -61,6 +63,24 @@ function controlFile() {
   return { hive, end, commands, visitor: place(hive, file), content: "" };
 }
 
+/** @param prompt whether time passes at once */
+function yieldFile(prompt = false) {
+  const { hive, end, options } = parts(QTAPPEND);
+  const alarms: (number | "cleared")[] = [];
+  const alarm = {
+    set(ms: number) {
+      alarms.push(ms);
+      if (prompt) file.due();
+    },
+    clear: () => void alarms.push("cleared"),
+  };
+  const file: YieldFile = new YieldFile({ ...options, alarm, most: 1000 });
+  const visitor = place(hive, file);
+  const write = (fid: number, line: string): { result: string; tag: unknown } =>
+    visitor.ask((done) => visitor.client.write(fid, 0, utf8(line), 0, line.length, done));
+  return { hive, end, alarms, file, visitor, write, content: "" };
+}
+
 function directory() {
   const { hive, end, options } = parts(QTDIR);
   const file = new Directory(options);
@@ -78,6 +98,7 @@ acceptsAsProvider("ring, read-only", { grows: true }, () => ringFile(false));
 acceptsAsProvider("ring, append-only", { grows: true, line: "record" }, () => ringFile(true));
 acceptsAsProvider("ring, followed", { grows: true, waits: true }, followFile);
 acceptsAsProvider("control", { line: "command" }, controlFile);
+acceptsAsProvider("yield", { line: "7" }, () => yieldFile(true));
 acceptsAsProvider("directory", { directory: true }, directory);
 
 describe("computed text", () => {
@@ -115,6 +136,31 @@ describe("ring file", () => {
     expect(visitor.read(fid, 2 + 23)).to.equal("more\n");
     expect(hive.namespace.counters.stale).to.equal(1);
     expect(visitor.cat("/file")).to.equal("0123456789abcdef\nx\nmore\n");
+  });
+
+  for (const [what, make] of [
+    ["ring", ringFile.bind(undefined, true)],
+    ["ring that is followed", followFile.bind(undefined, 4)],
+  ] as const) {
+    it(`says of a ${what} where it ends since boot, and by that where a fid stands, before it was overtaken and after`, () => {
+      const { visitor, ring, add } = make(24);
+      add("0123456789");
+      const fid = visitor.opened("/file");
+      expect(visitor.span(fid)).to.deep.equal({ start: ring.start, end: ring.end, valid: 0x27ff });
+      const before = ring.start;
+      add("four");
+      expect(visitor.span(fid)).to.deep.equal({ start: before, end: ring.end, valid: 0x27ff });
+      while (ring.start <= before + 4) add("five");
+      expect(visitor.read(fid, 4)).to.equal("!ESTALE");
+      expect(visitor.span(fid)).to.deep.equal({ start: ring.start - 4, end: ring.end, valid: 0x27ff });
+      const unopened = visitor.walk("/file");
+      expect(visitor.span(Number(unopened))).to.deep.equal({ start: ring.start, end: ring.end, valid: 0x27ff });
+    });
+  }
+
+  it("has no end since boot for a text, which is made anew each time", () => {
+    const { visitor } = textFile();
+    expect(visitor.span(visitor.opened("/file"))).to.deep.equal({ start: -7, end: 0, valid: 0x7ff });
   });
 
   it("joins halves to records per fid, and keeps the last one without newline at the clunk", () => {
@@ -250,6 +296,54 @@ describe("control file", () => {
     visitor.clunk(fid);
     expect(commands.lines).to.deep.equal([]);
     expect(counters.halfLines).to.equal(1);
+  });
+});
+
+describe("yield file", () => {
+  it("answers a write when its time has come, and not before", () => {
+    const { visitor, write, file, alarms, hive } = yieldFile();
+    const fid = visitor.opened("/file", O_WRONLY);
+    const waiting = write(fid, "250\n");
+    expect([waiting.result, alarms]).to.deep.equal([WAITS, [250]]);
+    expect(visitor.write(fid, "1\n")).to.equal("!EBUSY");
+    expect(hive.namespace.counters.waitersRefused).to.equal(1);
+    file.due();
+    visitor.pump();
+    expect([waiting.result, file.waiting, alarms]).to.deep.equal(["", false, [250, "cleared"]]);
+    file.due();
+    expect(write(fid, "0\n").result).to.equal(WAITS);
+    expect(visitor.session.counters.late).to.equal(0);
+  });
+
+  for (const line of ["", "\n", "5", "x\n", "-1\n", "1.5\n", " 1\n", "1001\n", "9999999999\n", "1\n2\n", "1\n\n"]) {
+    it(`refuses ${JSON.stringify(line)}, and nothing waits`, () => {
+      const { visitor, file, alarms } = yieldFile();
+      expect(visitor.write(visitor.opened("/file", O_WRONLY), line)).to.equal("!EINVAL");
+      expect([file.waiting, alarms]).to.deep.equal([false, []]);
+    });
+  }
+
+  it("lets go for a flush, a clunk and the end of the session, and clears its alarm", () => {
+    const { visitor, write, file, alarms } = yieldFile();
+    const fid = visitor.opened("/file", O_WRONLY);
+    const flushed = write(fid, "1\n");
+    visitor.client.flush(flushed.tag as number, INVALID);
+    visitor.pump();
+    expect([flushed.result, file.waiting]).to.deep.equal(["!EINVAL", false]);
+    const clunked = write(fid, "2\n");
+    visitor.clunk(fid);
+    expect([clunked.result, file.waiting]).to.deep.equal(["!EBADF", false]);
+    write(visitor.opened("/file", O_WRONLY), "3\n");
+    visitor.session.close();
+    expect([file.waiting, alarms]).to.deep.equal([false, [1, "cleared", 2, "cleared", 3, "cleared"]]);
+  });
+
+  it("answers what waits with Closed when the worker ends", () => {
+    const { visitor, write, end, alarms } = yieldFile();
+    const waiting = write(visitor.opened("/file", O_WRONLY), "1000\n");
+    end();
+    visitor.pump();
+    expect([waiting.result, alarms]).to.deep.equal(["!ESHUTDOWN", [1000, "cleared"]]);
   });
 });
 

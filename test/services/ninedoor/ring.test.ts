@@ -92,6 +92,25 @@ describe("ring", () => {
     expect(ends).to.deep.equal([-2, 2, 5]);
   });
 
+  it("takes memory as it fills, up to its bound, and keeps what it has when it grows", () => {
+    const ring = new Ring(nodeBytes, 10_000, 2000);
+    const taken = new Set([ring.taken]);
+    let all = "";
+    for (let i = 0; i < 300; i++) {
+      const record = `${i} `.repeat(1 + ((i * 7) % 40));
+      append(ring, record);
+      all += `${record}\n`;
+      taken.add(ring.taken);
+      expect(read(ring, ring.start)).to.equal(all.slice(ring.start));
+      if (ring.taken < ring.capacity) expect(ring.start).to.equal(0);
+    }
+    expect([...taken]).to.deep.equal([1024, 2048, 4096, 8192, 10_000]);
+    expect(new Ring(nodeBytes, 64, 16).taken).to.equal(64);
+    const large = new Ring(nodeBytes, 10_000, 5000);
+    append(large, "x".repeat(5000));
+    expect(large.taken).to.equal(8192);
+  });
+
   it("is the tail of everything ever appended, cut at a record, for any records and size", () => {
     const record = fc.string({ maxLength: 12 }).filter((value) => !value.includes("\n"));
     fc.assert(

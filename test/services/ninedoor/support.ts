@@ -30,6 +30,14 @@ export interface Found {
   readonly type: number;
 }
 
+/** Of a directory; `path` and `type` are its qid's. */
+export interface Entry {
+  readonly name: string;
+  readonly offset: number;
+  readonly path: number;
+  readonly type: number;
+}
+
 /** One 9P connection, attached. */
 export class Visitor {
   readonly session: Session;
@@ -179,15 +187,16 @@ export class Visitor {
     return names;
   }
 
-  page(fid: number, offset: number, count: number): { name: string; offset: number; path: number }[] | string {
+  page(fid: number, offset: number, count: number): Entry[] | string {
     const entries = new Entries(nodeBytes);
-    const page: { name: string; offset: number; path: number }[] = [];
+    const page: Entry[] = [];
     const why = this.#ask(
       (done) => this.client.readdir(fid, offset, count, done),
       (reply) => {
         entries.begin(reply.data);
         while (entries.next()) {
-          page.push({ name: entries.name.text(nodeBytes), offset: entries.offset, path: entries.qid.path });
+          const { type, path } = entries.qid;
+          page.push({ name: entries.name.text(nodeBytes), offset: entries.offset, path, type });
         }
       },
     );
@@ -203,6 +212,18 @@ export class Visitor {
       },
     );
     return why === "" ? size : why;
+  }
+
+  /** Where a fid's offset 0 and the file's end stand in bytes since boot, and `valid`. */
+  span(fid: number): { start: number; end: number; valid: number } | string {
+    let span = { start: -1, end: -1, valid: -1 };
+    const why = this.#ask(
+      (done) => this.client.getattr(fid, GETATTR_BASIC, done),
+      ({ attributes: { size, dataVersion, valid } }) => {
+        span = { start: dataVersion - size, end: dataVersion, valid };
+      },
+    );
+    return why === "" ? span : why;
   }
 
   qid(path: string): Found {
@@ -254,7 +275,9 @@ export class Hive {
   readonly clock = new ManualClock();
   readonly queen = new Commands();
   readonly control = new Commands();
-  readonly yields = new Commands();
+  /** Milliseconds for which workers wait, by the order in which they began to; it wakes nobody. */
+  readonly yields: number[] = [];
+  readonly alarm = { set: (ms: number) => void this.yields.push(ms), clear: () => undefined };
   readonly namespace: Namespace;
   leased = true;
   status = "state=running\n";
@@ -275,7 +298,7 @@ export class Hive {
     const worker = this.namespace.workers.add({
       status: () => this.status,
       control: this.control,
-      yielded: this.yields,
+      alarm: this.alarm,
     });
     if (worker === undefined) throw new Error("no room for a worker");
     return worker.id;

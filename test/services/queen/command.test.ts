@@ -82,6 +82,7 @@ describe("queen command", () => {
 
   describe("whatever comes", () => {
     const count = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+    const beats = fc.integer({ min: 1, max: 0xffff_ffff });
     const budget = fc
       .record({ ttl_s: count, ops: count, ticks: count }, { requiredKeys: [] })
       .filter((fields) => Object.keys(fields).length > 0);
@@ -94,7 +95,7 @@ describe("queen command", () => {
       .filter((text) => Buffer.byteLength(text) <= 255);
     const byte = fc.integer({ min: 1, max: 255 });
     const command = fc.oneof(
-      fc.record({ spawn: fc.constant("heartbeat"), ticks: count, budget, priority }, { requiredKeys: ["spawn"] }),
+      fc.record({ spawn: fc.constant("heartbeat"), ticks: beats, budget, priority }, { requiredKeys: ["spawn"] }),
       fc.record(
         {
           spawn: fc.constant("gpu"),

@@ -13,6 +13,7 @@ export const EXAMPLES = [
 
 const CHOICE = "a command has exactly one of spawn, kill, bind, mount, set_budget and budget";
 const COUNT = "a whole number from 1 to 9007199254740991";
+const BEATS = "a whole number from 1 to 4294967295";
 const ONE_OF = "at least one of ttl_s, ops and ticks";
 const WORKER = "a worker's id like worker-7";
 const PATH = "an absolute path of at most 8 names and 255 bytes, without control characters and empty, . or .. names";
@@ -82,14 +83,14 @@ export const MISTAKES: readonly (readonly [line: string, pointer: string, senten
   ['{"spawn":"heartbeat","tick":1}', "/tick", "/tick is no field of this command."],
   ['{"spawn":"heartbeat","lease":{}}', "/lease", "/lease is no field of this command."],
   ['{"spawn":"heartbeat","constructor":1}', "/constructor", "/constructor is no field of this command."],
-  ['{"spawn":"heartbeat","ticks":0}', "/ticks", `/ticks must be ${COUNT}, not 0.`],
-  ['{"spawn":"heartbeat","ticks":-1}', "/ticks", `/ticks must be ${COUNT}, not -1.`],
-  ['{"spawn":"heartbeat","ticks":1.5}', "/ticks", `/ticks must be ${COUNT}, not 1.5.`],
-  ['{"spawn":"heartbeat","ticks":"1"}', "/ticks", `/ticks must be ${COUNT}, not "1".`],
-  ['{"spawn":"heartbeat","ticks":true}', "/ticks", `/ticks must be ${COUNT}, not true.`],
-  ['{"spawn":"heartbeat","ticks":null}', "/ticks", `/ticks must be ${COUNT}, not null.`],
-  ['{"spawn":"heartbeat","ticks":9007199254740992}', "/ticks", `/ticks must be ${COUNT}, not 9007199254740992.`],
-  ['{"spawn":"heartbeat","ticks":1e999}', "/ticks", `/ticks must be ${COUNT}, not Infinity.`],
+  ['{"spawn":"heartbeat","ticks":0}', "/ticks", `/ticks must be ${BEATS}, not 0.`],
+  ['{"spawn":"heartbeat","ticks":-1}', "/ticks", `/ticks must be ${BEATS}, not -1.`],
+  ['{"spawn":"heartbeat","ticks":1.5}', "/ticks", `/ticks must be ${BEATS}, not 1.5.`],
+  ['{"spawn":"heartbeat","ticks":"1"}', "/ticks", `/ticks must be ${BEATS}, not "1".`],
+  ['{"spawn":"heartbeat","ticks":true}', "/ticks", `/ticks must be ${BEATS}, not true.`],
+  ['{"spawn":"heartbeat","ticks":null}', "/ticks", `/ticks must be ${BEATS}, not null.`],
+  ['{"spawn":"heartbeat","ticks":4294967296}', "/ticks", `/ticks must be ${BEATS}, not 4294967296.`],
+  ['{"spawn":"heartbeat","ticks":1e999}', "/ticks", `/ticks must be ${BEATS}, not Infinity.`],
   [
     '{"spawn":"heartbeat","priority":"system"}',
     "/priority",

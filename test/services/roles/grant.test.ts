@@ -71,4 +71,14 @@ describe("Grant", () => {
     expect(operator.decide("append", ["queen", "ctl"], NONE)).to.equal("granted");
     expect(operator.account.check(2 ** 53)).to.equal(undefined);
   });
+
+  it("knows what it may for good: what no lease, and nothing outside its scopes, takes part in", () => {
+    const worker = grant({ role: "worker-gpu", subject: "worker-1" });
+    expect(worker.always("read", ["proc", "boot"])).to.equal(true);
+    expect(worker.always("append", ["worker", "self", "telemetry"])).to.equal(true);
+    expect(worker.always("read", ["gpu", "GPU-0", "info"])).to.equal(false);
+    const scoped = grant({ role: "observer", scopes: [{ path: "/log", verb: "read", ratePerSecond: 0 }] });
+    expect([scoped.always("read", ["log", "queen.log"]), scoped.narrowed]).to.deep.equal([true, true]);
+    expect([scoped.always("read", ["proc", "boot"]), worker.narrowed]).to.deep.equal([false, false]);
+  });
 });

@@ -18,6 +18,7 @@ describe("Outbox", () => {
     const step = fc.oneof(
       fc.record({ put: fc.array(fc.uint8Array({ maxLength: 1500 }), { maxLength: 4 }), keep: fc.boolean() }),
       fc.record({ drop: fc.integer({ min: 0, max: 9000 }) }),
+      fc.record({ room: fc.uint8Array({ maxLength: 1500 }) }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -26,6 +27,14 @@ describe("Outbox", () => {
         for (const s of steps) {
           if ("drop" in s) {
             expect(drain(out, s.drop)).to.deep.equal(model.splice(0, s.drop));
+            continue;
+          }
+          if ("room" in s) {
+            const at = out.room(s.room.length);
+            if (at < 0) continue;
+            out.bytes.set(s.room, at);
+            out.add(s.room.length);
+            model = model.concat([...s.room]);
             continue;
           }
           const frame: number[] = [];
@@ -48,6 +57,22 @@ describe("Outbox", () => {
         expect(drain(out, Infinity)).to.deep.equal(model);
       }),
     );
+  });
+
+  it("has room in a row up to its end, beside what is held, and none within an open frame", () => {
+    const out = new Outbox(nodeBytes, 100000);
+    expect([out.room(4096), out.room(4097)]).to.deep.equal([0, -1]);
+    out.add(4000);
+    expect([out.room(96), out.room(97)]).to.deep.equal([4000, -1]);
+    out.drop(3000);
+    expect(out.room(97)).to.equal(-1);
+    out.add(96);
+    expect([out.room(3000), out.room(3001)]).to.deep.equal([0, -1]);
+    out.add(3000);
+    expect([out.length, out.highWater, out.room(1)]).to.deep.equal([4096, 4096, -1]);
+    out.drop(100);
+    out.put(Uint8Array.of(1), 0, 1);
+    expect(out.room(1)).to.equal(-1);
   });
 
   it("is small before it is used, and again when it is empty", () => {

@@ -40,24 +40,17 @@ unsigned platform_phases(const struct platform_phase **list)
     return phase_count;
 }
 
-const char *platform_kernel_name(void)
-{
-    return "seL4 " STRING(CONFIG_SEL4_ARCH)
+const char platform_kernel_name[] = "seL4 " STRING(CONFIG_SEL4_ARCH)
 #ifdef CONFIG_DEBUG_BUILD
-           " debug"
+    " debug"
 #else
-           " release"
+    " release"
 #endif
 #ifdef CONFIG_KERNEL_MCS
-           " MCS"
+    " MCS"
 #endif
-           ", " STRING(CONFIG_TIMER_TICK_MS) " ms tick";
-}
-
-const char *platform_name(void)
-{
-    return STRING(CONFIG_ARM_PLAT);
-}
+    ", " STRING(CONFIG_TIMER_TICK_MS) " ms tick";
+const char platform_name[] = STRING(CONFIG_ARM_PLAT);
 
 uint64_t platform_ram_bytes(void)
 {

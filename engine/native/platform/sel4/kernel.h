@@ -12,6 +12,10 @@
 #define WINDOW 0x1000000000ul
 #define FRAMES_BASE (WINDOW + LARGE_BYTES)
 #define SCRATCH (FRAMES_BASE + PLATFORM_COMPONENTS * PLATFORM_FRAME_BYTES)
+/* Two large pages of DMA memory, then one to work on; at 16 MiB begins the heap. */
+#define DMA_BASE (WINDOW + 2 * LARGE_BYTES)
+#define DMA_BYTES (2 * LARGE_BYTES)
+#define LARGE_SCRATCH (DMA_BASE + DMA_BYTES)
 
 /* Badge of component id's endpoint; interrupt badges are the bits of platform_wait(). */
 #define BADGE_COMPONENT (1ul << 62)
@@ -23,6 +27,8 @@ extern seL4_CPtr root_endpoint;
 void objects_init(void);
 /* Reserves count neighbouring empty slots; 0 if there are none. */
 seL4_CPtr slots_take(unsigned count);
+/* The smallest power of two that is not less. */
+unsigned size_bits(seL4_Word count);
 /* An untyped of exactly 2^bits bytes; 0 if there is none. untyped_give() takes back one whose objects are gone. */
 seL4_CPtr untyped_take(unsigned bits);
 void untyped_give(seL4_CPtr untyped);
@@ -41,9 +47,10 @@ int interrupt_init(uint32_t timer_irq);
 unsigned interrupt_handlers(void);
 void interrupt_reset(void);
 
-/* ---- component.c ---- */
+/* ---- component.c, spawn.c ---- */
 int component_init(void);
-unsigned component_count(void);
+/* Live ones. */
+extern unsigned component_count;
 /* A message with a component's badge has been received. */
 void component_message(seL4_Word badge, seL4_MessageInfo_t info);
 bool component_waiting(void);

@@ -7,8 +7,6 @@
 #include "../elf.h"
 
 #define MMIO_BASE WINDOW
-#define DMA_BASE (WINDOW + 2 * LARGE_BYTES)
-#define DMA_BYTES (2 * LARGE_BYTES)
 #define HEAP_BASE (WINDOW + 0x1000000)
 #define HEAP_MAX 0x20000000ul
 
@@ -40,10 +38,8 @@ static int map_table(uint64_t at)
 /* Contiguous 2 MiB pages from one untyped. */
 static int map_large(seL4_Word at, size_t size, uint64_t *address)
 {
-    unsigned count = (unsigned)(size / LARGE_BYTES), bits = seL4_LargePageBits;
-    while ((1ul << bits) < size)
-        bits++;
-    seL4_CPtr untyped = untyped_take(bits), frames = slots_take(count);
+    unsigned count = (unsigned)(size / LARGE_BYTES);
+    seL4_CPtr untyped = untyped_take(size_bits(size)), frames = slots_take(count);
     if (!untyped || !frames ||
         seL4_Untyped_Retype(untyped, seL4_ARM_LargePageObject, 0, seL4_CapInitThreadCNode, 0, 0, frames, count))
         return PLATFORM_ENOMEM;

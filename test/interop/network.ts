@@ -1,27 +1,20 @@
 /**
- * `npm run test:interop`: the hive on seL4 against implementations that are not ours, over a tap device in a network
- * namespace of its own. Here the host kernel's ARP and ICMP; the same pings go to a bare C echo in the same root
- * task, so that the cost of the interpreter is a number.
+ * The hive on seL4 against the host kernel's ARP and ICMP, over a tap device in a network namespace of its own. The same
+ * pings go to a bare C echo in the same root task, so that the cost of the interpreter is a number.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
-import { Checks, ensure, Skipped } from "./lib/checks.ts";
-import { HiveProcess } from "./lib/hive-process.ts";
-import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
-import { inRepository } from "./lib/repository.ts";
-import { median, percentile } from "./lib/statistics.ts";
+import { type Checks, ensure, Skipped } from "../../scripts/lib/checks.ts";
+import { HiveProcess } from "../../scripts/lib/hive-process.ts";
+import { checkKernel } from "../../scripts/lib/kernel-config.ts";
+import { inRepository } from "../../scripts/lib/repository.ts";
+import { median, percentile } from "../../scripts/lib/statistics.ts";
 
 const hiveAddress = "10.0.2.15";
 const bootMs = 60_000;
 const pingIntervalSeconds = 0.002;
 /** 1500 bytes of IP packet less the headers of IPv4 and ICMP. */
 const largestPayload = 1472;
-
-interface InteropOptions {
-  readonly sel4?: string;
-  readonly count: number;
-}
 
 /** Why these checks cannot run here; `undefined` if they can. */
 function missing(prefix: string): string | undefined {
@@ -193,27 +186,14 @@ async function echoCheck(checks: Checks, namespace: Namespace, prefix: string, c
   }
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number from 1 on.");
-  return value;
-}
-
-async function main(): Promise<number> {
-  const program = new Command("interop")
-    .description("Checks a hive on seL4 against the host kernel's network.")
-    .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
-    .option("--count <n>", "pings of the long runs", positive, 10_000)
-    .parse();
-  const { sel4, count } = program.opts<InteropOptions>();
-  const prefix = kernelPrefix(sel4);
-  const checks = new Checks();
+/** @param count pings of the long runs */
+export async function networkChecks(checks: Checks, prefix: string, count: number): Promise<void> {
   const why = missing(prefix);
   if (why !== undefined) {
     await checks.run("ARP and ICMP over tap from the host kernel", () => {
       throw new Skipped(why);
     });
-    return checks.finish();
+    return;
   }
   const namespace = new Namespace();
   try {
@@ -226,12 +206,4 @@ async function main(): Promise<number> {
   } finally {
     namespace.remove();
   }
-  return checks.finish();
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(`interop: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
 }

@@ -1,0 +1,187 @@
+/**
+ * What may be set outside the command line: the keys of `cohsh.toml` and the variables `COHSH_*`, from one table. What is unknown
+ * or wrong is refused in one sentence that names the file and key or the variable; a secret's value is never shown.
+ */
+
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import { splitTicket } from "../services/roles/ticket.ts";
+import { TRANSPORTS, type TransportName } from "./transport.ts";
+
+export const NETWORKS = ["none", "user", "tap"] as const;
+export type Network = (typeof NETWORKS)[number];
+
+export interface Settings {
+  readonly transport?: TransportName;
+  readonly serial?: string;
+  /** Seconds. */
+  readonly timeout?: number;
+  readonly open_timeout?: number;
+  readonly follow?: boolean;
+  readonly history?: boolean;
+  readonly json?: boolean;
+  readonly log?: string;
+  readonly credentials?: string;
+  readonly sel4?: string;
+  readonly net?: Network;
+}
+
+export interface EnvironmentSettings extends Settings {
+  readonly token?: string;
+  readonly ticket?: string;
+}
+
+type Kind =
+  | { readonly kind: "word"; readonly words: readonly string[] }
+  | { readonly kind: "path" }
+  | { readonly kind: "seconds"; readonly least: number; readonly most: number }
+  | { readonly kind: "boolean" };
+
+export const TIMEOUT = { kind: "seconds", least: 0.1, most: 600 } as const;
+export const OPEN_TIMEOUT = { kind: "seconds", least: 1, most: 3600 } as const;
+
+const KEYS: Readonly<Record<keyof Settings, Kind>> = {
+  transport: { kind: "word", words: TRANSPORTS },
+  serial: { kind: "path" },
+  timeout: TIMEOUT,
+  open_timeout: OPEN_TIMEOUT,
+  follow: { kind: "boolean" },
+  history: { kind: "boolean" },
+  json: { kind: "boolean" },
+  log: { kind: "path" },
+  credentials: { kind: "path" },
+  sel4: { kind: "path" },
+  net: { kind: "word", words: NETWORKS },
+};
+
+const PREFIX = "COHSH_";
+/** Larger than any that somebody wrote. */
+const CONFIG_BYTES = 64 * 1024;
+
+/** Its place in the user's configuration directory (XDG Base Directory 0.8: a relative `XDG_CONFIG_HOME` is ignored). */
+export function configFile(env: NodeJS.ProcessEnv): string {
+  const config = env["XDG_CONFIG_HOME"];
+  const base = config !== undefined && isAbsolute(config) ? config : join(env["HOME"] ?? homedir(), ".config");
+  return join(base, "cohesix", "cohsh.toml");
+}
+
+/** The settings of a file, none if it is not there. Its relative paths count from its folder. @throws Error with one sentence */
+export function readConfig(file: string): Settings {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return {};
+    throw new Error(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  if (text.length > CONFIG_BYTES) throw new Error(`${file} is longer than ${CONFIG_BYTES} bytes.`);
+  const settings: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(parseToml(file, text))) {
+    const kind = kindOf(key);
+    if (kind === undefined)
+      throw new Error(`${file}: ${key} is no key of cohsh.toml; ${listed(Object.keys(KEYS))} are.`);
+    if (!fits(kind, value)) throw new Error(`${file}: ${key} must be ${wanted(kind)}, not ${shown(value)}.`);
+    settings[key] = kind.kind === "path" ? resolve(dirname(file), String(value)) : value;
+  }
+  return settings;
+}
+
+/** The settings of the variables `COHSH_*`. @throws Error with one sentence */
+export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
+  const settings: Record<string, unknown> = {};
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(PREFIX) || text === undefined) continue;
+    if (name === `${PREFIX}TOKEN` || name === `${PREFIX}TICKET`) continue;
+    const key = name.slice(PREFIX.length).toLowerCase();
+    const kind = name === name.toUpperCase() ? kindOf(key) : undefined;
+    if (kind === undefined) {
+      const known = [...Object.keys(KEYS), "token", "ticket"].map((word) => PREFIX + word.toUpperCase());
+      throw new Error(`${name} is no variable of cohsh; ${listed(known)} are.`);
+    }
+    const value = fromText(kind, text);
+    if (!fits(kind, value)) throw new Error(`${name} must be ${wanted(kind)}, not ${shown(text)}.`);
+    settings[key] = value;
+  }
+  const { COHSH_TOKEN: token, COHSH_TICKET: ticket } = env;
+  if (token !== undefined && !/^[\x21-\x7e]{1,255}$/.test(token)) {
+    throw new Error("COHSH_TOKEN must be 1 to 255 visible ASCII characters.");
+  }
+  if (ticket !== undefined && splitTicket(ticket) === undefined) throw new Error("COHSH_TICKET is not a ticket.");
+  const transport = settings["transport"] === undefined ? undefined : env["COHSH_TRANSPORT"];
+  if (settings["serial"] !== undefined && transport !== undefined && transport !== "serial") {
+    throw new Error(`COHSH_SERIAL is for COHSH_TRANSPORT=serial, not ${transport}.`);
+  }
+  return { ...settings, ...(token === undefined ? {} : { token }), ...(ticket === undefined ? {} : { ticket }) };
+}
+
+/** A number of seconds that was typed; `NaN` if it is none within these bounds. */
+export function seconds(text: string, { least, most }: { readonly least: number; readonly most: number }): number {
+  const number = /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
+  return number >= least && number <= most ? number : NaN;
+}
+
+function parseToml(file: string, text: string): object {
+  try {
+    return parse(text, { unsafeKeyBehaviour: "throw" });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [why = "it is no TOML"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
+    throw new Error(`${file}: line ${error.line} is no TOML: ${why}.`, { cause: error });
+  }
+}
+
+function kindOf(key: string): Kind | undefined {
+  return Object.entries(KEYS).find(([name]) => name === key)?.[1];
+}
+
+function fits(kind: Kind, value: unknown): boolean {
+  switch (kind.kind) {
+    case "word":
+      return typeof value === "string" && kind.words.includes(value);
+    case "path":
+      return typeof value === "string" && value !== "" && !value.includes("\0");
+    case "seconds":
+      return typeof value === "number" && value >= kind.least && value <= kind.most;
+    case "boolean":
+      return typeof value === "boolean";
+  }
+}
+
+function fromText(kind: Kind, text: string): unknown {
+  switch (kind.kind) {
+    case "word":
+    case "path":
+      return text;
+    case "seconds":
+      return seconds(text, kind);
+    case "boolean":
+      return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : undefined;
+  }
+}
+
+function wanted(kind: Kind): string {
+  switch (kind.kind) {
+    case "word":
+      return `one of ${listed(kind.words)}`;
+    case "path":
+      return "a path";
+    case "seconds":
+      return `a number of seconds from ${kind.least} to ${kind.most}`;
+    case "boolean":
+      return "true or false";
+  }
+}
+
+function listed(words: readonly string[]): string {
+  return words.join(", ");
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

@@ -1,0 +1,67 @@
+/**
+ * Finds the credential for a login that was typed without one: a ticket or token from the environment, else from the hive's
+ * `credentials.json`, else a ticket minted from a role's secret. Where there is none, one sentence says why and what would
+ * help; no secret is ever part of it.
+ */
+
+import { needsSubject, type Role } from "../../services/roles/roles.ts";
+import { roleOfPayload, splitTicket } from "../../services/roles/ticket.ts";
+import type { Credentials } from "./credentials.ts";
+import { mintTicket, parseTicketOptions } from "./mint.ts";
+
+export type Found = { readonly credential: string } | { readonly missing: string };
+
+export interface KeyringOptions {
+  /** Of the environment; they go before the file's. */
+  readonly token?: string | undefined;
+  readonly ticket?: string | undefined;
+  /** The file's, read when first needed. @throws Error with one sentence */
+  readonly credentials: () => Credentials;
+  /** Unix time in milliseconds. */
+  readonly nowMs: () => number;
+}
+
+export class Keyring {
+  readonly #options: KeyringOptions;
+  #credentials: Credentials | undefined;
+
+  constructor(options: KeyringOptions) {
+    this.#options = options;
+  }
+
+  /** @param subject a ticket for whom to mint; `undefined`: any that is there will do */
+  find(role: Role, subject: string | undefined): Found {
+    try {
+      return subject === undefined ? this.#kept(role) : this.#minted(role, subject);
+    } catch (error) {
+      return { missing: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  #kept(role: Role): Found {
+    const { ticket, token } = this.#options;
+    if (ticket !== undefined && roleOfTicket(ticket) === role) return { credential: ticket };
+    if (role === "queen" && token !== undefined) return { credential: token };
+    const credentials = this.#read();
+    const kept = credentials.tickets[role];
+    if (kept !== undefined) return { credential: kept };
+    if (role === "queen") return { credential: credentials.token };
+    if (!needsSubject(role)) return this.#minted(role, undefined);
+    return { missing: `a ticket of ${role} must name whom it is for: attach ${role} subject=<name>.` };
+  }
+
+  #minted(role: Role, subject: string | undefined): Found {
+    return { credential: mintTicket(this.#read(), parseTicketOptions({ role, subject }, this.#options.nowMs())) };
+  }
+
+  #read(): Credentials {
+    this.#credentials ??= this.#options.credentials();
+    return this.#credentials;
+  }
+}
+
+/** The role that a ticket claims to be of; `undefined` if it is none. */
+function roleOfTicket(text: string): Role | undefined {
+  const parts = splitTicket(text);
+  return parts === undefined ? undefined : roleOfPayload(parts.payload);
+}

@@ -1,0 +1,96 @@
+/**
+ * Looks at a file from its end: for the newest lines that an acknowledgement has room for, and for where the last so many lines
+ * begin. It reads no more than it needs, and gives up where a ring overtakes it.
+ */
+import { type Refusal as Errno, STALE } from "../secure9p/refusal.ts";
+import { utf8Length } from "../secure9p/wire.ts";
+import type { TaskTools } from "./file-task.ts";
+import { shown } from "./line-buffer.ts";
+
+/** Most bytes of the detail of a `CAT`'s acknowledgement. */
+export const DETAIL_BYTES = 128;
+/** Where lines of clients are preferred, and what they look like: what `ECHO` wrote, and not what the hive says. */
+const QUEEN_LOG = "/log/queen.log";
+const CLIENT_LINE = /^\[ *\d+\.\d{6}\] client session=\d+ role=/;
+const NEWLINE = 0x0a;
+
+/** `from` is where to read on. With an error it is the oldest byte, and the detail holds no lines. */
+type Found = (error: Errno | undefined, detail: string, from: number) => void;
+
+export interface Extent {
+  readonly fid: number;
+  /** Where the fid's offset 0 and the end stand. */
+  readonly base: number;
+  readonly end: number;
+}
+
+export class LookBack {
+  readonly #tools: TaskTools;
+  readonly #extent: Extent;
+
+  constructor(tools: TaskTools, extent: Extent) {
+    this.#tools = tools;
+    this.#extent = extent;
+  }
+
+  /** What a `CAT` acknowledges with. A file that one read has whole is then in the buffer. */
+  newest(path: string, found: Found): void {
+    const { files, bytes, buffer } = this.#tools;
+    const { fid, base, end } = this.#extent;
+    if (end === Infinity || end === base) return found(undefined, detailOf(path, []), base);
+    const from = Math.max(base, end - files.iounit);
+    files.read(fid, from - base, end - from, ({ data }, error) => {
+      if (error !== undefined) return found(error, detailOf(path, []), base);
+      const lines = bytes.decode(data.bytes, data.start, data.length).split("\n");
+      if (lines.at(-1) === "") lines.pop();
+      if (from > base) {
+        // The first may be the end of a line.
+        lines.shift();
+        return found(undefined, detailOf(path, lines), base);
+      }
+      // What was all of it need not be read again.
+      buffer.add(data.bytes, data.start, data.length);
+      found(undefined, detailOf(path, lines), base + data.length);
+    });
+  }
+
+  /** Where the last `count` lines begin. */
+  lines(count: number, found: Found): void {
+    // The newline at the end of the last one is none between lines.
+    this.#before(this.#extent.end, count + 1, found);
+  }
+
+  #before(end: number, newlines: number, found: Found): void {
+    const { files } = this.#tools;
+    const { fid, base } = this.#extent;
+    if (end === Infinity || end <= base) return found(undefined, "", base);
+    const from = Math.max(base, end - files.iounit);
+    files.read(fid, from - base, end - from, ({ data }, error) => {
+      if (error !== undefined) return found(error, "", base);
+      // A file that shrank: nothing is known of it any more.
+      if (data.length < end - from) return found(STALE, "", base);
+      let left = newlines;
+      let at = data.start + data.length;
+      while (left > 0) {
+        at = data.bytes.lastIndexOf(NEWLINE, at - 1);
+        if (at < data.start) return this.#before(from, left, found);
+        if (--left > 0 && at === data.start) return this.#before(from, left, found);
+      }
+      found(undefined, "", from + (at - data.start) + 1);
+    });
+  }
+}
+
+/** The path, and as many of the newest lines as there is room for. */
+function detailOf(path: string, lines: readonly string[]): string {
+  const written = path === QUEEN_LOG ? lines.filter((line) => CLIENT_LINE.test(line)) : [];
+  const wanted = written.length > 0 ? written : lines;
+  const head = `path=${path} data=`;
+  let data = "";
+  for (let i = wanted.length - 1; i >= 0; i--) {
+    const more = i === wanted.length - 1 ? shown(wanted[i]!) : `${shown(wanted[i]!)}|${data}`;
+    if (utf8Length(head + more, DETAIL_BYTES) > DETAIL_BYTES) break;
+    data = more;
+  }
+  return head + data;
+}

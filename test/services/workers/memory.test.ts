@@ -1,0 +1,143 @@
+import { expect } from "chai";
+import { ASCII_BYTES, QuickJs } from "../support/quickjs.ts";
+
+/** A hive whose components are nothing but events; a worker's program runs until it waits, and is then forgotten. */
+const ROOT = `
+import { LAYOUT } from "./services/components/layout.ts";
+import { Supervisor } from "./services/components/supervisor.ts";
+import { Hive } from "./services/hive/hive.ts";
+import { HIVE_LIMITS } from "./services/hive/limits.ts";
+import { Timers } from "./services/pump/timers.ts";
+import { HeartbeatWorker } from "./services/workers/heartbeat.ts";
+import { WORKER_RULES } from "./services/workers/rules.ts";
+${ASCII_BYTES}
+const frame = new Uint8Array(16384);
+const replies = new Map();
+const states = new Map();
+let last = -1;
+let events = [];
+const components = {
+  spawn: () => (states.set(++last, "running"), last),
+  next: () => events.shift(),
+  reply(id, label, word) { replies.set(id, [label, word]); },
+  suspend() {}, resume() {},
+  destroy: (id) => void states.delete(id),
+  frame: () => frame,
+  info: () => ({ image: "", state: "running", bytes: 0, calls: 0, refused: 0 }),
+};
+const clock = { us: 0, nowUs: () => clock.us };
+const timers = new Timers(256);
+const log = { line() {} };
+const supervisor = new Supervisor({ components, log, clock, timers, layout: LAYOUT, policy: "destroy" });
+const secrets = { "worker-heartbeat": "a secret" };
+let drawn = 0;
+const hive = new Hive({
+  clock, timers, bytes, components, supervisor, bootLog: log, schemas: {},
+  wallClock: { unixSeconds: () => undefined },
+  random: { ready: true, fill: (into) => { into.fill(++drawn); return true; } },
+  credentials: { token: "", secrets },
+  limits: { ...HIVE_LIMITS, namespace: { logBytes: 65536 } },
+  workers: WORKER_RULES,
+});
+globalThis.spawn = (count) => {
+  for (let i = 0; i < count; i++) {
+    const spawned = hive.workers.spawn({ verb: "spawn", kind: "heartbeat", heartbeats: undefined, budget: {}, priority: "worker" });
+    if (spawned.worker === undefined) throw new Error("refused");
+    const worker = new HeartbeatWorker({ bytes, frame, args: [1, 0, 1000, 0] });
+    let answer = [0, 0];
+    while (answer !== undefined) {
+      const [label, word] = worker.step(...answer);
+      replies.delete(last);
+      events.push({ id: last, kind: "call", label, words: [word, 0, 0, 0] });
+      supervisor.raise();
+      supervisor.serve(16, clock.us);
+      answer = replies.get(last);
+    }
+  }
+  return hive.workers.size;
+};
+globalThis.fill = () => {
+  const record = new Uint8Array(1000).fill(65);
+  for (const { id } of hive.workers.list()) {
+    const { telemetry, trace, result } = hive.namespace.workers.find(id);
+    for (const ring of [telemetry, trace, result]) for (let i = 0; i < 100; i++) ring.append(record, 0, 1000);
+  }
+};
+globalThis.kill = () => {
+  for (const { id } of hive.workers.list()) hive.workers.kill({ worker: id });
+  events = [];
+  replies.clear();
+  return hive.workers.size;
+};
+`;
+
+/** A worker's program against the smallest root that answers it: Rwrite for every Twrite. */
+const WORKER = `
+import { HeartbeatWorker } from "./services/workers/heartbeat.ts";
+${ASCII_BYTES}
+const frame = new Uint8Array(16384);
+const worker = new HeartbeatWorker({ bytes, frame, args: [1, 0, 1000, 0] });
+const u32 = (at) => frame[at] | (frame[at + 1] << 8) | (frame[at + 2] << 16) | (frame[at + 3] << 24);
+const put = (bytes) => { frame.set(bytes); return bytes.length; };
+let call = worker.step(0, 0);
+call = worker.step(0x201, 1);
+globalThis.step = () => {
+  const [tag, tagHigh] = [frame[5], frame[6]];
+  let length = 0;
+  switch (frame[4]) {
+    case 100: length = put([21, 0, 0, 0, 101, 255, 255, 0, 8, 0, 0, 8, 0, 57, 80, 50, 48, 48, 48, 46, 76]); break;
+    case 104: length = put([20, 0, 0, 0, 105, tag, tagHigh, ...new Array(13).fill(0)]); break;
+    case 110: length = put([48, 0, 0, 0, 111, tag, tagHigh, 3, 0, ...new Array(39).fill(0)]); break;
+    case 12: length = put([24, 0, 0, 0, 13, tag, tagHigh, ...new Array(17).fill(0)]); break;
+    case 118: {
+      const count = u32(19);
+      length = put([11, 0, 0, 0, 119, tag, tagHigh, count, 0, 0, 0]);
+      break;
+    }
+    default: throw new Error("request " + frame[4]);
+  }
+  call = worker.step(0x202, length);
+};
+globalThis.steps = (count) => { for (let i = 0; i < count; i++) step(); };
+`;
+
+const KIB = 1024;
+
+describe("workers' memory, in QuickJS", () => {
+  it("in the root is small for each of 64 that live, and at most its rings when they are full", async function () {
+    this.timeout(120_000);
+    const vm = await QuickJs.load(ROOT);
+    try {
+      vm.run("spawn(1); kill()");
+      const before = vm.heapUsed;
+      expect(vm.run("spawn(64)")).to.equal(64);
+      const alive = (vm.heapUsed - before) / 64;
+      vm.run("fill()");
+      const full = (vm.heapUsed - before) / 64;
+      // 88 KiB of rings.
+      expect(alive, "KiB of one that has started").to.be.below(56 * KIB);
+      expect(full - alive).to.be.below(88 * KIB);
+      expect(64 * full, "all of them").to.be.below(9 * KIB * KIB);
+      expect(vm.run("kill()")).to.equal(0);
+      // What is left until cycles are collected is no ring.
+      const left = (vm.heapUsed - before) / 64;
+      expect(left, "left of one that has ended").to.be.below(32 * KIB);
+    } finally {
+      vm.dispose();
+    }
+  });
+
+  it("in its arena does not grow while it beats, and leaves most of it free", async function () {
+    this.timeout(60_000);
+    const vm = await QuickJs.load(WORKER);
+    try {
+      vm.run("steps(100)");
+      const before = vm.heapUsed;
+      vm.run("steps(20000)");
+      expect(vm.heapUsed - before).to.be.below(2 * KIB);
+      expect(vm.heapUsed).to.be.below(768 * KIB);
+    } finally {
+      vm.dispose();
+    }
+  });
+});
