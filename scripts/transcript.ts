@@ -13,6 +13,8 @@ import { SHELL_PROMPT } from "../cohsh/repl.ts";
 import { Shell } from "../cohsh/shell.ts";
 import { makeWay } from "../cohsh/transports/make.ts";
 import { PROMPT } from "../cohsh/transports/serial-lines.ts";
+import { readCredentials } from "../services/roles/credentials.ts";
+import { ensureCredentials } from "./lib/credentials.ts";
 import { writeIfChanged } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
 
@@ -22,6 +24,8 @@ const OPEN_MS = 300_000;
 const BOOTED = "pong: PONG 1";
 /** Back to the margin, and the line erased (ECMA-48 §8.3.41 EL). */
 const ERASED = "\r\x1b[K";
+/** What a console shows in the place of a credential. */
+const HIDDEN = "***";
 const ANSWER_MS = 10_000;
 
 const STARTED = ["start-sim", "start-qemu"] as const;
@@ -72,7 +76,13 @@ async function recordShell(transport: (typeof SHELLS)[number], text: string): Pr
 async function recordConsole(target: string, text: string): Promise<string> {
   const commands = text.split("\n").filter((shown) => shown.startsWith(PROMPT));
   const words = ["--target", target, "--expect", BOOTED, ...(target === "qemu" ? ["--port", "none"] : [])];
-  for (const command of commands) words.push("--send", command.slice(PROMPT.length));
+  const { token } = readCredentials(ensureCredentials());
+  // What the console shows of a credential stands for the operator's.
+  for (const command of commands)
+    words.push(
+      "--send",
+      command.slice(PROMPT.length).replace(HIDDEN, () => token),
+    );
   const running = promisify(execFile)(
     process.execPath,
     ["--import", "tsx", inRepository("scripts", "start.ts"), ...words],

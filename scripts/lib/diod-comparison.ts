@@ -22,6 +22,9 @@ const boot = "subsystem net up at 104.512 ms, link up, 10.0.2.15/24\n".repeat(11
 /** What the comparison promises where there is enough to do: that many times the operations of diod as it comes. */
 const promised = 2;
 
+/** How many slices each load is asked before anything counts. */
+const WARM_SLICES = 6;
+
 export interface ComparisonOptions {
   /** Milliseconds that a server is asked before it is the next one's turn, and turns of each. */
   readonly sliceMs: number;
@@ -126,8 +129,8 @@ export async function compareWithDiod(options: ComparisonOptions): Promise<Figur
   const opened: NinePLoad[] = [];
   try {
     for (const server of running) opened.push(await server.open());
-    // Everybody warms up: the client is compiled by what it does, and so is our server.
-    for (const load of opened) for (const { work } of loads) await load.run(work, lanes, sliceMs);
+    // Everybody warms up: the client is compiled by what it does, and so is our server, which takes a few seconds' work.
+    for (const load of opened) for (const { work } of loads) await load.run(work, lanes, WARM_SLICES * sliceMs);
     const figures: Figure[] = [];
     for (const load of loads) {
       let best = await measure(opened, load, sliceMs, turns);

@@ -1,7 +1,7 @@
 /**
  * Which worker runs: at most one at a time, those of the band `control` before those of `worker`, within a band in turn for
  * 10 ms each. What a worker ran is charged to it by the clock and not by how punctual timers are: every quantum of the clock in
- * which it ran counts once. One that runs 100 quanta without making a call is stuck. Nothing here allocates once a task is there.
+ * which it ran counts once. One that runs 100 quanta without making a call (1,000 before its first) is stuck. Nothing here allocates once a task is there.
  */
 import type { Clock, Components } from "../ports/index.ts";
 import { HeldTimer } from "../pump/held-timer.ts";
@@ -10,6 +10,9 @@ import type { TimerPort } from "../pump/timers.ts";
 /** Bands in the order in which they are served. The hive's own work, the band `system`, comes before them all. */
 export const BANDS = ["control", "worker"] as const;
 export type Band = (typeof BANDS)[number];
+
+/** How many times as long as any other step the first one may take: a busy simulator needs a while to make an instance. */
+const STARTING = 10;
 
 /** Whose task it is. Neither may remove the task before it returns. */
 export interface TaskOwner {
@@ -46,6 +49,8 @@ export class Task {
   usedUs = 0;
   /** Quanta charged since its last call. */
   stepTicks = 0;
+  /** Whether it has made a call; before its first one it loads its program. */
+  started = false;
   /** The last quantum of the clock that it was charged for. */
   charged = -1;
   /** Its neighbours in the queue of its band. */
@@ -134,6 +139,7 @@ export class Scheduler {
     task.state = "calling";
     task.usedUs = 0;
     task.stepTicks = 0;
+    task.started = true;
     this.#dispatch();
   }
 
@@ -230,7 +236,7 @@ export class Scheduler {
     const { quantumUs, stuckQuanta, clock } = this.#options;
     if (task === undefined) return;
     this.#charge();
-    if (task.stepTicks >= stuckQuanta) {
+    if (task.stepTicks >= (task.started ? stuckQuanta : STARTING * stuckQuanta)) {
       this.#stop(task);
       task.state = "stuck";
       this.counters.stuck++;

@@ -3,10 +3,12 @@
  * a test. The same bundle boots in QEMU with `npm run image -- --bundle test/compliance/bundle/main.ts
  * --worker test/compliance/bundle/worker.ts`.
  */
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { createCredentials } from "../../cohsh/tickets/credentials.ts";
 import { loadHive } from "../../engine/sim/hive.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { buildVmBundle } from "../../scripts/lib/vm-bundle.ts";
@@ -32,6 +34,7 @@ async function runSuite(outDir: string, clock: "real" | "virtual"): Promise<Repo
   const { machine } = loadHive({
     outDir,
     manifest: { file: MANIFEST },
+    credentials: JSON.stringify(createCredentials(randomBytes)),
     clock,
     onLog: (text) => {
       transcript += text;

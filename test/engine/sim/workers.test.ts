@@ -2,10 +2,12 @@
  * Workers in the simulator by themselves: what 64 of them cost the Node process, and that a thousand leave nothing. What
  * they do and how they end is held by the compliance suite.
  */
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { ComponentTable } from "../../../engine/sim/components.ts";
 import { bundleOf, workerImage } from "../../../engine/sim/components/worker.ts";
 import { loadHive } from "../../../engine/sim/hive.ts";
@@ -74,6 +76,7 @@ describe("workers of the simulator", function () {
     const { machine } = loadHive({
       outDir,
       manifest: { file: manifest },
+      credentials: JSON.stringify(createCredentials(randomBytes)),
       clock: "virtual",
       onLog: (text) => {
         log += text;

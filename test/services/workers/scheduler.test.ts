@@ -97,18 +97,29 @@ describe("scheduler", () => {
 
   it("calls one stuck that runs 100 quanta without a call, and lets the others go on", () => {
     const machine = new Machine();
-    const hung = machine.add("hung", "worker", busy);
+    let planned = 0;
+    const hung = machine.add("hung", "worker", () => (planned++ === 0 ? [10 * MS, 0] : [Infinity, 0]));
     const good = machine.add("good", "worker", beats(MS, 99 * MS));
-    machine.pass(900 * MS);
+    machine.pass(910 * MS);
     expect(hung.isStuck).to.equal(false);
     machine.pass(300 * MS);
-    expect([hung.isStuck, hung.suspended, hung.ticks]).to.deep.equal([true, true, 100]);
+    expect([hung.isStuck, hung.suspended, hung.ticks]).to.deep.equal([true, true, 101]);
     const { steps } = good;
     machine.pass(SECOND);
     expect(good.steps - steps).to.equal(10);
     expect(good.isStuck).to.equal(false);
     machine.remove(hung);
     expect(machine.scheduler.counters.stuck).to.equal(1);
+  });
+
+  it("gives one that loads its program ten times as long for its first call", () => {
+    const machine = new Machine();
+    const slow = machine.add("slow", "worker", beats(9 * SECOND, 0));
+    const never = machine.add("never", "worker", busy);
+    machine.pass(17 * SECOND);
+    expect([slow.isStuck, never.isStuck]).to.deep.equal([false, false]);
+    machine.pass(4 * SECOND);
+    expect([slow.steps > 0, never.isStuck]).to.deep.equal([true, true]);
   });
 
   it("does not call one stuck that only waits long for its turn, or works long by many calls", () => {
