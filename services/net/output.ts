@@ -46,6 +46,11 @@ export class Output {
     emitIpv4Template(this.template, ETHERNET_HEADER, own.address);
   }
 
+  /** Our own address. */
+  get address(): number {
+    return this.own.address;
+  }
+
   /**
    * Start a packet: true, and then up to {@link payloadMax} bytes can be written from `payload` in `tx`, and {@link send}
    * ends it. False if it cannot be sent now: the reason is counted, and if it is the next hop's address, that is asked for.
