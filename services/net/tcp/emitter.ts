@@ -27,6 +27,7 @@ import {
 import type { ControlBlock } from "./control-block.ts";
 import type { Core } from "./core.ts";
 import { before, distance } from "./sequence.ts";
+import type { TimeWait } from "./time-wait.ts";
 
 /** With timestamps, three ranges fit. */
 const SACK_WITH_TIMESTAMPS = 3;
@@ -132,6 +133,25 @@ export class Emitter {
 
   /** A segment without options back to where another came from, for what has no connection. */
   bare(packet: Packet, ports: number, sequence: number, acknowledgement: number, flags: number): boolean {
+    return this.#reply(packet, ports, sequence, acknowledgement, flags, false, 0, 0);
+  }
+
+  /** The acknowledgement for TIME-WAIT, with timestamps if they were agreed on: without them it would be dropped. */
+  late(packet: Packet, ports: number, entry: TimeWait): boolean {
+    const { sequence, acknowledgement, stamped, stampOffset, recent } = entry;
+    return this.#reply(packet, ports, sequence, acknowledgement, ACK, stamped, stampOffset, recent);
+  }
+
+  #reply(
+    packet: Packet,
+    ports: number,
+    sequence: number,
+    acknowledgement: number,
+    flags: number,
+    stamped: boolean,
+    stampOffset: number,
+    echo: number,
+  ): boolean {
     const core = this.#core;
     const output = core.output;
     if (!output.reply(PROTOCOL_TCP, packet)) {
@@ -139,9 +159,12 @@ export class Emitter {
       return false;
     }
     const at = output.payload;
-    emitTcpHeader(output.tx, at, swap(ports), sequence, acknowledgement, TCP_HEADER, flags, 0);
-    completeTcp(output.tx, at, TCP_HEADER, output.address, packet.source, core.bytes);
-    output.send(TCP_HEADER);
+    const tx = output.tx;
+    const header = stamped ? TCP_HEADER + TIMESTAMPS_LENGTH : TCP_HEADER;
+    if (stamped) emitTimestamps(tx, at + TCP_HEADER, core.stampAt(core.nowUs, stampOffset), echo);
+    emitTcpHeader(tx, at, swap(ports), sequence, acknowledgement, header, flags, 0);
+    completeTcp(tx, at, header, output.address, packet.source, core.bytes);
+    output.send(header);
     core.counters.sent.segments++;
     if ((flags & RST) !== 0) core.counters.sent.resets++;
     return true;

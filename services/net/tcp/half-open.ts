@@ -9,6 +9,7 @@ import type { Emitter, SynFields } from "./emitter.ts";
 import type { Packet } from "../packet.ts";
 import { RTO_INITIAL_US } from "./rtt.ts";
 import { scaleOf } from "./sender.ts";
+import { distance } from "./sequence.ts";
 import { TupleTable } from "./tuple-table.ts";
 
 /** Times that a SYN-ACK is sent again: after 1, 3 and 7 seconds; after 15 the handshake is given up. */
@@ -133,9 +134,15 @@ export class HalfOpen {
     return this.#listener[slot]!;
   }
 
-  /** Whether a segment's numbers are those that end the handshake. */
-  completes(slot: number, sequence: number, acknowledgement: number): boolean {
-    return sequence === ((this.#irs[slot]! + 1) | 0) && acknowledgement === ((this.#iss[slot]! + 1) | 0);
+  /** Whether a segment acknowledges our SYN. */
+  acknowledges(slot: number, acknowledgement: number): boolean {
+    return acknowledgement === ((this.#iss[slot]! + 1) | 0);
+  }
+
+  /** Whether a segment lies in the window that we offered: the one that ends the handshake may be overtaken by data. */
+  inside(slot: number, sequence: number): boolean {
+    const offset = distance((this.#irs[slot]! + 1) | 0, sequence);
+    return offset >= 0 && offset < this.#core.settings.receiveBytes;
   }
 
   /** Whether a reset is the peer's. */

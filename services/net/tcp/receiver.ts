@@ -138,6 +138,10 @@ export class Receiver {
     const { taken, dropped } = core.counters;
     const { flags, sequence } = segment;
     if (!this.#timely(tcb, segment)) return;
+    if (tcb.state === SYN_RECEIVED && (flags & (SYN | RST)) === SYN && sequence === ((tcb.rcvNxt - 1) | 0)) {
+      this.#crossed(tcb, segment);
+      return;
+    }
     const room = tcb.receive.free;
     const span = segment.length + ((flags & FIN) !== 0 ? 1 : 0);
     // RFC 9293 §3.4's test. What begins exactly where we are is looked at even if the window is shut.
@@ -146,10 +150,7 @@ export class Receiver {
     if (!inside) {
       dropped.outOfWindow++;
       if ((flags & RST) !== 0) return;
-      if (tcb.state === SYN_RECEIVED && (flags & SYN) !== 0) {
-        tcb.force = true;
-        core.wake(tcb);
-      } else if (segment.length > 0) this.#repeat(tcb, segment);
+      if (segment.length > 0) this.#repeat(tcb, segment);
       else this.#challenge(tcb);
       return;
     }
@@ -198,6 +199,19 @@ export class Receiver {
     this.#acknowledgement(tcb, segment, ack);
     if (span > 0) this.#data(tcb, packet, segment, offset, room);
     if (tcb.finAcked || tcb.finSeen) this.#finished(tcb);
+  }
+
+  /** Both asked at once, and the peer's SYN comes again: with what acknowledges ours, or because our answer was lost. */
+  #crossed(tcb: ControlBlock, segment: Segment): void {
+    const core = this.#core;
+    core.counters.taken.handshake++;
+    if ((segment.flags & ACK) !== 0 && segment.acknowledgement === tcb.nxt) {
+      this.establish(tcb);
+      tcb.ackDue = true;
+    } else if (core.mayChallenge(tcb)) {
+      tcb.force = true;
+      core.wake(tcb);
+    }
   }
 
   /** RFC 7323 §5.3: whether a segment is not an old one of an earlier lap. */
@@ -286,10 +300,12 @@ export class Receiver {
       tcb.finSeen = true;
       tcb.peerFin = (sequence + length) | 0;
     }
-    if (length > 0) this.#take(tcb, packet, segment, sequence, start, length, offset);
+    const urgent = length > 0 && this.#take(tcb, packet, segment, sequence, start, length, offset);
     if (tcb.finSeen && tcb.rcvNxt === tcb.peerFin) this.#peerFinished(tcb);
+    if (urgent && !this.#emitter.acknowledge(tcb)) tcb.ackDue = true;
   }
 
+  /** @returns whether the peer has to know at once. */
   #take(
     tcb: ControlBlock,
     packet: Packet,
@@ -298,7 +314,7 @@ export class Receiver {
     start: number,
     length: number,
     offset: number,
-  ): void {
+  ): boolean {
     const core = this.#core;
     const buffer = tcb.receive;
     const gaps = buffer.ranges;
@@ -313,8 +329,7 @@ export class Receiver {
     tcb.unacked += length;
     // RFC 5681 §4.2: at once while there is a gap, and for every second full segment.
     if (gaps > 0 || grown <= 0 || tcb.unacked >= 2 * this.#emitter.ownMss - 2 * TIMESTAMPS_LENGTH) {
-      if (!this.#emitter.acknowledge(tcb)) tcb.ackDue = true;
-      return;
+      return true;
     }
     // The peer has nothing more to send, or its window is so small that it waits: this turn's answer takes it along.
     if ((segment.flags & PSH) !== 0 || 4 * tcb.unacked >= buffer.capacity) tcb.ackDue = true;
@@ -322,6 +337,7 @@ export class Receiver {
       tcb.ackUs = core.nowUs + core.settings.delayedAckUs;
       core.due(tcb.ackUs);
     }
+    return false;
   }
 
   /** All that the peer had to say has come. */

@@ -264,10 +264,7 @@ export class Tcp implements ProtocolHandler {
             : this.#timeWait.segment(old, (flags & FIN) !== 0);
       if (call !== ANEW) {
         taken.timeWait++;
-        if (call === ANSWER) {
-          const { sequence, acknowledgement } = this.#timeWait;
-          this.#emitter.bare(packet, ports, sequence, acknowledgement, ACK);
-        }
+        if (call === ANSWER) this.#emitter.late(packet, ports, this.#timeWait);
         return;
       }
     }
@@ -312,7 +309,11 @@ export class Tcp implements ProtocolHandler {
       dropped.flags++;
       return;
     }
-    if (!halfOpen.completes(half, sequence, acknowledgement)) {
+    if (!halfOpen.inside(half, sequence)) {
+      dropped.outOfWindow++;
+      return;
+    }
+    if (!halfOpen.acknowledges(half, acknowledgement)) {
       dropped.acknowledgement++;
       this.#emitter.refuse(packet, 0);
       return;

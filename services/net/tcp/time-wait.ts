@@ -21,6 +21,10 @@ export class TimeWait {
   /** Of the entry that was found last: what an answer has to say. */
   sequence = 0;
   acknowledgement = 0;
+  stamped = false;
+  stampOffset = 0;
+  recent = 0;
+  /** Entries in use. */
   size = 0;
   readonly #core: Core;
   readonly #table: TupleTable;
@@ -29,6 +33,7 @@ export class TimeWait {
   readonly #rcvNxt: Int32Array;
   readonly #recent: Int32Array;
   readonly #stamped: Uint8Array;
+  readonly #stampOffset: Int32Array;
   readonly #untilUs: Float64Array;
   readonly #answeredUs: Float64Array;
   /** No entry ends before. */
@@ -43,6 +48,7 @@ export class TimeWait {
     this.#rcvNxt = new Int32Array(capacity);
     this.#recent = new Int32Array(capacity);
     this.#stamped = new Uint8Array(capacity);
+    this.#stampOffset = new Int32Array(capacity);
     this.#untilUs = new Float64Array(capacity);
     this.#answeredUs = new Float64Array(capacity);
   }
@@ -68,6 +74,7 @@ export class TimeWait {
     this.#rcvNxt[slot] = tcb.rcvNxt;
     this.#recent[slot] = tcb.recent;
     this.#stamped[slot] = tcb.timestamps ? 1 : 0;
+    this.#stampOffset[slot] = tcb.stampOffset;
     this.#untilUs[slot] = core.nowUs + core.settings.timeWaitUs;
     this.#answeredUs[slot] = -Infinity;
     this.#table.insert(slot, tcb.remoteAddress, tcb.ports);
@@ -86,6 +93,9 @@ export class TimeWait {
     this.#answeredUs[slot] = core.nowUs;
     this.sequence = this.#nxt[slot]!;
     this.acknowledgement = this.#rcvNxt[slot]!;
+    this.stamped = this.#stamped[slot] !== 0;
+    this.stampOffset = this.#stampOffset[slot]!;
+    this.recent = this.#recent[slot]!;
     return ANSWER;
   }
 

@@ -147,7 +147,14 @@ export class TcpRig extends Rig {
 
   serve(): void {
     while (this.tcp.service(64) === 64);
-    this.net.poll(0);
+    const { sent } = this.port;
+    // The peer answers when it is asked for its address.
+    const asked = sent.slice(this.#taken).some((frame) => frame[12] === 8 && frame[13] === 6 && frame[21] === 1);
+    if (asked && this.port.incoming.length === 0) {
+      this.port.incoming.push(ethernet(OWN_MAC, PEER_MAC, 0x0806, arpPacket(2, PEER_MAC, PEER_IP, OWN_MAC, OWN_IP)));
+      this.net.poll(1);
+      while (this.tcp.service(64) === 64);
+    }
   }
 
   /** Let time pass, and do what is due on the way. @returns what was sent. */
@@ -266,6 +273,7 @@ export function socketEstablished(settings: Partial<TcpSettings> = {}, syn: Fiel
   const rig = new TcpRig(settings);
   expect(rig.peer({ flags: "S", seq: 0, ...syn }).length).to.equal(1);
   if (syn.stamps !== undefined) rig.stamps = true;
+  rig.clock.us += 50_000;
   rig.peer({ ack: 1 });
   rig.socket = rig.listener.accept();
   expect(rig.socket?.state).to.equal("established");

@@ -66,6 +66,18 @@ describe("TCP, passive open", () => {
     rig.balanced();
   });
 
+  it("is finished by data that overtook the acknowledgement, but not by data outside the window", () => {
+    const rig = socketListen();
+    rig.peer({ flags: "S", seq: 0 });
+    expect(rig.peer({ seq: 1 + OURS, ack: 1, data: [9] })).to.deep.equal([]);
+    expect(rig.listener.pending).to.equal(0);
+    rig.peer({ seq: 3, ack: 1, data: [3] });
+    rig.peer({ seq: 1, ack: 1, data: [1, 2] });
+    rig.socket = rig.listener.accept();
+    expect(rig.read()).to.deep.equal([1, 2, 3]);
+    rig.balanced();
+  });
+
   it("repeats its answer for a repeated SYN, with the same number", () => {
     const rig = socketListen();
     const first = rig.peer({ flags: "S", seq: 0 });
@@ -251,8 +263,13 @@ describe("TCP, active open", () => {
       mss: 1460,
     });
     expect(rig.socket?.state).to.equal("syn-received");
-    expect(rig.peer({ flags: "S", seq: 0, ack: 1 }).length, "the peer's answer repeats its SYN").to.equal(1);
-    rig.peer({ ack: 1 });
+    expect(
+      rig.peer({ flags: "S", seq: 0 }).map(({ flags }) => flags),
+      "the peer's SYN again",
+    ).to.deep.equal(["S"]);
+    expect(rig.peer({ flags: "S", seq: 0, ack: 1 }), "the peer's answer repeats its SYN").to.deep.equal([
+      { seq: 1, ack: 1, flags: "", window: OURS, length: 0 },
+    ]);
     expect(rig.socket?.state).to.equal("established");
     rig.balanced();
   });
@@ -417,6 +434,16 @@ describe("TCP, TIME-WAIT", () => {
     rig.wait(1_000_001);
     expect(rig.tcp.timeWait).to.equal(0);
     rig.balanced();
+  });
+
+  it("answers with timestamps if they were agreed on, or the peer would not listen", () => {
+    const rig = socketModern();
+    rig.socket?.close();
+    rig.serve();
+    rig.peer({ ack: 2, flags: "F" });
+    rig.sent();
+    rig.peerStamp += 7;
+    expect(rig.peer({ ack: 2, flags: "F" })[0]?.stamps?.[1]).to.equal(rig.peerStamp - 7);
   });
 
   it("is not ended by a reset (RFC 1337)", () => {
