@@ -243,6 +243,6 @@ function acknowledged(tcb: ControlBlock): void {
 }
 
 /** The ports of the other direction. */
-function swap(ports: number): number {
+export function swap(ports: number): number {
   return (ports << 16) | (ports >>> 16);
 }

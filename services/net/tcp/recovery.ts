@@ -4,7 +4,9 @@
  * control's. Peers with SACK are followed by time (RACK), others by counting duplicate acknowledgements (NewReno).
  */
 import { createSample } from "./congestion.ts";
-import { type ControlBlock, FAST, OPEN, TIMEOUT } from "./control-block.ts";
+import { IPV4_HEADER } from "../wire/ipv4.ts";
+import { TCP_HEADER, TIMESTAMPS_LENGTH } from "../wire/tcp.ts";
+import { type ControlBlock, ESTABLISHED, FAST, OPEN, TIMEOUT } from "./control-block.ts";
 import type { Core } from "./core.ts";
 import { LIMITED, LOST, RESENT, SACKED, WITH_FIN } from "./segments.ts";
 import { before, distance, notAfter } from "./sequence.ts";
@@ -13,6 +15,8 @@ import { before, distance, notAfter } from "./sequence.ts";
 const DUP_THRESHOLD = 3;
 /** How long a peer may delay the acknowledgement of a lone segment (RFC 8985 §7.2). */
 const PEER_DELAY_US = 200_000;
+/** Linux's least path MTU; a forged error must not make us send crumbs. */
+const MTU_MIN = 552;
 
 const PHASES = ["no", "fast", "timeout"] as const;
 
@@ -158,8 +162,20 @@ export class Recovery {
     this.arm(tcb);
   }
 
-  /** Everything on its way is given up, in pieces of at most `mss`: the path takes no larger ones any more. */
-  resegment(tcb: ControlBlock, mss: number): boolean {
+  /**
+   * The path takes no packets larger than `mtu` (RFC 1191), which is believed down to {@link MTU_MIN}.
+   * @returns whether that is news.
+   */
+  shrink(tcb: ControlBlock, mtu: number): boolean {
+    const mss = Math.max(mtu, MTU_MIN) - IPV4_HEADER - TCP_HEADER - (tcb.timestamps ? TIMESTAMPS_LENGTH : 0);
+    if (tcb.state < ESTABLISHED || mss >= tcb.mss || !this.#resegment(tcb, mss)) return false;
+    tcb.mss = mss;
+    this.#core.wake(tcb);
+    return true;
+  }
+
+  /** Everything on its way is given up, in pieces of at most `mss`. */
+  #resegment(tcb: ControlBlock, mss: number): boolean {
     const segments = tcb.segments;
     const total = distance(tcb.una, tcb.nxt);
     if (Math.ceil(total / mss) > segments.capacity) return false;

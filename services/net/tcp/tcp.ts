@@ -10,6 +10,7 @@ import type { NetCounters } from "../counters.ts";
 import type { Interface } from "../interface.ts";
 import { HANDLED, type Packet, type ProtocolHandler, REFUSED, type Verdict } from "../packet.ts";
 import { getI32, getU16 } from "../wire/bytes.ts";
+import { UNREACHABLE_PORT, UNREACHABLE_PROTOCOL, UNREACHABLE_TOO_BIG } from "../wire/icmp.ts";
 import { PROTOCOL_TCP } from "../wire/ipv4.ts";
 import {
   ACK,
@@ -25,16 +26,17 @@ import {
   TCP_SEQUENCE,
   TCP_WINDOW,
 } from "../wire/tcp.ts";
-import { type ControlBlock, SYN_SENT } from "./control-block.ts";
+import { type ControlBlock, ESTABLISHED, SYN_SENT } from "./control-block.ts";
 import { Core } from "./core.ts";
 import type { TcpCounters } from "./counters.ts";
-import { Emitter } from "./emitter.ts";
+import { Emitter, swap } from "./emitter.ts";
 import { HalfOpen, MSS_DEFAULT } from "./half-open.ts";
 import { TcpListener } from "./listener.ts";
 import { NewReno } from "./new-reno.ts";
 import { Receiver, type Segment } from "./receiver.ts";
 import { Recovery } from "./recovery.ts";
 import { Sender } from "./sender.ts";
+import { before } from "./sequence.ts";
 import { type TcpSettings, tcpSettings } from "./settings.ts";
 import { TcpSocket } from "./socket.ts";
 import { Timers } from "./timers.ts";
@@ -231,12 +233,37 @@ export class Tcp implements ProtocolHandler {
     return Math.min(this.#core.nextUs, this.#halfOpen.nextUs, this.#timeWait.nextUs);
   }
 
-  /** The interface's address changed: what was made with the old one is over. */
-  abortAll(): void {
+  /** The interface has another address: what was made with the old one is over. */
+  readdressed(): void {
     this.#enter();
     this.#timeWait.clear();
     for (let i = 0; i < this.#listeners.length; i++) this.#halfOpen.removeFor(i);
     for (const tcb of this.#core.blocks) if (tcb.used) this.#core.end(tcb, "unreachable");
+  }
+
+  /** An ICMP error about a segment of ours. Only one about what is on its way counts (RFC 5927 §4.1). */
+  undelivered(code: number, bytes: Uint8Array, at: number, destination: number, mtu: number): boolean {
+    this.#enter();
+    const core = this.#core;
+    const icmp = this.counters.icmp;
+    const slot = core.table.find(destination, swap(getI32(bytes, at + TCP_PORTS)));
+    const tcb = core.blocks[slot];
+    const sequence = getI32(bytes, at + TCP_SEQUENCE);
+    if (tcb === undefined || before(sequence, tcb.una) || !before(sequence, tcb.nxt)) {
+      icmp.ignored++;
+      return false;
+    }
+    if (code === UNREACHABLE_TOO_BIG) {
+      if (this.#recovery.shrink(tcb, mtu)) icmp.tooBig++;
+      else icmp.ignored++;
+    } else if ((code === UNREACHABLE_PROTOCOL || code === UNREACHABLE_PORT) && tcb.state < ESTABLISHED) {
+      icmp.hard++;
+      core.end(tcb, "refused");
+    } else {
+      // RFC 9293 §3.9.2.2: a connection that works is not ended by what anybody may say; time shows.
+      icmp.soft++;
+    }
+    return true;
   }
 
   #enter(): void {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
-import { type Fields, STATES } from "./fixture.ts";
+import { STATES } from "./fixture.ts";
 
 const near = fc.oneof(
   fc.integer({ min: -5, max: 30 }),
@@ -24,10 +24,9 @@ const segments = fc.record(
   { requiredKeys: ["seq"] },
 );
 const sacks = fc.record({ seq: near, ack: near, sacks: fc.array(range, { minLength: 1, maxLength: 4 }) });
-type Step = { peer: Fields } | { wait: number } | { write: number } | { call: "shutdown" | "close" | "abort" | "read" };
 const steps = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ peer: fc.oneof(segments, sacks) }) as fc.Arbitrary<Step> },
+    { weight: 6, arbitrary: fc.record({ peer: fc.oneof(segments, sacks) }) },
     { weight: 2, arbitrary: fc.record({ wait: fc.constantFrom(1, 40_000, 1_000_000, 70_000_000) }) },
     { weight: 2, arbitrary: fc.record({ write: fc.integer({ min: 1, max: 3000 }) }) },
     { weight: 1, arbitrary: fc.record({ call: fc.constantFrom("shutdown", "close", "abort", "read", "read") }) },
