@@ -18,119 +18,33 @@ import {
 } from "./control-block.ts";
 import type { Core } from "./core.ts";
 import type { Emitter } from "./emitter.ts";
-import { MSS_DEFAULT, MSS_MIN } from "./half-open.ts";
+import type { Opening } from "./opening.ts";
 import type { Recovery } from "./recovery.ts";
-import { scaleOf } from "./sender.ts";
+import type { Segment } from "./segment.ts";
 import { before, distance, notAfter } from "./sequence.ts";
 import type { TimeWait } from "./time-wait.ts";
 
 /** RFC 7323 §5.5: after this a timestamp says nothing any more. */
 const TIMESTAMP_AGES_US = 24 * 86_400 * 1_000_000;
 
-/** A segment's fields: the same object each time. */
-export interface Segment {
-  sequence: number;
-  acknowledgement: number;
-  flags: number;
-  /** Not scaled. */
-  window: number;
-  /** Its data, in the packet's bytes. */
-  start: number;
-  length: number;
-}
-
 export class Receiver {
   readonly #core: Core;
   readonly #emitter: Emitter;
   readonly #recovery: Recovery;
   readonly #timeWait: TimeWait;
+  readonly #opening: Opening;
 
-  constructor(core: Core, emitter: Emitter, recovery: Recovery, timeWait: TimeWait) {
+  constructor(core: Core, emitter: Emitter, recovery: Recovery, timeWait: TimeWait, opening: Opening) {
     this.#core = core;
     this.#emitter = emitter;
     this.#recovery = recovery;
     this.#timeWait = timeWait;
+    this.#opening = opening;
   }
 
   receive(tcb: ControlBlock, packet: Packet, segment: Segment): void {
-    if (tcb.state === SYN_SENT) this.#synSent(tcb, packet, segment);
+    if (tcb.state === SYN_SENT) this.#opening.synSent(tcb, packet, segment);
     else this.#synchronized(tcb, packet, segment);
-  }
-
-  /** Both sides know each other: from here on the connection moves data. */
-  establish(tcb: ControlBlock): void {
-    const core = this.#core;
-    tcb.state = tcb.finQueued ? FIN_WAIT_1 : ESTABLISHED;
-    tcb.una = (tcb.iss + 1) | 0;
-    tcb.segments.clear(tcb.una);
-    tcb.windowSeq = tcb.rcvNxt;
-    tcb.windowAck = tcb.una;
-    tcb.advertised = (tcb.rcvNxt + tcb.receive.free) | 0;
-    tcb.lastAck = tcb.rcvNxt;
-    tcb.rackEnd = tcb.una;
-    tcb.forward = tcb.una;
-    tcb.recoverySeq = tcb.una;
-    tcb.backoff = 0;
-    tcb.force = false;
-    tcb.rtoUs = Infinity;
-    tcb.lifeUs = Infinity;
-    tcb.mss = Math.min(tcb.mss, this.#emitter.ownMss) - (tcb.timestamps ? TIMESTAMPS_LENGTH : 0);
-    tcb.control.start(tcb.mss, core.nowUs);
-    tcb.progressUs = core.nowUs;
-    tcb.heardUs = core.nowUs;
-    if (core.settings.keepAliveUs > 0) {
-      tcb.keepUs = core.nowUs + core.settings.keepAliveUs;
-      core.due(tcb.keepUs);
-    }
-    core.wake(tcb);
-  }
-
-  #synSent(tcb: ControlBlock, packet: Packet, segment: Segment): void {
-    const core = this.#core;
-    const { taken, dropped } = core.counters;
-    const { flags, sequence, acknowledgement } = segment;
-    const acceptable = (flags & ACK) !== 0 && acknowledgement === tcb.nxt;
-    if ((flags & ACK) !== 0 && !acceptable) {
-      dropped.acknowledgement++;
-      this.#emitter.refuse(packet, 0);
-      return;
-    }
-    if ((flags & RST) !== 0) {
-      // RFC 5961 §3: only one who saw our SYN can acknowledge it.
-      if (!acceptable) dropped.challenged++;
-      else {
-        taken.reset++;
-        core.end(tcb, "refused");
-      }
-      return;
-    }
-    if ((flags & SYN) === 0) {
-      dropped.flags++;
-      return;
-    }
-    taken.handshake++;
-    const options = core.options;
-    tcb.rcvNxt = (sequence + 1) | 0;
-    tcb.mss = options.mss < 0 ? MSS_DEFAULT : Math.max(MSS_MIN, options.mss);
-    tcb.scaled = options.windowScale >= 0;
-    tcb.sendScale = tcb.scaled ? options.windowScale : 0;
-    tcb.receiveScale = tcb.scaled ? scaleOf(core.settings.receiveBytes) : 0;
-    tcb.sackPermitted = options.sackPermitted;
-    tcb.timestamps = options.timestamps;
-    tcb.recent = options.timestamp;
-    tcb.recentUs = core.nowUs;
-    tcb.edge = (tcb.nxt + segment.window) | 0;
-    tcb.maxWindow = segment.window;
-    if (acceptable) {
-      if (tcb.backoff === 0) tcb.rtt.sample(core.nowUs - tcb.sentUs, core.nowUs);
-      this.establish(tcb);
-      tcb.ackDue = true;
-      return;
-    }
-    // Both asked at once (RFC 9293 §3.5 figure 8).
-    tcb.state = SYN_RECEIVED;
-    tcb.force = true;
-    core.wake(tcb);
   }
 
   #synchronized(tcb: ControlBlock, packet: Packet, segment: Segment): void {
@@ -139,7 +53,7 @@ export class Receiver {
     const { flags, sequence } = segment;
     if (!this.#timely(tcb, segment)) return;
     if (tcb.state === SYN_RECEIVED && (flags & (SYN | RST)) === SYN && sequence === ((tcb.rcvNxt - 1) | 0)) {
-      this.#crossed(tcb, segment);
+      this.#opening.crossed(tcb, segment);
       return;
     }
     const room = tcb.receive.free;
@@ -181,7 +95,7 @@ export class Receiver {
         this.#emitter.refuse(packet, 0);
         return;
       }
-      this.establish(tcb);
+      this.#opening.establish(tcb);
     } else if (before(tcb.nxt, ack) || distance(ack, tcb.una) > tcb.maxWindow) {
       // RFC 5961 §5.2: so that data cannot be slipped in by one who guesses.
       dropped.acknowledgement++;
@@ -199,19 +113,6 @@ export class Receiver {
     this.#acknowledgement(tcb, segment, ack);
     if (span > 0) this.#data(tcb, packet, segment, offset, room);
     if (tcb.finAcked || tcb.finSeen) this.#finished(tcb);
-  }
-
-  /** Both asked at once, and the peer's SYN comes again: with what acknowledges ours, or because our answer was lost. */
-  #crossed(tcb: ControlBlock, segment: Segment): void {
-    const core = this.#core;
-    core.counters.taken.handshake++;
-    if ((segment.flags & ACK) !== 0 && segment.acknowledgement === tcb.nxt) {
-      this.establish(tcb);
-      tcb.ackDue = true;
-    } else if (core.mayChallenge(tcb)) {
-      tcb.force = true;
-      core.wake(tcb);
-    }
   }
 
   /** RFC 7323 §5.3: whether a segment is not an old one of an earlier lap. */
@@ -327,12 +228,12 @@ export class Receiver {
     } else if (grown < 0) core.counters.receive.rangesFull++;
     else core.counters.receive.outOfOrder++;
     tcb.unacked += length;
-    // RFC 5681 §4.2: at once while there is a gap, and for every second full segment.
-    if (gaps > 0 || grown <= 0 || tcb.unacked >= 2 * this.#emitter.ownMss - 2 * TIMESTAMPS_LENGTH) {
-      return true;
-    }
-    // The peer has nothing more to send, or its window is so small that it waits: this turn's answer takes it along.
-    if ((segment.flags & PSH) !== 0 || 4 * tcb.unacked >= buffer.capacity) tcb.ackDue = true;
+    // RFC 5681 §4.2: at once while there is a gap, and for every second full segment; for each if the window holds only a
+    // few, because then the peer waits for it and one acknowledgement that is lost is much.
+    const much = Math.min(buffer.capacity >> 3, 2 * this.#emitter.ownMss - 2 * TIMESTAMPS_LENGTH);
+    if (gaps > 0 || grown <= 0 || tcb.unacked >= much) return true;
+    // The peer has nothing more to send: this turn's answer takes it along.
+    if ((segment.flags & PSH) !== 0) tcb.ackDue = true;
     else if (tcb.ackUs === Infinity) {
       tcb.ackUs = core.nowUs + core.settings.delayedAckUs;
       core.due(tcb.ackUs);

@@ -14,6 +14,8 @@ import { distance } from "./sequence.ts";
 
 /** How far ahead of the pacer a segment may leave, so that a turn is worth its while. */
 const PACE_AHEAD_US = 1_000;
+/** Bytes that may leave at once after a pause. */
+const PACE_BURST = 32_768;
 /** First and last wait when there is no buffer or no way. */
 const BLOCKED_US = 2_000;
 const BLOCKED_DOUBLINGS = 6;
@@ -212,6 +214,8 @@ export class Sender {
     segments.firstSentUs[place] = tcb.firstSentUs;
     tcb.sentUs = nowUs;
     const rate = tcb.control.pacingRate;
-    if (rate !== Infinity) tcb.paceUs = Math.max(tcb.paceUs, nowUs) + (size * 1_000_000) / rate;
+    if (rate === Infinity) return;
+    // What a shut window kept back may catch up, as far as a small queue takes it.
+    tcb.paceUs = Math.max(tcb.paceUs, nowUs - (PACE_BURST * 1_000_000) / rate) + (size * 1_000_000) / rate;
   }
 }

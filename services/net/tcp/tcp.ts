@@ -13,12 +13,8 @@ import { getI32, getU16 } from "../wire/bytes.ts";
 import { UNREACHABLE_PORT, UNREACHABLE_PROTOCOL, UNREACHABLE_TOO_BIG } from "../wire/icmp.ts";
 import { PROTOCOL_TCP } from "../wire/ipv4.ts";
 import {
-  ACK,
   checkTcp,
-  FIN,
   parseTcpOptions,
-  RST,
-  SYN,
   TCP_ACKNOWLEDGEMENT,
   TCP_BAD_CHECKSUM,
   TCP_FLAGS,
@@ -29,18 +25,22 @@ import {
 import { type ControlBlock, ESTABLISHED, SYN_SENT } from "./control-block.ts";
 import { Core } from "./core.ts";
 import type { TcpCounters } from "./counters.ts";
+import { DeliveryRate } from "./delivery-rate.ts";
 import { Emitter, swap } from "./emitter.ts";
-import { HalfOpen, MSS_DEFAULT } from "./half-open.ts";
+import { HalfOpen } from "./half-open.ts";
+import { Incoming } from "./incoming.ts";
 import { TcpListener } from "./listener.ts";
 import { NewReno } from "./new-reno.ts";
-import { Receiver, type Segment } from "./receiver.ts";
+import { Opening } from "./opening.ts";
+import { Receiver } from "./receiver.ts";
 import { Recovery } from "./recovery.ts";
+import type { Segment } from "./segment.ts";
 import { Sender } from "./sender.ts";
 import { before } from "./sequence.ts";
 import { type TcpSettings, tcpSettings } from "./settings.ts";
 import { TcpSocket } from "./socket.ts";
 import { Timers } from "./timers.ts";
-import { ANEW, ANSWER, TimeWait } from "./time-wait.ts";
+import { TimeWait } from "./time-wait.ts";
 
 /** Ports for connections of our own (RFC 6335 §6). */
 const EPHEMERAL_FIRST = 49_152;
@@ -65,6 +65,7 @@ export class Tcp implements ProtocolHandler {
   readonly #sender: Sender;
   readonly #receiver: Receiver;
   readonly #timers: Timers;
+  readonly #incoming: Incoming;
   readonly #halfOpen: HalfOpen;
   readonly #timeWait: TimeWait;
   readonly #listeners: (TcpListener | undefined)[];
@@ -81,7 +82,9 @@ export class Tcp implements ProtocolHandler {
     this.#bytes = ports.bytes;
     this.#random = ports.random;
     this.#neighbours = ports.net.counters.neighbours;
-    const core = new Core(ports.bytes, ports.net.output, this.settings, () => new NewReno());
+    const core = new Core(ports.bytes, ports.net.output, this.settings, () =>
+      this.settings.control === "rate" ? new DeliveryRate() : new NewReno(),
+    );
     this.#core = core;
     this.counters = core.counters;
     this.#emitter = new Emitter(core);
@@ -89,9 +92,20 @@ export class Tcp implements ProtocolHandler {
     this.#sender = new Sender(core, this.#emitter, this.#recovery);
     this.#timeWait = new TimeWait(core);
     this.#halfOpen = new HalfOpen(core, this.#emitter);
-    this.#receiver = new Receiver(core, this.#emitter, this.#recovery, this.#timeWait);
+    const opening = new Opening(core, this.#emitter);
+    this.#receiver = new Receiver(core, this.#emitter, this.#recovery, this.#timeWait, opening);
     this.#timers = new Timers(core, this.#emitter, this.#recovery);
     this.#listeners = Array.from({ length: this.settings.listeners }, () => undefined);
+    this.#incoming = new Incoming({
+      core,
+      random: ports.random,
+      emitter: this.#emitter,
+      receiver: this.#receiver,
+      opening,
+      halfOpen: this.#halfOpen,
+      timeWait: this.#timeWait,
+      listeners: this.#listeners,
+    });
     ports.net.attach(PROTOCOL_TCP, this);
   }
 
@@ -152,7 +166,7 @@ export class Tcp implements ProtocolHandler {
     }
     const iss = core.initialSequence(address, ports);
     const stampOffset = core.hash.high;
-    const tcb = this.#take(address, ports, iss);
+    const tcb = this.#incoming.take(address, ports, iss);
     if (tcb === undefined) {
       core.counters.sockets.poolFull++;
       return undefined;
@@ -198,7 +212,7 @@ export class Tcp implements ProtocolHandler {
     segment.length = length - header;
     const slot = this.#core.table.find(packet.source, ports);
     if (slot >= 0) this.#receiver.receive(this.#core.blocks[slot]!, packet, segment);
-    else this.#stranger(packet, ports, segment);
+    else this.#incoming.receive(packet, ports, segment);
     return HANDLED;
   }
 
@@ -268,147 +282,6 @@ export class Tcp implements ProtocolHandler {
 
   #enter(): void {
     this.#core.nowUs = this.#clock.nowUs();
-  }
-
-  /** A segment for no connection: a handshake's, one for TIME-WAIT, or nobody's. */
-  #stranger(packet: Packet, ports: number, segment: Segment): void {
-    const { taken, dropped } = this.counters;
-    const flags = segment.flags;
-    const begins = (flags & (SYN | ACK | RST | FIN)) === SYN;
-    const half = this.#halfOpen.find(packet.source, ports);
-    if (half >= 0 && !begins) {
-      this.#complete(half, packet, segment);
-      return;
-    }
-    const old = this.#timeWait.find(packet.source, ports);
-    if (old >= 0) {
-      // RFC 1337: a reset does not end TIME-WAIT.
-      const call =
-        (flags & RST) !== 0
-          ? 0
-          : begins
-            ? this.#timeWait.syn(old, segment.sequence)
-            : this.#timeWait.segment(old, (flags & FIN) !== 0);
-      if (call !== ANEW) {
-        taken.timeWait++;
-        if (call === ANSWER) this.#emitter.late(packet, ports, this.#timeWait);
-        return;
-      }
-    }
-    const listener = this.#listenerOf(ports & 0xffff);
-    if (listener < 0) {
-      this.#nobody(packet, segment);
-      return;
-    }
-    if (begins) {
-      if (!this.ready) {
-        dropped.noSecret++;
-        return;
-      }
-      taken.handshake++;
-      this.#halfOpen.syn(packet, ports, listener, segment.sequence, segment.window);
-      return;
-    }
-    if ((flags & (SYN | RST | ACK)) === ACK && this.#cookie(listener, packet, ports, segment)) return;
-    this.#nobody(packet, segment);
-  }
-
-  #nobody(packet: Packet, segment: Segment): void {
-    this.counters.dropped.noSocket++;
-    const flags = segment.flags;
-    this.#emitter.refuse(packet, segment.length + ((flags & SYN) !== 0 ? 1 : 0) + ((flags & FIN) !== 0 ? 1 : 0));
-  }
-
-  /** A segment for a handshake that has begun. */
-  #complete(half: number, packet: Packet, segment: Segment): void {
-    const { taken, dropped } = this.counters;
-    const halfOpen = this.#halfOpen;
-    const { flags, sequence, acknowledgement } = segment;
-    if ((flags & RST) !== 0) {
-      if (!halfOpen.resets(half, sequence)) dropped.outOfWindow++;
-      else {
-        taken.reset++;
-        halfOpen.remove(half);
-      }
-      return;
-    }
-    if ((flags & (ACK | SYN)) !== ACK) {
-      dropped.flags++;
-      return;
-    }
-    if (!halfOpen.inside(half, sequence)) {
-      dropped.outOfWindow++;
-      return;
-    }
-    if (!halfOpen.acknowledges(half, acknowledgement)) {
-      dropped.acknowledgement++;
-      this.#emitter.refuse(packet, 0);
-      return;
-    }
-    const listener = halfOpen.listenerOf(half);
-    const iss = halfOpen.initialSequence(half);
-    const tcb = this.#admit(listener, packet, iss);
-    if (tcb === undefined) return;
-    halfOpen.establish(half, tcb);
-    this.#begin(tcb, listener, packet, segment);
-  }
-
-  /** An acknowledgement that may be of a cookie. @returns whether it was. */
-  #cookie(listener: number, packet: Packet, ports: number, segment: Segment): boolean {
-    const { sequence, acknowledgement } = segment;
-    const counters = this.counters.halfOpen;
-    if (!this.ready) return false;
-    const mss = this.#halfOpen.taste(packet, ports, sequence, acknowledgement);
-    if (mss < 0) {
-      counters.cookiesRefused++;
-      return false;
-    }
-    const tcb = this.#admit(listener, packet, (acknowledgement - 1) | 0);
-    if (tcb === undefined) return true;
-    counters.cookiesAccepted++;
-    tcb.rcvNxt = sequence;
-    tcb.mss = mss === 0 ? MSS_DEFAULT : mss;
-    tcb.maxWindow = segment.window;
-    tcb.edge = (tcb.nxt + segment.window) | 0;
-    this.#begin(tcb, listener, packet, segment);
-    return true;
-  }
-
-  /** A socket for a finished handshake, if the listener has room; counted if not. */
-  #admit(listener: number, packet: Packet, iss: number): ControlBlock | undefined {
-    const to = this.#listeners[listener]!;
-    const ports = getI32(packet.bytes, packet.start + TCP_PORTS);
-    const tcb = to.pending < to.backlog ? this.#take(packet.source, ports, iss) : undefined;
-    if (tcb === undefined) this.counters.dropped.backlogFull++;
-    else tcb.nxt = (iss + 1) | 0;
-    return tcb;
-  }
-
-  #begin(tcb: ControlBlock, listener: number, packet: Packet, segment: Segment): void {
-    this.#receiver.establish(tcb);
-    this.#listeners[listener]!.add(tcb);
-    this.#receiver.receive(tcb, packet, segment);
-  }
-
-  /** A block from the pool; if all are in use, the one that has been saying goodbye longest makes room. */
-  #take(address: number, ports: number, iss: number): ControlBlock | undefined {
-    const core = this.#core;
-    const tcb = core.take(address, ports, iss);
-    if (tcb !== undefined) return tcb;
-    let oldest: ControlBlock | undefined;
-    for (const block of core.blocks) {
-      if (!block.held && (oldest === undefined || block.lifeUs < oldest.lifeUs)) oldest = block;
-    }
-    if (oldest === undefined) return undefined;
-    core.counters.sockets.reclaimed++;
-    this.#emitter.reset(oldest);
-    core.end(oldest, "aborted");
-    return core.take(address, ports, iss);
-  }
-
-  #listenerOf(port: number): number {
-    for (let i = 0; i < this.#listeners.length; i++) if (this.#listeners[i]?.port === port) return i;
-    return -1;
   }
 
   /** Both ports of a new connection of ours as one number (RFC 6056 §3.3.3: a start for each peer), 0 if none is free. */
