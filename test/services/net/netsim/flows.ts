@@ -68,7 +68,14 @@ function run(
   return { received, seconds: network.clock.us / 1e6, dropped: pushes === 0 ? 0 : drops / pushes };
 }
 
-/** Bytes per second of one flow. @param rttUs round trip */
+/** Of either wire. Three runs, because 10 MiB at 0.1 % see only seven losses: one run says more of its seed than of us. */
+const SEEDS = [
+  [1, 0],
+  [3, 2],
+  [5, 4],
+] as const;
+
+/** Bytes per second of one flow, over three runs. @param rttUs round trip */
 export function oneFlow(
   buffer: number,
   loss: number,
@@ -76,9 +83,13 @@ export function oneFlow(
   control: TcpSettings["control"],
   rttUs = 100_000,
 ): number {
-  const spec: FlowSpec = { delaysUs: [rttUs / 2, rttUs / 2], loss, seeds: [1, 2] };
-  const { seconds } = run([spec], bytes, { receiveBytes: buffer, sendBytes: buffer, control });
-  return bytes / seconds;
+  const runs = loss === 0 ? SEEDS.slice(0, 1) : SEEDS;
+  let total = 0;
+  for (const seeds of runs) {
+    const spec: FlowSpec = { delaysUs: [rttUs / 2, rttUs / 2], loss, seeds };
+    total += run([spec], bytes, { receiveBytes: buffer, sendBytes: buffer, control }).seconds;
+  }
+  return (runs.length * bytes) / total;
 }
 
 /** One link of 200 Mbit/s each way with a queue of 64 KiB, each direction of each flow 25 to 75 ms, buffers of 256 KiB. */

@@ -34,7 +34,7 @@ describe("netsim, one flow of 10 MiB", function () {
   this.timeout(600_000);
 
   for (const buffer of BUFFERS) {
-    if (!all && buffer < 1024) continue;
+    if (!all && buffer < 16_384) continue;
     it(`buffers of ${buffer} bytes: at or above smoltcp at every loss`, () => {
       const ours = LOSSES.map((loss) => oneFlow(buffer, loss, TEN_MIB, "rate"));
       const theirs = SMOLTCP[buffer]!;
