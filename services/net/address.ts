@@ -27,6 +27,9 @@ export interface Ipv4Address {
   readonly gateway: number;
 }
 
+/** Of a machine that has no address yet: it hears broadcasts and can send some. */
+export const UNADDRESSED: Ipv4Address = { address: ANY, mask: -1, broadcast: BROADCAST, gateway: ANY };
+
 /** Four decimal octets without leading zeros (which some read as octal). @returns `undefined` if it is none. */
 export function parseIpv4(text: string): number | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);

@@ -3,7 +3,7 @@
  * only replies to what it asked. Requests for our address introduce their sender, as the RFC has it.
  */
 import type { FramePort } from "../ports/index.ts";
-import { isUnicast, type Ipv4Address } from "./address.ts";
+import { ANY, isUnicast, type Ipv4Address } from "./address.ts";
 import type { NetCounters } from "./counters.ts";
 import { Neighbours, NOT_FOUND } from "./neighbours.ts";
 import { RateLimit } from "./rate.ts";
@@ -51,6 +51,10 @@ export class Arp {
       return;
     }
     const own = this.own.address;
+    if (own === ANY) {
+      dropped.arpTarget++;
+      return;
+    }
     const sender = getI32(bytes, at + ARP_SENDER_IP);
     if (sender === own) {
       dropped.arpConflict++;

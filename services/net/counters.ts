@@ -9,6 +9,8 @@ export interface NetCounters {
     arpRequests: number;
     arpReplies: number;
     echoRequests: number;
+    /** ICMP errors about packets that we did send. */
+    icmpErrors: number;
     /** Packets that a protocol handler took. */
     delivered: number;
   };
@@ -35,7 +37,7 @@ export interface NetCounters {
     ipv4Protocol: number;
     icmpMalformed: number;
     icmpChecksum: number;
-    /** Neither an echo request nor anything else that concerns us. */
+    /** Neither an echo request nor an error about a packet that we sent. */
     icmpType: number;
     icmpBroadcast: number;
     icmpTooBig: number;
@@ -55,7 +57,7 @@ export interface NetCounters {
   };
   /** Things we wanted to send and did not. */
   unsent: {
-    /** Destination outside the subnet, and no gateway. */
+    /** Destination outside the subnet and no gateway, or no address of our own. */
     noRoute: number;
     /** The next hop's MAC address is not known yet. */
     unresolved: number;
@@ -77,7 +79,7 @@ export interface NetCounters {
 export function createNetCounters(): NetCounters {
   return {
     frames: 0,
-    handled: { arpRequests: 0, arpReplies: 0, echoRequests: 0, delivered: 0 },
+    handled: { arpRequests: 0, arpReplies: 0, echoRequests: 0, icmpErrors: 0, delivered: 0 },
     dropped: {
       ethernetMalformed: 0,
       ethernetDestination: 0,

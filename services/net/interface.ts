@@ -4,7 +4,15 @@
  * ends in exactly one counter.
  */
 import type { Bytes, Clock, FramePort } from "../ports/index.ts";
-import { BROADCAST, checkIpv4Config, type Ipv4Address, type Ipv4Config, isUnicast } from "./address.ts";
+import {
+  ANY,
+  BROADCAST,
+  checkIpv4Config,
+  type Ipv4Address,
+  type Ipv4Config,
+  isUnicast,
+  UNADDRESSED,
+} from "./address.ts";
 import { Arp } from "./arp.ts";
 import { createNetCounters, type NetCounters } from "./counters.ts";
 import { Icmp } from "./icmp.ts";
@@ -28,11 +36,13 @@ export interface InterfaceOptions {
   readonly port: FramePort;
   readonly clock: Clock;
   readonly bytes: Bytes;
-  readonly ipv4: Ipv4Config;
+  /** Without it the interface has no address until {@link Interface.configure} gives it one. */
+  readonly ipv4?: Ipv4Config | undefined;
 }
 
 export class Interface {
   readonly counters: NetCounters = createNetCounters();
+  /** Our address: the same object always, its fields change with {@link configure}. */
   readonly own: Ipv4Address;
   /** For protocol handlers: how they send. */
   readonly output: Output;
@@ -57,11 +67,11 @@ export class Interface {
     this.bytes = bytes;
     this.macHigh = getI32(port.mac, 0);
     this.macLow = getU16(port.mac, 4);
-    this.own = checkIpv4Config(options.ipv4);
+    this.own = { ...(options.ipv4 === undefined ? UNADDRESSED : checkIpv4Config(options.ipv4)) };
     this.arp = new Arp(port, this.own, this.counters);
     this.output = new Output(port, clock, bytes, this.own, this.arp, this.counters);
-    this.icmp = new Icmp(this.output, bytes, this.counters);
     this.handlers = Array.from({ length: 256 }, () => undefined);
+    this.icmp = new Icmp(this.output, bytes, this.counters, this.handlers);
     this.packet = {
       bytes: port.rx,
       frame: 0,
@@ -72,6 +82,21 @@ export class Interface {
       destination: 0,
       broadcast: false,
     };
+  }
+
+  /**
+   * Have another address, or none. What was known of neighbours is forgotten, and protocols are told if it is another.
+   * @throws Error, one sentence, if the address does not fit together; nothing has changed then.
+   */
+  configure(ipv4: Ipv4Config | undefined): void {
+    const next = ipv4 === undefined ? UNADDRESSED : checkIpv4Config(ipv4);
+    const own = this.own;
+    const another = next.address !== own.address;
+    if (!another && next.mask === own.mask && next.gateway === own.gateway) return;
+    Object.assign(own, next);
+    this.output.readdress();
+    this.arp.neighbours.clear(next.gateway);
+    if (another) for (const handler of this.handlers) handler?.readdressed?.();
   }
 
   /** Give a protocol number to a handler. @throws RangeError if it is taken or none. */
@@ -143,7 +168,7 @@ export class Interface {
     }
     const destination = getI32(bytes, at + IPV4_DESTINATION);
     const broadcast = destination === BROADCAST || destination === own.broadcast;
-    if (destination !== own.address && !broadcast) {
+    if ((destination !== own.address || destination === ANY) && !broadcast) {
       dropped.ipv4Destination++;
       return;
     }

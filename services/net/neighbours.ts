@@ -31,13 +31,19 @@ export class Neighbours {
   private readonly askedUs = new Float64Array(NEIGHBOURS_MAX);
   /** When the MAC address was last learned; for a pending entry, when it was made. */
   private readonly learnedUs = new Float64Array(NEIGHBOURS_MAX);
-  private readonly gateway: number;
+  private gateway: number;
   private readonly counters: NetCounters["neighbours"];
   private last = 0;
 
   constructor(gateway: number, counters: NetCounters["neighbours"]) {
     this.gateway = gateway;
     this.counters = counters;
+  }
+
+  /** Forget all: they belong to another link or subnet. */
+  clear(gateway: number): void {
+    this.states.fill(FREE);
+    this.gateway = gateway;
   }
 
   /** Entries in use. */

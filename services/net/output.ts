@@ -3,7 +3,7 @@
  * Every packet that was asked for is either sent or counted under `unsent`.
  */
 import type { Bytes, Clock, FramePort } from "../ports/index.ts";
-import { ANY, type Ipv4Address } from "./address.ts";
+import { ANY, BROADCAST, type Ipv4Address } from "./address.ts";
 import type { Arp } from "./arp.ts";
 import type { NetCounters } from "./counters.ts";
 import { NOT_FOUND } from "./neighbours.ts";
@@ -13,6 +13,7 @@ import { completeIpv4, emitIpv4Template, IPV4_HEADER, ipv4FixedSum } from "./wir
 
 /** Where the payload begins, counted from the frame's start. */
 const PAYLOAD = ETHERNET_HEADER + IPV4_HEADER;
+const EVERYBODY = new Uint8Array(6).fill(0xff);
 
 export class Output {
   /** Largest payload. */
@@ -28,7 +29,7 @@ export class Output {
   private readonly arp: Arp;
   private readonly counters: NetCounters;
   private readonly template = new Uint8Array(PAYLOAD);
-  private readonly fixedSum: number;
+  private fixedSum = 0;
   private protocol = 0;
   private destination = ANY;
 
@@ -41,9 +42,19 @@ export class Output {
     this.counters = counters;
     this.tx = port.tx;
     this.payloadMax = port.mtu - IPV4_HEADER;
-    this.fixedSum = ipv4FixedSum(own.address);
     emitEthernet(this.template, 0, this.template, 0, port.mac, ETHERTYPE_IPV4);
-    emitIpv4Template(this.template, ETHERNET_HEADER, own.address);
+    this.readdress();
+  }
+
+  /** For the interface: our address is another. */
+  readdress(): void {
+    this.fixedSum = ipv4FixedSum(this.own.address);
+    emitIpv4Template(this.template, ETHERNET_HEADER, this.own.address);
+  }
+
+  /** Our own address. */
+  get address(): number {
+    return this.own.address;
   }
 
   /**
@@ -53,6 +64,10 @@ export class Output {
   begin(protocol: number, destination: number): boolean {
     const own = this.own;
     let hop = destination;
+    if (own.address === ANY) {
+      this.counters.unsent.noRoute++;
+      return false;
+    }
     if (((destination ^ own.address) & own.mask) !== 0) {
       if (own.gateway === ANY) {
         this.counters.unsent.noRoute++;
@@ -66,6 +81,13 @@ export class Output {
       return false;
     }
     if (this.open(protocol, destination, this.arp.neighbours.macs, mac)) return true;
+    this.counters.unsent.txFull++;
+    return false;
+  }
+
+  /** Start a packet to everybody on the link; even a machine without an address may. False if no buffer is free. */
+  broadcast(protocol: number): boolean {
+    if (this.open(protocol, BROADCAST, EVERYBODY, 0)) return true;
     this.counters.unsent.txFull++;
     return false;
   }

@@ -14,10 +14,13 @@ export const ICMP_HEADER = 8;
 export const ICMP_ECHO_REPLY = 0;
 export const ICMP_UNREACHABLE = 3;
 export const ICMP_ECHO_REQUEST = 8;
+export const ICMP_TIME_EXCEEDED = 11;
 
 /** Codes of {@link ICMP_UNREACHABLE}. */
 export const UNREACHABLE_PROTOCOL = 2;
 export const UNREACHABLE_PORT = 3;
+/** It had to be fragmented and must not be. */
+export const UNREACHABLE_TOO_BIG = 4;
 
 /** What {@link checkIcmp} returns for a message that cannot be used. */
 export const ICMP_MALFORMED = -1;

@@ -89,6 +89,51 @@ describe("Interface", () => {
     expect(rig.feed(ipv4Frame(icmpMessage(8, 0, [1, 2, 3, 4]), { ttl: 0 })).length).to.equal(1);
   });
 
+  describe("without an address", () => {
+    it("hears broadcasts alone, answers no ARP, and sends nothing but broadcasts", () => {
+      rig.net.configure(undefined);
+      const heard: number[] = [];
+      rig.net.attach(99, {
+        receive(packet) {
+          heard.push(packet.length);
+          return 0;
+        },
+      });
+      const fields = { protocol: 99 };
+      rig.feed(
+        ipv4Frame([1, 2, 3], fields),
+        ipv4Frame([1, 2], { ...fields, destination: [0, 0, 0, 0] }),
+        ipv4Frame([1], { ...fields, destination: [255, 255, 255, 255] }, BROADCAST_MAC),
+        ethernet(BROADCAST_MAC, PEER_MAC, 0x0806, arpPacket(1, PEER_MAC, PEER_IP, [0, 0, 0, 0, 0, 0], [0, 0, 0, 0])),
+      );
+      expect(heard).to.deep.equal([1]);
+      expect(rig.port.sent).to.deep.equal([]);
+      expect(rig.dropped()).to.deep.equal({ ipv4Destination: 2, arpTarget: 1 });
+      expect(rig.net.output.begin(99, 0x0a00024d)).to.equal(false);
+      expect(rig.net.output.broadcast(99)).to.equal(true);
+      rig.net.output.send(0);
+      expect(rig.port.sent[0]?.slice(26, 34)).to.deep.equal([0, 0, 0, 0, 255, 255, 255, 255]);
+      balanced();
+    });
+
+    it("gets one, forgets its neighbours, and tells protocols once", () => {
+      let told = 0;
+      rig.net.attach(99, { receive: () => 0, readdressed: () => told++ });
+      rig.feed(ethernet(BROADCAST_MAC, PEER_MAC, 0x0806, arpPacket(1, PEER_MAC, PEER_IP, [0, 0, 0, 0, 0, 0], OWN_IP)));
+      expect(rig.net.arp.neighbours.size()).to.equal(1);
+      rig.net.configure({ address: "10.0.2.15", prefix: 24, gateway: "10.0.2.2" });
+      expect([told, rig.net.arp.neighbours.size()]).to.deep.equal([0, 1]);
+      rig.net.configure({ address: "10.0.3.15", prefix: 24 });
+      expect([told, rig.net.arp.neighbours.size()]).to.deep.equal([1, 0]);
+      expect(() => rig.net.configure({ address: "10.0.3.0", prefix: 24 })).to.throw("the subnet's own address");
+      expect(rig.net.own.address).to.equal(0x0a00030f);
+      const [answer] = rig.feed(
+        ipv4Frame(icmpMessage(8, 0, [1, 2, 3, 4]), { source: [10, 0, 3, 1], destination: [10, 0, 3, 15] }),
+      );
+      expect(answer?.slice(26, 30)).to.deep.equal([10, 0, 3, 15]);
+    });
+  });
+
   describe("protocol handlers", () => {
     function record(verdict: Verdict): { seen: object[]; receive(packet: Packet): Verdict } {
       const seen: object[] = [];

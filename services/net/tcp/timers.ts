@@ -1,0 +1,145 @@
+/**
+ * The deadlines of connections: retransmission, tail probe, reordering, delayed acknowledgement, window probe, pacing,
+ * keep-alive, and the ends of patience. They are looked through only when the earliest may have come.
+ */
+import { CLOSED, type ControlBlock, ESTABLISHED, TIME_WAIT } from "./control-block.ts";
+import type { Core } from "./core.ts";
+import type { Emitter } from "./emitter.ts";
+import type { Recovery } from "./recovery.ts";
+import { RESENT, WITH_FIN } from "./segments.ts";
+
+export class Timers {
+  readonly #core: Core;
+  readonly #emitter: Emitter;
+  readonly #recovery: Recovery;
+
+  constructor(core: Core, emitter: Emitter, recovery: Recovery) {
+    this.#core = core;
+    this.#emitter = emitter;
+    this.#recovery = recovery;
+  }
+
+  serve(): void {
+    const core = this.#core;
+    if (core.nowUs < core.nextUs) return;
+    core.nextUs = Infinity;
+    for (const tcb of core.blocks) {
+      if (!tcb.used || tcb.state === CLOSED || tcb.state === TIME_WAIT) continue;
+      this.#look(tcb);
+      this.#next(tcb);
+    }
+  }
+
+  #look(tcb: ControlBlock): void {
+    const core = this.#core;
+    const nowUs = core.nowUs;
+    if (tcb.lifeUs <= nowUs) {
+      if (tcb.state >= ESTABLISHED) this.#emitter.reset(tcb);
+      core.end(tcb, "timed-out");
+      return;
+    }
+    if (tcb.rtoUs <= nowUs) this.#retransmit(tcb);
+    else if (tcb.tailUs <= nowUs) this.#probeTail(tcb);
+    if (tcb.state === CLOSED) return;
+    if (tcb.reorderUs <= nowUs) {
+      tcb.reorderUs = Infinity;
+      this.#recovery.expire(tcb);
+    }
+    if (tcb.ackUs <= nowUs) {
+      tcb.ackUs = Infinity;
+      tcb.ackDue = true;
+      core.wake(tcb);
+    }
+    if (tcb.paceWaitUs <= nowUs) {
+      tcb.paceWaitUs = Infinity;
+      core.wake(tcb);
+    }
+    if (tcb.persistUs <= nowUs) this.#persist(tcb);
+    if (tcb.keepUs <= nowUs) this.#keepAlive(tcb);
+  }
+
+  #retransmit(tcb: ControlBlock): void {
+    const core = this.#core;
+    core.wake(tcb);
+    if (tcb.state < ESTABLISHED) {
+      tcb.rtoUs = Infinity;
+      tcb.backoff++;
+      tcb.force = true;
+      return;
+    }
+    if (core.nowUs - tcb.progressUs >= core.settings.userTimeoutUs) {
+      this.#emitter.reset(tcb);
+      core.end(tcb, "timed-out");
+      return;
+    }
+    this.#recovery.timeout(tcb);
+  }
+
+  /** RFC 8985 §7.3: new data if there is some and the peer takes it, or the last segment again. */
+  #probeTail(tcb: ControlBlock): void {
+    const core = this.#core;
+    tcb.tailUs = Infinity;
+    const segments = tcb.segments;
+    if (segments.count === 0) return;
+    const index = segments.count - 1;
+    const place = segments.at(index);
+    const fin = (segments.flags[place]! & WITH_FIN) !== 0;
+    const size = segments.size(index);
+    if (!this.#emitter.data(tcb, segments.start(index), fin ? size - 1 : size, fin)) return;
+    core.counters.sent.resent++;
+    core.counters.sent.tailProbes++;
+    segments.flags[place] = segments.flags[place]! | RESENT;
+    segments.sentUs[place] = core.nowUs;
+    tcb.probing = true;
+    tcb.probeResent = true;
+    tcb.probeEnd = tcb.nxt;
+    this.#recovery.arm(tcb);
+  }
+
+  #persist(tcb: ControlBlock): void {
+    const core = this.#core;
+    if (core.nowUs - tcb.progressUs >= core.settings.userTimeoutUs && tcb.persistProbes > 1) {
+      this.#emitter.reset(tcb);
+      core.end(tcb, "timed-out");
+      return;
+    }
+    this.#emitter.probe(tcb);
+    tcb.persistProbes++;
+    tcb.persistUs = core.nowUs + tcb.rtt.timeout(tcb.persistProbes);
+  }
+
+  /** RFC 9293 §3.8.4: ask a silent peer whether it is there, while nothing else would find out. */
+  #keepAlive(tcb: ControlBlock): void {
+    const core = this.#core;
+    const { keepAliveUs, keepAliveIntervalUs, keepAliveProbes } = core.settings;
+    const silentUs = core.nowUs - tcb.heardUs;
+    if (silentUs < keepAliveUs) {
+      tcb.keepUs = tcb.heardUs + keepAliveUs;
+      return;
+    }
+    if (tcb.segments.count > 0 || tcb.persistUs !== Infinity) {
+      tcb.keepUs = core.nowUs + keepAliveIntervalUs;
+      return;
+    }
+    if (tcb.keepProbes >= keepAliveProbes) {
+      this.#emitter.reset(tcb);
+      core.end(tcb, "timed-out");
+      return;
+    }
+    this.#emitter.probe(tcb);
+    tcb.keepProbes++;
+    tcb.keepUs = core.nowUs + keepAliveIntervalUs;
+  }
+
+  #next(tcb: ControlBlock): void {
+    const core = this.#core;
+    core.due(tcb.rtoUs);
+    core.due(tcb.tailUs);
+    core.due(tcb.reorderUs);
+    core.due(tcb.ackUs);
+    core.due(tcb.persistUs);
+    core.due(tcb.paceWaitUs);
+    core.due(tcb.keepUs);
+    core.due(tcb.lifeUs);
+  }
+}
