@@ -282,7 +282,8 @@ export interface WorkerBundle {
 
 /**
  * What a worker's bundle finds on the global object `sys`. There is nothing else: no clock (also no `Date`), no chance
- * (also no `Math.random`), no log, no compiler of source text. Functions check their arguments as those of {@link Host}.
+ * (also no `Math.random`), no log, no compiler of source text. To keep its image small it also lacks regular expressions,
+ * `Proxy`, `WeakRef`, `FinalizationRegistry` and `String.prototype.normalize`. Functions check their arguments as those of {@link Host}.
  */
 export interface WorkerHost {
   readonly engine: "sel4" | "sim";

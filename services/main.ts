@@ -22,8 +22,7 @@ import { HIVE_LIMITS } from "./hive/limits.ts";
 import { BootLog } from "./log/boot-log.ts";
 import { drainLog } from "./log/log-drain.ts";
 import { formatMac } from "./net/address.ts";
-import type { NetCounters } from "./net/counters.ts";
-import { Interface } from "./net/interface.ts";
+import { NetStack } from "./net/stack.ts";
 import type { Bytes, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
 import { addReports } from "./proc/files.ts";
@@ -103,7 +102,7 @@ const random: Random = {
   },
   fill: (into) => rng?.fill(into) ?? false,
 };
-let network: { readonly port: VirtioNet; readonly counters: NetCounters } | undefined;
+let network: { readonly port: VirtioNet; readonly stack: NetStack } | undefined;
 let hive: Hive | undefined;
 /** The line that shows a prompt; one that is not opened shows the log alone. */
 let console: RootConsole | undefined;
@@ -221,50 +220,49 @@ function ethernet(transport: VirtioMmio | undefined): void {
   const { node } = transport;
   const audit = (text: string): void => [log, hive?.queenLog].forEach((kept) => kept?.line("net", text));
   const port = new VirtioNet(host, transport, {
-    linkChanged: (up) => audit(`link ${up ? "up" : "down"}`),
+    linkChanged: (up) => {
+      audit(`link ${up ? "up" : "down"}`);
+      if (up) stack.linkUp();
+    },
     restarted: (why) => audit(`${node.name} was reset: ${why}`),
   });
-  const link = new Interface({ port, clock: host, bytes, ipv4: { address, prefix, gateway } });
-  let more = true;
+  const ipv4 = mode === "static" ? { address, prefix, gateway } : undefined;
+  const stack = new NetStack({ port, clock: host, bytes, random, timers: pump.timers, ipv4, addressed: audit });
   let retrying = false;
   onInterrupt("net-rx", "virtio-net", port.bit, () => {
     port.service();
-    more = true;
+    stack.raise();
   });
   pump.attach("net-rx", "interface", {
     serve: (budget) => {
-      if (!more) return 0;
-      const taken = link.poll(budget);
-      more = taken === budget;
+      const taken = stack.receive(budget);
       const retryUs = port.retryAtUs();
       if (retryUs !== Infinity && !retrying) {
         retrying = true;
         log.line("net", `${node.name} is out of service: ${port.trouble}`);
         pump.timers.schedule(retryUs, () => {
           retrying = false;
-          more = true;
+          stack.raise();
         });
       }
       return taken;
     },
-    ready: () => more,
+    ready: () => stack.receiving,
   });
-  pump.attach("net-tx", "virtio-net", {
-    serve: () => {
-      port.flush();
-      return 0;
-    },
-    ready: () => false,
+  pump.attach("net-tx", "tcp", {
+    serve: (budget, nowUs) => stack.send(budget, nowUs),
+    ready: (nowUs) => stack.sending(nowUs),
     refused: () => port.counters.txFull,
   });
   devices.push(`net ${node.name} irq ${node.irq} mac ${formatMac(port.mac, 0)}`);
-  log.line("net", `${address}/${prefix} gateway ${gateway}, link ${port.linkUp ? "up" : "down"}`);
-  network = { port, counters: link.counters };
+  log.line("net", `${stack.address}, link ${port.linkUp ? "up" : "down"}`);
+  network = { port, stack };
 }
 
 function networkReport(): readonly string[] | undefined {
   if (network === undefined) return undefined;
-  const { port, counters } = network;
+  const { port, stack } = network;
+  const { counters } = stack.link;
   const { frames, handled, dropped, sent, unsent, neighbours } = counters;
   const row = (name: string, values: object): string =>
     `${name} ${Object.entries(values)
@@ -272,6 +270,7 @@ function networkReport(): readonly string[] | undefined {
       .join(" ")}`;
   return [
     `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
+    `address ${stack.address}`,
     row("device", port.counters),
     `frames ${frames}`,
     row("handled", handled),

@@ -52,7 +52,7 @@ export interface WorkerSettings {
 }
 
 export interface Network {
-  readonly mode: "static" | "none";
+  readonly mode: "static" | "dhcp" | "none";
   /** In dotted decimal. */
   readonly address: string;
   readonly prefix: number;
@@ -133,7 +133,7 @@ export function readManifest(text: string): Manifest {
     logRingBytes: number(log["ring_bytes"], "/log/ring_bytes"),
     queenLogBytes: number(log["queen_bytes"], "/log/queen_bytes"),
     network: {
-      mode: oneOf(network["mode"], "/network/mode", ["static", "none"]),
+      mode: oneOf(network["mode"], "/network/mode", ["static", "dhcp", "none"]),
       address: ipv4(network["address"], "/network/address"),
       prefix: number(network["prefix"], "/network/prefix"),
       gateway: ipv4(network["gateway"], "/network/gateway"),

@@ -9,7 +9,7 @@ import { bootReport, capsReport, memoryReport, processReport, pumpReport, versio
 export function addReports(namespace: Namespace, facts: Facts): void {
   const add = (name: string, lines: () => readonly string[]): void =>
     namespace.addProc(name, () => lines().join("\n") + "\n");
-  add("boot", () => [...bootReport(facts), ...linkLine(facts)]);
+  add("boot", () => [...bootReport(facts), ...linkLines(facts)]);
   add("version", () => versionReport(facts));
   add("pump", () => [...pumpReport(facts), ...processReport(facts)]);
   add("mem", () => [...memoryReport(facts), ...capsReport(facts.machine)]);
@@ -17,7 +17,7 @@ export function addReports(namespace: Namespace, facts: Facts): void {
   if (facts.network() !== undefined) add("net/counters", () => facts.network() ?? []);
 }
 
-/** The network's first line is the link's state. */
-function linkLine(facts: Facts): readonly string[] {
-  return facts.network()?.slice(0, 1) ?? [];
+/** The network begins with the link and the address. */
+function linkLines(facts: Facts): readonly string[] {
+  return facts.network()?.slice(0, 2) ?? [];
 }

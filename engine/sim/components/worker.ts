@@ -31,7 +31,9 @@ const CALL_LABEL_FIRST = 256;
 const U32_MAX = 0xffffffff;
 
 /** What a worker does not find; the engine on seL4 leaves it out. */
-const ABSENT = "delete globalThis.Date; delete Math.random;";
+const ABSENT =
+  "delete globalThis.Date; delete Math.random; delete globalThis.RegExp; delete globalThis.Proxy; " +
+  "delete globalThis.WeakRef; delete globalThis.FinalizationRegistry; delete String.prototype.normalize;";
 
 /** @returns the boot file that is this bundle as a component. */
 export function workerImage(bundle: string): string {

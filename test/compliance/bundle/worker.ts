@@ -41,9 +41,20 @@ function misuse(...values: readonly unknown[]): string {
 /** What a worker finds of the world, as one text. */
 function world(): string {
   const sysKeys = Object.keys(sys).sort().join();
-  const found = ["Date", "host", "console", "setTimeout", "process", "WebAssembly", "std", "os"].filter(
-    (name) => Reflect.get(globalThis, name) !== undefined,
-  );
+  const found = [
+    "Date",
+    "RegExp",
+    "Proxy",
+    "WeakRef",
+    "FinalizationRegistry",
+    "host",
+    "console",
+    "setTimeout",
+    "process",
+    "WebAssembly",
+    "std",
+    "os",
+  ].filter((name) => Reflect.get(globalThis, name) !== undefined);
   const values = [sys.engine === engineExpected(), sys.abi, sys.args.join(), frame.length, "random" in Math];
   return [sysKeys, found.join(), values.join(), misuse(frame, 0, frame, 0, 16385), misuse(1)].join("|");
 }
