@@ -50,6 +50,7 @@ export class FrameReader {
       this.#held = bytes.subarray(at);
       this.#line(text);
     }
+    if (this.#released) return undefined;
     // A copy, for the chunk is a slice of a larger buffer that would be kept with it.
     this.#held = Buffer.from(bytes.subarray(at));
     return undefined;
