@@ -51,7 +51,10 @@ export type Verb = keyof typeof VERBS;
 
 /** Other words for a verb. */
 const ALIASES: Readonly<Record<string, Verb>> = { LOGIN: "ATTACH" };
-/** Verbs of the interface that no console has yet. They need a login, so nobody else learns which these are. */
+/**
+ * Verbs of the interface that turn a console into something else, which a serial line cannot be. They need a login, so nobody
+ * else learns which these are.
+ */
 const UNSUPPORTED: readonly string[] = ["SECURE9P", "EXPORT"];
 
 /** A refusal's fields, in the order in which they are written. */
@@ -72,6 +75,8 @@ export interface Refused {
   readonly refusal: Refusal;
   /** Whether its verb needs a login; who has none is told that before anything about arguments. */
   readonly login: boolean;
+  /** It is `SECURE9P`: a transport that can be switched to 9P does so instead. */
+  readonly upgrade?: true;
 }
 
 /** What a line means. */
@@ -87,6 +92,7 @@ export const INVALID_CHARACTER: Parsed = refused("PARSE", "invalid-character");
 export const TOO_LONG: Parsed = refused("FRAME", "invalid-length");
 const EMPTY: Parsed = refused("PARSE", "empty command");
 const UNKNOWN: Parsed = refused("PARSE", "unsupported console command");
+const UPGRADE: Refused = { ...refused("SECURE9P", "unsupported", true), upgrade: true };
 
 function refused(word: string, detail: string, login = false): Refused {
   return { kind: "refused", word, refusal: { reason: "policy", detail }, login };
@@ -101,6 +107,7 @@ export function parse(line: string): Parsed {
   const word = blank < 0 ? text : text.slice(0, blank);
   if (!WORD.test(word)) return UNKNOWN;
   const name = word.toUpperCase();
+  if (name === UPGRADE.word && blank < 0) return UPGRADE;
   if (UNSUPPORTED.includes(name)) return refused(name, "unsupported", true);
   const verb = verbOf(name);
   if (verb === undefined) return UNKNOWN;

@@ -40,6 +40,8 @@ export interface ConsoleSessionOptions {
   readonly verbs: Readonly<Record<MachineVerb, Handler>>;
   /** What follows `OK QUIT`. */
   readonly farewell: string;
+  /** Switch the transport to 9P once what is said has left; @returns what follows `OK SECURE9P`. Not on a serial line. */
+  readonly upgrade?: (login: HiveSession) => string;
   /** A verb threw. */
   failed(verb: Verb, error: unknown): void;
   /** Lines that may wait; at least 8. */
@@ -121,9 +123,9 @@ export class ConsoleSession {
     this.counters.lines++;
     if (parsed.kind === "command") {
       if (parsed.verb === "STOP") this.stop();
-      else if (parsed.verb === "DETACH" || parsed.verb === "QUIT" || parsed.verb === "ATTACH") this.#endFollows();
+      else if (parsed.verb === "DETACH" || parsed.verb === "QUIT" || parsed.verb === "ATTACH") this.endFollows();
       else if (parsed.verb === "PING" && this.#pingNow()) return true;
-    }
+    } else if (parsed.upgrade === true) this.endFollows();
     this.#queue.push(parsed);
     return true;
   }
@@ -176,9 +178,15 @@ export class ConsoleSession {
     return true;
   }
 
-  #refuse({ word, refusal, login }: Refused): void {
+  #refuse({ word, refusal, login, upgrade }: Refused): void {
+    const stranger = login ? this.#stranger() : undefined;
     this.#answer.begin(word, false);
-    this.#answer.err((login ? this.#stranger() : undefined) ?? refusal);
+    if (stranger !== undefined) return this.#answer.err(stranger);
+    if (upgrade !== true || this.#options.upgrade === undefined) return this.#answer.err(refusal);
+    // What the console itself had open is not the client's, and counts.
+    this.#tools?.files.close();
+    this.#tools = undefined;
+    this.#answer.ok(this.#options.upgrade(this.#login!));
   }
 
   #execute(command: Command): void {
@@ -369,12 +377,12 @@ export class ConsoleSession {
   /** Nothing would come through that ends what has no end of its own. */
   #full(): false {
     this.counters.heldBack++;
-    if (!this.#closed) this.#endFollows();
+    if (!this.#closed) this.endFollows();
     return false;
   }
 
-  /** End what goes on until it is stopped. */
-  #endFollows(): void {
+  /** End what goes on until it is stopped, for nothing that stops it can come. */
+  endFollows(): void {
     this.#unfollow();
     if (this.#task?.patient === true || !this.#answer.acknowledged) this.#task?.stop();
     this.#settle();

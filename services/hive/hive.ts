@@ -27,7 +27,7 @@ import { Actions } from "./actions.ts";
 import type { HiveLimits } from "./limits.ts";
 import { Logins } from "./logins.ts";
 import { addTime, counterLines, sessionLines, workerLines } from "./proc.ts";
-import type { Door, Login, Source } from "./session.ts";
+import type { Authentication, Door, Login, Source } from "./session.ts";
 import { type LiveSession, Sessions } from "./sessions.ts";
 import { Sweeper } from "./sweeper.ts";
 import { WallTime } from "./wall-time.ts";
@@ -138,10 +138,15 @@ export class Hive implements Door {
     return this.namespace.queenLog;
   }
 
+  /** Check the operator's token for a connection that is to be opened by it; audited, counted and slowed down as logins are. */
+  authenticate(token: string, source: Source): Authentication {
+    return this.#logins.authenticate(token, source);
+  }
+
   attach(role: Role, credential: string, source: Source): Login {
     const checked = this.#logins.check(role, credential, source);
     if (checked.kind === "refused") return checked;
-    if (this.#sessions.full) return this.#logins.full(role, source);
+    if (this.#sessions.full(source)) return this.#logins.full(role, source);
     return { kind: "admitted", session: this.#sessions.open(checked.grant, source, checked.by) };
   }
 

@@ -10,7 +10,7 @@ import type { Role } from "../roles/roles.ts";
 import type { LoginThrottle } from "../roles/throttle.ts";
 import { equalBytes } from "../roles/ticket.ts";
 import type { TicketVerifier } from "../roles/verifier.ts";
-import type { Login, Source } from "./session.ts";
+import type { Authentication, Login, Source } from "./session.ts";
 import type { WallTime } from "./wall-time.ts";
 
 /** Refusals logged at once, and a second in the long run; those beyond are summed up in the next line. */
@@ -34,7 +34,7 @@ export interface LoginsOptions {
 }
 
 export class Logins {
-  readonly counters = { wrong: 0, refused: 0, busy: 0, unlogged: 0 };
+  readonly counters = { authenticated: 0, wrong: 0, refused: 0, busy: 0, unlogged: 0 };
   readonly #options: LoginsOptions;
   readonly #token: Uint8Array;
   readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
@@ -54,7 +54,19 @@ export class Logins {
     return this.#checkTicket(role, credential, source);
   }
 
-  /** The same for a ticket that comes without a word on who wants to be what. */
+  /** Whether somebody has the operator's token, which opens a connection where it is no login. */
+  authenticate(token: string, source: Source): Authentication {
+    const { clock, log } = this.#options;
+    if (!this.#isToken(token)) {
+      this.#audit("refused AUTH why=wrong token", source);
+      return this.#wrong(source, clock.nowUs());
+    }
+    this.counters.authenticated++;
+    log.line("login", `authenticated from=${source.name}`);
+    return { kind: "authenticated" };
+  }
+
+  /** What a ticket is good for that comes without a word on who wants to be what. */
   checkTicket(ticket: string, source: Source): Admitted | Refused {
     return this.#checkTicket(undefined, ticket, source);
   }

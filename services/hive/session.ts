@@ -42,6 +42,9 @@ export type Login =
       readonly delayMs: number;
     };
 
+/** The answer to the operator's token, where it opens a connection and is no login. */
+export type Authentication = { readonly kind: "authenticated" } | Extract<Login, { kind: "refused" }>;
+
 /** Where logins are made. It audits and counts each one. */
 export interface Door {
   /** @param credential a ticket, or on a local line the operator token for the Queen */

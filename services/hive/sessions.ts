@@ -104,8 +104,11 @@ export class Sessions implements Sweepable {
     return this.#live.size;
   }
 
-  get full(): boolean {
-    return this.#live.size >= this.#options.limits.sessions;
+  /** Whether there is no place for a login from there: the machine's own lines and the network take none from each other. */
+  full({ local }: Source): boolean {
+    let taken = 0;
+    for (const { source } of this.#live.values()) if (source.local === local) taken++;
+    return taken >= this.#options.limits.sessions;
   }
 
   list(): LiveSession[] {

@@ -73,6 +73,11 @@ export class Session {
     return this.#operations.msize;
   }
 
+  /** Largest frame that Tversion can agree on. */
+  get msizeMax(): number {
+    return this.#msizeMax;
+  }
+
   get fids(): number {
     return this.#operations.fids.size;
   }

@@ -1,0 +1,244 @@
+/**
+ * The console door: accepts connections, serves each fairly within the pump's budgets, and keeps their number bounded. Those that
+ * are not authenticated are few, the newest of them push out the oldest, and none of them keeps an operator with the token out.
+ */
+import type { Bytes, Clock } from "../../ports/index.ts";
+import { HeldTimer } from "../../pump/held-timer.ts";
+import { isOutOfMemory } from "../../pump/out-of-memory.ts";
+import type { Source } from "../../pump/pump.ts";
+import type { TimerPort } from "../../pump/timers.ts";
+import { SINK_BYTES } from "../output.ts";
+import type { Handler, MachineVerb } from "../verbs.ts";
+import { DoorClient, type DoorHive, type Doorway } from "./client.ts";
+import type { Connection, Listener } from "./connection.ts";
+import { DoorCounters, ENDS } from "./counters.ts";
+import { DOOR_LIMITS, type DoorLimits } from "./limits.ts";
+import { LineScratch } from "./outbox.ts";
+
+export interface DoorServerOptions {
+  readonly listener: Listener;
+  readonly bytes: Bytes;
+  readonly clock: Clock;
+  readonly timers: TimerPort;
+  /** `undefined` as long as there is none: who comes then is told that it is busy. */
+  readonly hive: () => DoorHive | undefined;
+  readonly verbs: Readonly<Record<MachineVerb, Handler>>;
+  readonly limits?: Partial<DoorLimits>;
+  /** How long a provider may take for one request; 5 s if it is not said. */
+  readonly patienceUs?: number;
+  /** A verb, or what serves a connection, threw. */
+  readonly failed: (what: string, error: unknown) => void;
+}
+
+/** Units of the dispatch stage that the door has for each that a serial line has: it is as many lines. */
+const SHARE = 4;
+
+export class DoorServer {
+  readonly counters = new DoorCounters();
+  readonly limits: DoorLimits;
+  /** The pump's view: stages `net-rx`, `dispatch` and `net-tx`, behind the network's own and before TCP is served. */
+  readonly receive: Source;
+  readonly dispatch: Source;
+  readonly transmit: Source;
+  readonly #listener: Listener;
+  readonly #door: Doorway;
+  readonly #timer: HeldTimer;
+  readonly #clients: DoorClient[] = [];
+  /** Whose turn it is first. */
+  #first = 0;
+  #last = 0;
+  #closed = false;
+
+  /** @throws RangeError if the limits hold no answer, Error if all timers are in use. */
+  constructor(options: DoorServerOptions) {
+    const { listener, bytes, clock, timers, hive, verbs, patienceUs, failed } = options;
+    this.limits = { ...DOOR_LIMITS, ...options.limits };
+    const { unsentBytes } = this.limits;
+    if (unsentBytes < SINK_BYTES) throw new RangeError(`DoorServer: ${unsentBytes} unsent bytes hold no answer`);
+    this.#listener = listener;
+    const timer = HeldTimer.take(timers, (nowUs) => this.#expire(nowUs));
+    if (timer === undefined) throw new Error("DoorServer: no timer is left");
+    this.#timer = timer;
+    this.#door = {
+      bytes,
+      clock,
+      timers,
+      limits: this.limits,
+      hive,
+      verbs,
+      patienceUs,
+      counters: this.counters,
+      scratch: new LineScratch(bytes),
+      admits: () => this.sessions < this.limits.sessions,
+      failed,
+    };
+    this.receive = {
+      serve: (budget) => this.#accept(budget),
+      ready: () => !this.#closed && this.#listener.pending > 0,
+    };
+    this.dispatch = {
+      serve: (budget) => Math.ceil(this.#serve(budget * SHARE) / SHARE),
+      ready: () => this.#clients.some((client) => client.ready),
+      refused: () => this.counters.heldBack,
+    };
+    this.transmit = {
+      serve: () => this.#transmit(),
+      ready: () => this.#clients.some((client) => client.transmits),
+      backlog: () => this.#clients.reduce((sum, client) => sum + client.unsent, 0),
+    };
+  }
+
+  /** Connections, and those of them that are authenticated. */
+  get connections(): number {
+    return this.#clients.length;
+  }
+
+  get sessions(): number {
+    let sessions = 0;
+    for (const client of this.#clients) if (client.authenticated) sessions++;
+    return sessions;
+  }
+
+  /** Counters as one line. */
+  summary(): string {
+    const { accepted, authenticated, ok, err } = this.#totals();
+    return (
+      `door connections=${this.connections} sessions=${this.sessions} accepted=${accepted}` +
+      ` authenticated=${authenticated} ok=${ok} err=${err}`
+    );
+  }
+
+  /** For `/proc/net/console`: counters as `name value`, then one line for each connection. */
+  lines(): readonly string[] {
+    const { ends, ...numbers } = this.#totals();
+    const { sessions, strangers } = this.limits;
+    const rows = Object.entries({ connections: this.connections, sessions: this.sessions, most: sessions, strangers })
+      .concat(Object.entries(numbers))
+      .map(([name, value]) => `${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} ${value}`);
+    for (const end of ENDS) rows.push(`end_${end} ${ends[end]}`);
+    for (const { number, phase, source, connection, session, unsent } of this.#clients) {
+      const role = session?.role ?? "-";
+      rows.push(`connection ${number} ${phase} ${role} ${source.name}:${connection.remotePort} unsent=${unsent}`);
+    }
+    return rows;
+  }
+
+  /** Serve nobody any more. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const client of this.#clients) client.abort("closed");
+    this.#clients.length = 0;
+    this.#timer.release();
+  }
+
+  #accept(budget: number): number {
+    let done = 0;
+    while (done < budget && !this.#closed && this.#listener.pending > 0) {
+      const connection = this.#listener.accept();
+      if (connection === undefined) break;
+      this.#add(connection);
+      done++;
+    }
+    return done;
+  }
+
+  #add(connection: Connection): void {
+    const { counters } = this;
+    counters.accepted++;
+    const strangers = this.connections - this.sessions;
+    if (strangers >= this.limits.strangers) this.#makeRoom();
+    const client = new DoorClient(this.#door, connection, ++this.#last);
+    this.#clients.push(client);
+    counters.connectionsHighWater = Math.max(counters.connectionsHighWater, this.connections);
+    this.#timeFor(client);
+  }
+
+  /** Push out who is least worth a place: who is on the way out, then who was there first. */
+  #makeRoom(): void {
+    let worst: DoorClient | undefined;
+    for (const client of this.#clients) {
+      if (client.authenticated || (worst !== undefined && (worst.phase !== "auth" || client.phase === "auth")))
+        continue;
+      worst = client;
+    }
+    worst?.abort("crowded");
+    this.#sweep();
+  }
+
+  #serve(budget: number): number {
+    const count = this.#clients.length;
+    let cost = 0;
+    for (let visited = 0; visited < count && cost < budget; visited++) {
+      if (this.#first >= count) this.#first = 0;
+      const client = this.#clients[this.#first++]!;
+      if (client.ready) cost += this.#do(client, () => client.serve(budget - cost));
+    }
+    if (cost > 0) {
+      this.counters.sessionsHighWater = Math.max(this.counters.sessionsHighWater, this.sessions);
+      this.#sweep();
+    }
+    return cost;
+  }
+
+  #transmit(): number {
+    let frames = 0;
+    for (const client of this.#clients) {
+      if (client.transmits && this.#do(client, () => client.transmit()) > 0) frames++;
+    }
+    if (frames > 0) this.#sweep();
+    return frames;
+  }
+
+  #expire(nowUs: number): void {
+    for (const client of this.#clients) {
+      if (client.nextUs > nowUs) continue;
+      this.#do(client, () => {
+        client.expire(nowUs);
+        return 0;
+      });
+    }
+    this.#sweep();
+    for (const client of this.#clients) this.#timeFor(client);
+  }
+
+  /** What goes wrong with one of them is its own end alone. */
+  #do(client: DoorClient, work: () => number): number {
+    try {
+      return work();
+    } catch (error) {
+      if (isOutOfMemory(error)) throw error;
+      this.#door.failed(`connection ${client.number} of the door failed`, error);
+      client.abort("failed");
+      return 1;
+    } finally {
+      this.#timeFor(client);
+    }
+  }
+
+  /** The timer may come too early, for a time that has moved on: then it is set again. */
+  #timeFor(client: DoorClient): void {
+    if (client.nextUs < this.#timer.deadlineUs) this.#timer.set(client.nextUs);
+  }
+
+  #sweep(): void {
+    const clients = this.#clients;
+    let kept = 0;
+    for (const client of clients) if (client.phase !== "gone") clients[kept++] = client;
+    clients.length = kept;
+  }
+
+  /** What is counted of those that are over, and of those that are not. */
+  #totals(): DoorCounters {
+    const totals = { ...this.counters, ends: this.counters.ends };
+    for (const { session, phase } of this.#clients) {
+      if (session === undefined || phase === "closing") continue;
+      const { lines, ok, err, dropped } = session.counters;
+      totals.frames += lines;
+      totals.ok += ok;
+      totals.err += err;
+      totals.dropped += dropped;
+    }
+    return totals;
+  }
+}
