@@ -7,10 +7,15 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import {
   type EnvironmentSettings,
   type Network,
+  isHost,
+  misplaced,
   NETWORKS,
   OPEN_TIMEOUT,
+  portNumber,
   seconds,
   type Settings,
+  TCP_HOST,
+  TCP_PORT,
   TIMEOUT,
 } from "./settings.ts";
 import type { TicketOptions } from "./tickets/mint.ts";
@@ -20,6 +25,11 @@ export interface Options {
   readonly transport: TransportName;
   /** Of the transport `serial`. */
   readonly serial: string | undefined;
+  /** Of the transport `tcp`, as is `port`. */
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  /** Commands that are sent before the first of them is answered; 1 unless it is `tcp`. */
+  readonly pipeline: number;
   /** Commands to run instead of reading any; empty: read them. */
   readonly commands: readonly string[];
   readonly script: string | undefined;
@@ -55,6 +65,9 @@ export interface Layers {
 interface Flags {
   transport?: TransportName;
   serial?: string;
+  host?: string;
+  port?: number;
+  pipeline?: number;
   command?: string[];
   script?: string;
   check?: string;
@@ -81,11 +94,16 @@ interface Flags {
 }
 
 /** What the hive may take to come up; QEMU's image may have to be made first. */
-const OPEN_SECONDS: Readonly<Record<TransportName, number>> = { mock: 180, sim: 180, qemu: 180, serial: 10 };
+const OPEN_SECONDS: Readonly<Record<TransportName, number>> = { mock: 180, sim: 180, qemu: 180, serial: 10, tcp: 10 };
+/** What a console surely keeps of commands that wait. */
+const PIPELINE_MOST = 8;
 
 const EPILOGUE = `
 Without -c and --script commands are read from the terminal, or from standard input until its end.
 A run that is not interactive stops at the first command that is refused; a script may expect that.
+A hive over TCP: --host and --port (or COHSH_HOST, COHSH_PORT). Where the network is not there:
+--serial PATH for its line, --transport qemu or sim for a hive of your own, mock for one without a machine.
+cohsh 9p --listen unix:PATH carries 9P2000.L between programs here and a hive over TCP (cohsh 9p --help).
 Settings stand in ~/.config/cohesix/cohsh.toml, above it in COHSH_* variables, above them in options.
 Exit status: 0 all went as it should, 1 a command was refused, a script failed or the hive is gone,
 2 the command line, the settings or a checked script are wrong, 129, 130, 141, 143 ended by a signal.
@@ -109,6 +127,9 @@ const TICKET_FLAGS = [
 const RUN_FLAGS = [
   ["transport", "--transport"],
   ["serial", "--serial"],
+  ["host", "--host"],
+  ["port", "--port"],
+  ["pipeline", "--pipeline"],
   ["command", "--command"],
   ["script", "--script"],
   ["json", "--json"],
@@ -157,10 +178,13 @@ function describeProgram(version: string): Command {
     .addOption(
       new Option(
         "-t, --transport <name>",
-        "mock: a hive in this process; sim: the simulator; qemu: seL4 in QEMU; serial: a line (mock)",
+        "mock: a hive in this process; sim: the simulator; qemu: seL4 in QEMU; serial: a line; tcp: a network (mock)",
       ).choices(TRANSPORTS),
     )
     .option("--serial <path>", "the line to a hive: a terminal or pty, or a unix socket")
+    .option("--host <name>", `tcp: where the hive is (${TCP_HOST})`, hostOf)
+    .option("--port <n>", `tcp: the port of its console (${TCP_PORT})`, portOf)
+    .option("--pipeline <n>", "tcp: send up to so many commands ahead of their answers, 1 to 8 (1)", pipelineOf)
     .option("-c, --command <line>", "run this command and leave; may be given again", collect)
     .option("--script <file>", "run the commands of this file, with its expectations")
     .option("--check <file>", "say what is wrong with a script, and connect to nothing")
@@ -169,8 +193,10 @@ function describeProgram(version: string): Command {
     .option("--log <file>", "append connection events with their times to this file")
     .option("--credentials <file>", "the hive's credentials (out/hive/credentials.json)")
     .option("--timeout <seconds>", "how long an answer may take, 0.1 to 600 (5)", (text) => bounded(text, TIMEOUT))
-    .option("--open-timeout <seconds>", "how long the hive may take to come up, 1 to 3600 (180; serial: 10)", (text) =>
-      bounded(text, OPEN_TIMEOUT),
+    .option(
+      "--open-timeout <seconds>",
+      "how long the hive may take to come up, 1 to 3600 (180; serial, tcp: 10)",
+      (text) => bounded(text, OPEN_TIMEOUT),
     )
     .option("-f, --follow", "print what the machine prints of its own accord, as it comes")
     .option("--no-follow", "do not, whatever the settings say")
@@ -215,10 +241,10 @@ function exclusion(flags: Flags): string | undefined {
   }
   if (ticket !== undefined) return `${ticket} is for --mint-ticket`;
   if (flags.script !== undefined && flags.command !== undefined) return "--script and --command exclude each other";
-  if (flags.serial !== undefined && flags.transport !== undefined && flags.transport !== "serial") {
-    return `--serial is for --transport serial, not ${flags.transport}`;
-  }
-  return undefined;
+  if (flags.script !== undefined && flags.pipeline !== undefined) return "--script and --pipeline exclude each other";
+  const tcp = flags.host !== undefined ? "--host" : flags.port !== undefined ? "--port" : undefined;
+  if (flags.serial !== undefined && tcp !== undefined) return `--serial and ${tcp} exclude each other`;
+  return misplaced(flags, (key) => `--${key}`, "--transport ");
 }
 
 function layered(flags: Flags, layers: Layers): Invocation {
@@ -226,8 +252,9 @@ function layered(flags: Flags, layers: Layers): Invocation {
   const config = layers.config();
   const credentials = flags.credentials ?? environment.credentials ?? config.credentials;
   if (flags.mintTicket === true) return { mint: ticketOptions(flags), credentials };
-  const wayOf = ({ transport, serial }: Pick<Flags, "transport" | "serial">): TransportName | undefined =>
-    transport ?? (serial === undefined ? undefined : "serial");
+  const wayOf = (way: Pick<Flags, "transport" | "serial" | "host" | "port">): TransportName | undefined =>
+    way.transport ??
+    (way.serial !== undefined ? "serial" : way.host !== undefined || way.port !== undefined ? "tcp" : undefined);
   const transport = wayOf(flags) ?? wayOf(environment) ?? wayOf(config) ?? "mock";
   for (const [name, flag] of [
     ["sel4", "--sel4"],
@@ -236,12 +263,18 @@ function layered(flags: Flags, layers: Layers): Invocation {
     if (flags[name] !== undefined && transport !== "qemu")
       throw new Error(`${flag} is for --transport qemu, not ${transport}`);
   }
+  if (flags.pipeline !== undefined && transport !== "tcp") {
+    throw new Error(`--pipeline is for --transport tcp, not ${transport}`);
+  }
   const serial = flags.serial ?? environment.serial ?? config.serial;
   if (transport === "serial" && serial === undefined) throw new Error("--transport serial needs --serial with a path");
   return {
     run: {
       transport,
       serial: transport === "serial" ? serial : undefined,
+      host: transport === "tcp" ? (flags.host ?? environment.host ?? config.host ?? TCP_HOST) : undefined,
+      port: transport === "tcp" ? (flags.port ?? environment.port ?? config.port ?? TCP_PORT) : undefined,
+      pipeline: flags.pipeline ?? 1,
       commands: flags.command ?? [],
       script: flags.script,
       json: flags.json ?? environment.json ?? config.json ?? false,
@@ -273,6 +306,25 @@ function bounded(text: string, bounds: { readonly least: number; readonly most: 
   const number = seconds(text, bounds);
   if (Number.isNaN(number)) {
     throw new InvalidArgumentError(`It must be a number of seconds from ${bounds.least} to ${bounds.most}.`);
+  }
+  return number;
+}
+
+function hostOf(text: string): string {
+  if (!isHost(text)) throw new InvalidArgumentError("It must be a host's name or address.");
+  return text;
+}
+
+function portOf(text: string): number {
+  const port = portNumber(text);
+  if (Number.isNaN(port)) throw new InvalidArgumentError("It must be a port from 1 to 65535.");
+  return port;
+}
+
+function pipelineOf(text: string): number {
+  const number = /^\d$/.test(text) ? Number(text) : NaN;
+  if (!(number >= 1 && number <= PIPELINE_MOST)) {
+    throw new InvalidArgumentError(`It must be a number from 1 to ${PIPELINE_MOST}.`);
   }
   return number;
 }

@@ -14,17 +14,23 @@ export type ConnectionEvent =
       readonly role: string;
       readonly reason: "detach" | "quit" | "attach" | "ended by the hive";
     }
+  | { readonly event: "interrupted"; readonly reason: string }
+  | { readonly event: "resumed"; readonly role?: string }
   | { readonly event: "lost"; readonly reason: string }
   | { readonly event: "close" };
 
 /** Who hears the parts of an answer. */
 export interface AnswerListener {
+  /** Its command is the next to be answered; those before it are. */
+  begun?(): void;
   /** @param line as it came */
   acknowledgement(acknowledgement: Acknowledgement, line: string): void;
   /** A line of the stream behind it. */
   line(text: string): void;
   /** The stream is over. */
   end(): void;
+  /** A word on the answer that is not the hive's. */
+  note?(text: string): void;
 }
 
 export interface Output extends AnswerListener {

@@ -28,6 +28,7 @@ const DESCRIPTIONS: Readonly<Record<TransportName, string>> = {
   sim: "a hive in the simulator, which ends with this shell",
   qemu: "a hive on seL4 in QEMU, which ends with this shell",
   serial: "a hive on a serial line, whose login ends with this shell",
+  tcp: "a hive at the other end of a TCP connection, whose login ends with this shell",
 };
 
 const now = (): string => new Date().toISOString();
@@ -98,6 +99,7 @@ class Run {
       follow: options.follow || this.#interactive,
       output: this.#recorder,
       keys: way.keys,
+      depth: options.pipeline,
     });
   }
 
@@ -157,8 +159,8 @@ class Run {
     if (this.#steps !== undefined) return this.#runScript(this.#steps);
     const fine =
       this.#options.commands.length > 0
-        ? await runCommands(this.#shell, this.#options.commands, signal)
-        : await runInput(this.#shell, process.stdin, signal);
+        ? await runCommands(this.#shell, this.#options.commands, signal, this.#options.pipeline)
+        : await runInput(this.#shell, process.stdin, signal, this.#options.pipeline);
     if (this.#shell.gone !== undefined) throw new Error(this.#shell.gone);
     return fine ? 0 : 1;
   }

@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
@@ -13,9 +14,15 @@ import { TRANSPORTS, type TransportName } from "./transport.ts";
 export const NETWORKS = ["none", "user", "tap"] as const;
 export type Network = (typeof NETWORKS)[number];
 
+/** Where a hive's console listens (`console.tcp` of its manifest), and QEMU's forwarding of it. */
+export const TCP_HOST = "127.0.0.1";
+export const TCP_PORT = 31337;
+
 export interface Settings {
   readonly transport?: TransportName;
   readonly serial?: string;
+  readonly host?: string;
+  readonly port?: number;
   /** Seconds. */
   readonly timeout?: number;
   readonly open_timeout?: number;
@@ -37,6 +44,8 @@ type Kind =
   | { readonly kind: "word"; readonly words: readonly string[] }
   | { readonly kind: "path" }
   | { readonly kind: "seconds"; readonly least: number; readonly most: number }
+  | { readonly kind: "host" }
+  | { readonly kind: "port" }
   | { readonly kind: "boolean" };
 
 export const TIMEOUT = { kind: "seconds", least: 0.1, most: 600 } as const;
@@ -45,6 +54,8 @@ export const OPEN_TIMEOUT = { kind: "seconds", least: 1, most: 3600 } as const;
 const KEYS: Readonly<Record<keyof Settings, Kind>> = {
   transport: { kind: "word", words: TRANSPORTS },
   serial: { kind: "path" },
+  host: { kind: "host" },
+  port: { kind: "port" },
   timeout: TIMEOUT,
   open_timeout: OPEN_TIMEOUT,
   follow: { kind: "boolean" },
@@ -88,6 +99,8 @@ export function readConfig(file: string): Settings {
     if (!fits(kind, value)) throw new Error(`${file}: ${key} must be ${wanted(kind)}, not ${shown(value)}.`);
     settings[key] = kind.kind === "path" ? resolve(dirname(file), String(value)) : value;
   }
+  const clash = wayClash(settings, (key) => key, "transport = ");
+  if (clash !== undefined) throw new Error(`${file}: ${clash}.`);
   return settings;
 }
 
@@ -112,10 +125,10 @@ export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
     throw new Error("COHSH_TOKEN must be 1 to 255 visible ASCII characters.");
   }
   if (ticket !== undefined && splitTicket(ticket) === undefined) throw new Error("COHSH_TICKET is not a ticket.");
-  const transport = settings["transport"] === undefined ? undefined : env["COHSH_TRANSPORT"];
-  if (settings["serial"] !== undefined && transport !== undefined && transport !== "serial") {
-    throw new Error(`COHSH_SERIAL is for COHSH_TRANSPORT=serial, not ${transport}.`);
-  }
+  const clash =
+    misplaced(settings, (key) => PREFIX + key.toUpperCase(), "COHSH_TRANSPORT=") ??
+    wayClash(settings, (key) => PREFIX + key.toUpperCase(), "COHSH_TRANSPORT=");
+  if (clash !== undefined) throw new Error(`${clash}.`);
   return { ...settings, ...(token === undefined ? {} : { token }), ...(ticket === undefined ? {} : { ticket }) };
 }
 
@@ -123,6 +136,49 @@ export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
 export function seconds(text: string, { least, most }: { readonly least: number; readonly most: number }): number {
   const number = /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
   return number >= least && number <= most ? number : NaN;
+}
+
+/** A port that was typed; `NaN` if it is none. */
+export function portNumber(text: string): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  return isPort(number) ? number : NaN;
+}
+
+/** A host that may be meant: a name or an address, without a port. */
+export function isHost(text: string): boolean {
+  return text.length <= 253 && (isIP(text) !== 0 || /^[\w-]+(\.[\w-]+)*\.?$/.test(text));
+}
+
+function isPort(value: unknown): boolean {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65_535;
+}
+
+interface Ways {
+  readonly transport?: TransportName | undefined;
+  readonly serial?: unknown;
+  readonly host?: unknown;
+  readonly port?: unknown;
+}
+
+/** What belongs to another way than the one that the same place names. @param say the name under which a key was given */
+export function misplaced(ways: Ways, say: (key: string) => string, transport: string): string | undefined {
+  for (const [key, way] of [
+    ["serial", "serial"],
+    ["host", "tcp"],
+    ["port", "tcp"],
+  ] as const) {
+    if (ways[key] !== undefined && ways.transport !== undefined && ways.transport !== way) {
+      return `${say(key)} is for ${transport}${way}, not ${ways.transport}`;
+    }
+  }
+  return undefined;
+}
+
+/** Two ways in one place that does not say which is meant. */
+function wayClash(ways: Ways, say: (key: string) => string, transport: string): string | undefined {
+  const tcp = ways.host !== undefined ? "host" : ways.port !== undefined ? "port" : undefined;
+  if (ways.transport !== undefined || ways.serial === undefined || tcp === undefined) return undefined;
+  return `${say("serial")} and ${say(tcp)} are two ways to a hive, and no ${transport.replace(/[ =]+$/, "")} says which`;
 }
 
 function parseToml(file: string, text: string): object {
@@ -147,6 +203,10 @@ function fits(kind: Kind, value: unknown): boolean {
       return typeof value === "string" && value !== "" && !value.includes("\0");
     case "seconds":
       return typeof value === "number" && value >= kind.least && value <= kind.most;
+    case "host":
+      return typeof value === "string" && isHost(value);
+    case "port":
+      return isPort(value);
     case "boolean":
       return typeof value === "boolean";
   }
@@ -156,7 +216,10 @@ function fromText(kind: Kind, text: string): unknown {
   switch (kind.kind) {
     case "word":
     case "path":
+    case "host":
       return text;
+    case "port":
+      return portNumber(text);
     case "seconds":
       return seconds(text, kind);
     case "boolean":
@@ -172,6 +235,10 @@ function wanted(kind: Kind): string {
       return "a path";
     case "seconds":
       return `a number of seconds from ${kind.least} to ${kind.most}`;
+    case "host":
+      return "a host's name or address";
+    case "port":
+      return "a port from 1 to 65535";
     case "boolean":
       return "true or false";
   }

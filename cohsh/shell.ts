@@ -6,7 +6,7 @@
 
 import { type Acknowledgement, parseAcknowledgement } from "./acknowledgement.ts";
 import { err, INVALID_CHARACTER, parse, TOO_LONG } from "../services/console/grammar.ts";
-import type { Output } from "./output.ts";
+import type { AnswerListener, Output } from "./output.ts";
 import { withoutCredentials } from "./redact.ts";
 import { type Keys, type Request, requestOf } from "./request.ts";
 import { Session, SessionError } from "./session.ts";
@@ -28,6 +28,8 @@ export interface ShellOptions {
   readonly follow: boolean;
   readonly output: Output;
   readonly keys: Keys;
+  /** Commands that may be sent before the first of them is answered; 1 if it is not said. */
+  readonly depth?: number;
 }
 
 export class Shell {
@@ -41,6 +43,8 @@ export class Shell {
   #closed = false;
   #role: string | undefined;
   #asking: Promise<unknown> | undefined;
+  /** The command before. */
+  #last: Promise<unknown> | undefined;
   /** Called when the hive ends by itself. */
   onEnded: ((reason: string) => void) | undefined;
 
@@ -49,9 +53,19 @@ export class Shell {
     this.#output = options.output;
     this.#keys = options.keys;
     this.#follow = options.follow;
-    this.#session = new Session(transport, options.timeoutMs, (line) => {
-      if (this.#follow) this.#output.log(line);
-    });
+    this.#session = new Session(
+      transport,
+      options.timeoutMs,
+      (line) => {
+        if (this.#follow) this.#output.log(line);
+      },
+      options.depth,
+    );
+    this.#session.onInterrupted = (reason) => {
+      this.#output.event({ event: "interrupted", reason });
+      this.#output.note(`${reason}; connecting again`);
+    };
+    this.#session.onResumed = (refused) => this.#resumed(refused);
     this.#session.onEnded = (reason) => {
       this.#gone = reason;
       this.#output.event({ event: "lost", reason });
@@ -104,17 +118,29 @@ export class Shell {
     const command = line.trim();
     if (command === "" || command.startsWith("#")) return "ok";
     if (this.#asking !== undefined) await this.#asking;
-    if (Buffer.byteLength(line) > COMMAND_LIMIT) return this.refuse("too-long", line);
-    if (parse(line) === INVALID_CHARACTER) return this.refuse("invalid-character", line);
-    const request = requestOf(command, this.#keys);
-    this.#output.command(withoutCredentials(command));
+    const before = this.#last;
+    const outcome = this.#run(line, command, before);
+    this.#last = outcome;
+    return outcome;
+  }
+
+  async #run(line: string, command: string, before: Promise<unknown> | undefined): Promise<Outcome> {
+    const wrong = Buffer.byteLength(line) > COMMAND_LIMIT ? "too-long" : undefined;
+    const why = wrong ?? (parse(line) === INVALID_CHARACTER ? "invalid-character" : undefined);
+    const request = why === undefined ? requestOf(command, this.#keys) : undefined;
+    // What the shell answers itself has its turn like everything else.
+    if (request?.kind !== "send" && this.#session.busy) await before;
+    if (why !== undefined || request === undefined) return this.refuse(why ?? "invalid-character", line);
+    const output = this.#output;
+    const shown = withoutCredentials(command);
     if (request.kind === "refused") {
+      output.command(shown);
       this.#answer(err(request.word, { reason: "policy", detail: "invalid-payload" }));
       this.#output.note(`not sent: ${request.why}`);
       return "refused";
     }
     try {
-      const acknowledgement = await this.#session.run(request.line, this.#output, request.follows);
+      const acknowledgement = await this.#session.run(request.line, heard(output, shown), request.follows);
       return this.#done(firstWord(command), acknowledgement, request);
     } catch (error) {
       if (!(error instanceof SessionError)) throw error;
@@ -188,6 +214,14 @@ export class Shell {
     }
   }
 
+  #resumed(refused: string | undefined): void {
+    if (refused !== undefined) this.#leave("ended by the hive");
+    const role = this.#role;
+    this.#output.event({ event: "resumed", ...(role === undefined ? {} : { role }) });
+    const who = refused ?? (role === undefined ? undefined : `logged in as ${role}`);
+    this.#output.note(`connected again${who === undefined ? "" : `; ${who}`}`);
+  }
+
   #leave(reason: "detach" | "quit" | "attach" | "ended by the hive"): void {
     const role = this.#role;
     this.#role = undefined;
@@ -199,6 +233,17 @@ export class Shell {
     const acknowledgement = parseAcknowledgement(line);
     if (acknowledgement !== undefined) this.#output.acknowledgement(acknowledgement, line);
   }
+}
+
+/** The output as a command's listener, which shows the command when its answer is due. */
+function heard(output: Output, shown: string): AnswerListener {
+  return {
+    begun: () => output.command(shown),
+    acknowledgement: (acknowledgement, line) => output.acknowledgement(acknowledgement, line),
+    line: (text) => output.line(text),
+    end: () => output.end(),
+    note: (text) => output.note(text),
+  };
 }
 
 function late(ms: number): Promise<undefined> {

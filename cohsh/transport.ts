@@ -3,7 +3,7 @@
  * announced. Each transport passes `test/cohsh/transport.acceptance.ts`; sessions rely on nothing else.
  */
 
-export const TRANSPORTS = ["mock", "sim", "qemu", "serial"] as const;
+export const TRANSPORTS = ["mock", "sim", "qemu", "serial", "tcp"] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** Who receives what a transport brings. Called only between `open` and the end. */
@@ -14,10 +14,16 @@ export interface TransportSink {
   log(line: string): void;
   /** The hive is gone, with the reason in one sentence. Comes at most once, and never because of `close`. */
   ended(reason: string): void;
+  /** The connection is lost, for the reason in one sentence, and is looked for; lines that were sent may have arrived or not. */
+  interrupted?(reason: string): void;
+  /** It is there again, with nobody logged in and nothing running on it. */
+  resumed?(): void;
 }
 
 export interface Transport {
   readonly name: TransportName;
+  /** Whether a lost connection comes back, so that what was going on is worth being asked for in a way that can go on. */
+  readonly resumes?: boolean;
   /**
    * Connect; resolves when the hive takes commands. Rejects with one sentence, and nothing is left running then.
    * @param signal gives up when aborted.

@@ -19,6 +19,8 @@ export interface KeyringOptions {
   readonly credentials: () => Credentials;
   /** Unix time in milliseconds. */
   readonly nowMs: () => number;
+  /** Whether the operator's token stands for a Queen's ticket, as it does on a line; true if it is not said. */
+  readonly tokenIsQueen?: boolean;
 }
 
 export class Keyring {
@@ -38,14 +40,23 @@ export class Keyring {
     }
   }
 
+  /** The operator's token, which opens a connection over TCP. */
+  token(): Found {
+    try {
+      return { credential: this.#options.token ?? this.#read().token };
+    } catch (error) {
+      return { missing: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
   #kept(role: Role): Found {
-    const { ticket, token } = this.#options;
+    const { ticket, token, tokenIsQueen = true } = this.#options;
     if (ticket !== undefined && roleOfTicket(ticket) === role) return { credential: ticket };
-    if (role === "queen" && token !== undefined) return { credential: token };
+    if (role === "queen" && token !== undefined && tokenIsQueen) return { credential: token };
     const credentials = this.#read();
     const kept = credentials.tickets[role];
     if (kept !== undefined) return { credential: kept };
-    if (role === "queen") return { credential: credentials.token };
+    if (role === "queen" && tokenIsQueen) return { credential: credentials.token };
     if (!needsSubject(role)) return this.#minted(role, undefined);
     return { missing: `a ticket of ${role} must name whom it is for: attach ${role} subject=<name>.` };
   }

@@ -7,6 +7,7 @@ import type { Options } from "../cli.ts";
 import { createCredentials, type Credentials } from "../tickets/credentials.ts";
 import { Keyring } from "../tickets/keyring.ts";
 import { loadCredentials } from "../tickets/load.ts";
+import { TCP_HOST, TCP_PORT } from "../settings.ts";
 import type { Transport } from "../transport.ts";
 
 export interface Way {
@@ -15,7 +16,7 @@ export interface Way {
 }
 
 export type WayOptions = Pick<Options, "transport"> &
-  Partial<Pick<Options, "serial" | "credentials" | "token" | "ticket" | "sel4" | "net">>;
+  Partial<Pick<Options, "serial" | "host" | "port" | "credentials" | "token" | "ticket" | "sel4" | "net">>;
 
 /** @throws Error with one sentence if the given credentials cannot be read */
 export async function makeWay(options: WayOptions): Promise<Way> {
@@ -44,7 +45,20 @@ export async function makeWay(options: WayOptions): Promise<Way> {
       const { SerialTransport } = await import("./serial.ts");
       return { transport: new SerialTransport(options.serial ?? ""), keys: kept };
     }
+    case "tcp": {
+      const { TcpTransport } = await import("./tcp.ts");
+      const keys = tcpKeys(options);
+      const { host = TCP_HOST, port = TCP_PORT } = options;
+      return { transport: new TcpTransport({ host, port, token: () => keys.token() }), keys };
+    }
   }
+}
+
+/** What opens a hive over TCP, where nobody is a Queen by the operator's token alone. */
+export function tcpKeys(options: Pick<WayOptions, "token" | "ticket" | "credentials">): Keyring {
+  const { token, ticket, credentials: file } = options;
+  const credentials = (): Credentials => loadCredentials(file ?? credentialsPath);
+  return new Keyring({ token, ticket, credentials, nowMs: () => Date.now(), tokenIsQueen: false });
 }
 
 /** For a hive that this process makes: those of a file, else new ones that nobody else will ever know. */

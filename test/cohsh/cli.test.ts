@@ -19,6 +19,9 @@ function run(args: readonly string[], below = layers()) {
 const DEFAULTS = {
   transport: "mock",
   serial: undefined,
+  host: undefined,
+  port: undefined,
+  pipeline: 1,
   commands: [],
   script: undefined,
   json: false,
@@ -138,7 +141,7 @@ describe("cohsh command line", () => {
     [["-c"], "cohsh: option '-c, --command <line>' argument missing."],
     [
       ["-t", "carrier-pigeon"],
-      "cohsh: option '-t, --transport <name>' argument 'carrier-pigeon' is invalid. Allowed choices are mock, sim, qemu, serial.",
+      "cohsh: option '-t, --transport <name>' argument 'carrier-pigeon' is invalid. Allowed choices are mock, sim, qemu, serial, tcp.",
     ],
     [
       ["--timeout", "soon"],

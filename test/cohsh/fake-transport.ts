@@ -71,6 +71,8 @@ export class Page implements Output {
 
   /** What stands there since the last time, events left out. */
   take(): string[] {
-    return this.lines.splice(0).filter((line) => !/^\((connect|attach|detach|lost|close)\)/.test(line));
+    return this.lines
+      .splice(0)
+      .filter((line) => !/^\((connect|attach|detach|interrupted|resumed|lost|close)\)/.test(line));
   }
 }

@@ -57,7 +57,7 @@ describe("cohsh without a terminal", function () {
   it("answers a wrong command line with one sentence and status 2", () => {
     const { status, stdout, stderr } = runCohsh(["--transport", "pigeon"], home.env);
     expect(stderr).to.equal(
-      "cohsh: option '-t, --transport <name>' argument 'pigeon' is invalid. Allowed choices are mock, sim, qemu, serial.\n",
+      "cohsh: option '-t, --transport <name>' argument 'pigeon' is invalid. Allowed choices are mock, sim, qemu, serial, tcp.\n",
     );
     expect(stdout).to.equal("");
     expect(status).to.equal(2);

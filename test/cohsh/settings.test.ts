@@ -58,21 +58,21 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
     for (const [text, sentence] of [
       [
         "colour = true",
-        "colour is no key of cohsh.toml; transport, serial, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
+        "colour is no key of cohsh.toml; transport, serial, host, port, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
       ],
       [
         'token = "t"',
-        "token is no key of cohsh.toml; transport, serial, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
+        "token is no key of cohsh.toml; transport, serial, host, port, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
       ],
       [
         "[mock]\nx = 1",
-        "mock is no key of cohsh.toml; transport, serial, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
+        "mock is no key of cohsh.toml; transport, serial, host, port, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
       ],
       ['timeout = "5"', 'timeout must be a number of seconds from 0.1 to 600, not "5".'],
       ["timeout = 0", "timeout must be a number of seconds from 0.1 to 600, not 0."],
       ["timeout = inf", "timeout must be a number of seconds from 0.1 to 600, not null."],
       ["follow = 1", "follow must be true or false, not 1."],
-      ['transport = "pigeon"', 'transport must be one of mock, sim, qemu, serial, not "pigeon".'],
+      ['transport = "pigeon"', 'transport must be one of mock, sim, qemu, serial, tcp, not "pigeon".'],
       ["log = []", "log must be a path, not []."],
       ['log = ""', 'log must be a path, not "".'],
       ["json = {a = 1}", 'json must be true or false, not {"a":1}.'],
