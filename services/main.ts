@@ -16,6 +16,7 @@ import { Supervisor } from "./components/supervisor.ts";
 import { type BuildInfo, readBuildInfo } from "./config/build-info.ts";
 import { type Manifest, readManifest } from "./config/manifest.ts";
 import { RootConsole } from "./console/root-console.ts";
+import { DoorServer } from "./console/door/server.ts";
 import { rootVerbs } from "./console/verbs.ts";
 import { Hive } from "./hive/hive.ts";
 import { HIVE_LIMITS } from "./hive/limits.ts";
@@ -25,7 +26,8 @@ import { formatMac } from "./net/address.ts";
 import { NetStack } from "./net/stack.ts";
 import type { Bytes, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
-import { addReports } from "./proc/files.ts";
+import { addReport, addReports } from "./proc/files.ts";
+import { networkLines } from "./proc/network.ts";
 import { DONE } from "./pump/jobs.ts";
 import { isOutOfMemory } from "./pump/out-of-memory.ts";
 import { Pump } from "./pump/pump.ts";
@@ -104,6 +106,7 @@ const random: Random = {
 };
 let network: { readonly port: VirtioNet; readonly stack: NetStack } | undefined;
 let hive: Hive | undefined;
+let doorReport: (() => readonly string[]) | undefined;
 /** The line that shows a prompt; one that is not opened shows the log alone. */
 let console: RootConsole | undefined;
 
@@ -249,6 +252,7 @@ function ethernet(transport: VirtioMmio | undefined): void {
     },
     ready: () => stack.receiving,
   });
+  pump.initialise("door", () => door(stack));
   pump.attach("net-tx", "tcp", {
     serve: (budget, nowUs) => stack.send(budget, nowUs),
     ready: (nowUs) => stack.sending(nowUs),
@@ -260,25 +264,27 @@ function ethernet(transport: VirtioMmio | undefined): void {
 }
 
 function networkReport(): readonly string[] | undefined {
-  if (network === undefined) return undefined;
-  const { port, stack } = network;
-  const { counters } = stack.link;
-  const { frames, handled, dropped, sent, unsent, neighbours } = counters;
-  const row = (name: string, values: object): string =>
-    `${name} ${Object.entries(values)
-      .map(([key, value]) => `${key}=${value}`)
-      .join(" ")}`;
-  return [
-    `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
-    `address ${stack.address}`,
-    row("device", port.counters),
-    `frames ${frames}`,
-    row("handled", handled),
-    row("dropped", dropped),
-    row("sent", sent),
-    row("unsent", unsent),
-    row("neighbours", neighbours),
-  ];
+  return network === undefined ? undefined : networkLines(network.port, network.stack);
+}
+
+/** The console over TCP, with sessions as the serial line has one. It is served before TCP sends. */
+function door(stack: NetStack): void {
+  const { limits, lineBytes, network: configured } = manifest;
+  const server = new DoorServer({
+    listener: stack.tcp.listen(configured.consolePort, limits.sessions),
+    bytes,
+    clock: host,
+    timers: pump.timers,
+    hive: () => hive,
+    verbs: rootVerbs(facts),
+    limits: { sessions: limits.sessions, lineBytes, unsentBytes: limits.unsentBytes },
+    patienceUs: limits.providerUs,
+    failed: (what, error) => pump.report(what, error),
+  });
+  pump.attach("net-rx", "door", server.receive);
+  pump.attach("dispatch", "door", server.dispatch);
+  pump.attach("net-tx", "door", server.transmit);
+  doorReport = () => server.lines();
 }
 
 function virtio(): void {
@@ -325,6 +331,7 @@ function ninedoor(): void {
   });
   hive.namespace.addLog("boot.log", log.ring);
   addReports(hive.namespace, facts);
+  if (doorReport !== undefined) addReport(hive.namespace, "net/console", doorReport);
 }
 
 function firstComponents(): void {

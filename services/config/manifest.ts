@@ -57,6 +57,8 @@ export interface Network {
   readonly address: string;
   readonly prefix: number;
   readonly gateway: string;
+  /** TCP port of the console. */
+  readonly consolePort: number;
 }
 
 export interface ComponentRules {
@@ -79,6 +81,7 @@ export const RANGES = {
   "/log/ring_bytes": [8192, 1048576],
   "/log/queen_bytes": [8192, 4194304],
   "/network/prefix": [1, 30],
+  "/network/console_port": [1, 65535],
   "/tick/period_s": [0, 86400],
   "/pump/tick_ms": [1, 1000],
   "/runtime/heap_bytes": [4194304, 268435456],
@@ -116,7 +119,7 @@ export function readManifest(text: string): Manifest {
     "components",
   ]);
   const log = object(manifest["log"], "/log", ["ring_bytes", "queen_bytes"]);
-  const network = object(manifest["network"], "/network", ["mode", "address", "prefix", "gateway"]);
+  const network = object(manifest["network"], "/network", ["mode", "address", "prefix", "gateway", "console_port"]);
   const tick = object(manifest["tick"], "/tick", ["period_s"]);
   const pump = object(manifest["pump"], "/pump", ["tick_ms"]);
   const runtime = object(manifest["runtime"], "/runtime", ["heap_bytes"]);
@@ -137,6 +140,7 @@ export function readManifest(text: string): Manifest {
       address: ipv4(network["address"], "/network/address"),
       prefix: number(network["prefix"], "/network/prefix"),
       gateway: ipv4(network["gateway"], "/network/gateway"),
+      consolePort: number(network["console_port"], "/network/console_port"),
     },
     tickPeriodUs: number(tick["period_s"], "/tick/period_s") * 1_000_000,
     pumpTickUs: number(pump["tick_ms"], "/pump/tick_ms") * 1000,

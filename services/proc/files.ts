@@ -6,9 +6,13 @@ import type { Namespace } from "../ninedoor/namespace.ts";
 import type { Facts } from "./facts.ts";
 import { bootReport, capsReport, memoryReport, processReport, pumpReport, versionReport } from "./reports.ts";
 
+/** Put a report below `/proc`. */
+export function addReport(namespace: Namespace, name: string, lines: () => readonly string[]): void {
+  namespace.addProc(name, () => lines().join("\n") + "\n");
+}
+
 export function addReports(namespace: Namespace, facts: Facts): void {
-  const add = (name: string, lines: () => readonly string[]): void =>
-    namespace.addProc(name, () => lines().join("\n") + "\n");
+  const add = (name: string, lines: () => readonly string[]): void => addReport(namespace, name, lines);
   add("boot", () => [...bootReport(facts), ...linkLines(facts)]);
   add("version", () => versionReport(facts));
   add("pump", () => [...pumpReport(facts), ...processReport(facts)]);

@@ -42,6 +42,7 @@ describe("hive", () => {
       "virtio",
       "rng",
       "net",
+      "door",
       "ninedoor",
       "tick",
       "console",
