@@ -8,6 +8,7 @@ import { describeAnswers, runScript } from "../../cohsh/script/run.ts";
 import { Shell } from "../../cohsh/shell.ts";
 import { makeWay, type WayOptions } from "../../cohsh/transports/make.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
+import { listeningHive } from "./listening-hive.ts";
 import { needsQemu } from "./qemu-image.ts";
 import { comparableShellTranscript } from "./shell-transcript.ts";
 
@@ -76,6 +77,15 @@ describe("the regression pack", function () {
     for (const file of scripts) {
       it(`says the same: ${file}`, async () => {
         await compare(file, { transport: "qemu", net: "none" });
+      });
+
+      it(`says the same over TCP: ${file}`, async () => {
+        const { hive, port } = await listeningHive();
+        try {
+          await compare(file, { transport: "tcp", port });
+        } finally {
+          expect(await hive.end(), hive.messages).to.equal(0);
+        }
       });
     }
   });

@@ -6,7 +6,7 @@ export function comparableShellTranscript(lines: readonly string[]): string[] {
   const told: string[] = [];
   for (const line of lines) {
     // Bring-up and devices are the machine's, and a hive without one has neither.
-    if (/^(?:phase|up|device|link|ram) /.test(line)) continue;
+    if (/^(?:phase|up|device|link|address|ram) /.test(line)) continue;
     const comparable = line
       .replace(/^\[ *\d+\.\d{6}\]/, "[time]")
       .replace(/^(OK CAT path=\S+ data=).*/, "$1<newest lines>")

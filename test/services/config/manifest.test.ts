@@ -56,7 +56,13 @@ describe("manifest", () => {
     expect(conforms(parsed()), JSON.stringify(conforms.errors)).to.equal(true);
     const manifest = readManifest(text);
     expect(manifest.lineBytes).to.equal(1024);
-    expect(manifest.network).to.deep.equal({ mode: "static", address: "10.0.2.15", prefix: 24, gateway: "10.0.2.2" });
+    expect(manifest.network).to.deep.equal({
+      mode: "static",
+      address: "10.0.2.15",
+      prefix: 24,
+      gateway: "10.0.2.2",
+      consolePort: 31337,
+    });
     expect(manifest.pumpTickUs).to.equal(10_000);
     expect([manifest.serialConsole, manifest.virtioConsole]).to.deep.equal([true, true]);
     expect(manifest.components.pong).to.equal(true);
