@@ -41,6 +41,13 @@ export class Grant implements Principal {
     this.#rates = scopes.map(({ ratePerSecond: rate }) => (rate === 0 ? undefined : new RateLimit(rate, rate)));
   }
 
+  /** Whether anything of it can run out. */
+  get limited(): boolean {
+    const { ttlS, ops, ticks } = this.account.budget;
+    const { bandwidthBytes, cursorResumes, cursorAdvances } = this.quotas;
+    return Math.min(ttlS, ops, ticks) < Infinity || bandwidthBytes + cursorResumes + cursorAdvances > 0;
+  }
+
   static ofTicket(claims: Claims, account: Account): Grant {
     return new Grant(claims.role, claims.subject, account, claims.scopes, claims.quotas);
   }
