@@ -114,7 +114,18 @@ export class View implements Client {
     const path = pathOf(at);
     if (path === undefined) return this.#refuseMount(INVALID);
     const denied = this.may("mount", this.mounts.resolve(path).names);
-    if (denied !== undefined) return this.#refuseMount(denied);
+    return denied === undefined ? this.#mount(service, path) : this.#refuseMount(denied);
+  }
+
+  /** Mount what the grant's ticket says. Whoever signed it may, whatever its role; what is seen there is decided as ever. */
+  mountOfTicket(): Refusal | undefined {
+    const { mount } = this.grant;
+    if (mount === undefined) return undefined;
+    const path = pathOf(mount.at);
+    return path === undefined ? this.#refuseMount(INVALID) : this.#mount(mount.service, path);
+  }
+
+  #mount(service: string, path: Names): Refusal | undefined {
     const known = this.#options.namespace.services.find(service);
     if (known === undefined) return this.#refuseMount(NOT_FOUND);
     const why = this.mounts.check(path, known.home) ?? this.#checkPoint(path);
