@@ -7,7 +7,10 @@ export function comparableShellTranscript(lines: readonly string[]): string[] {
   for (const line of lines) {
     // Bring-up and devices are the machine's, and a hive without one has neither.
     if (/^(?:phase|up|device|link|address|ram) /.test(line)) continue;
+    // Where somebody came in is the line's, and one that asks for the token first says so.
+    if (/^\[ *\d+\.\d{6}\] login: authenticated from=tcp /.test(line)) continue;
     const comparable = line
+      .replace(/ from=(?:serial|tcp [\d.]+)/, " from=<line>")
       .replace(/^\[ *\d+\.\d{6}\]/, "[time]")
       .replace(/^(OK CAT path=\S+ data=).*/, "$1<newest lines>")
       .replace(/^version (\S+) revision \S+$/, "version $1 revision <revision>")
