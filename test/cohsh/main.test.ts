@@ -210,6 +210,29 @@ describe("cohsh without a terminal", function () {
     });
   }
 
+  for (const [what, args, input] of [
+    ["from a pipe that is at its end", [], "attach queen\ntail -f /log/queen.log\n"],
+    ["of -c", ["-c", "attach queen", "-c", "tail -f /log/queen.log"], ""],
+    ["printed as JSON", ["--json", "-c", "attach queen", "-c", "tail -f /log/queen.log"], ""],
+  ] as const) {
+    it(`goes on with a tail -f ${what} until it is interrupted`, async () => {
+      const shell = RunningCohsh.piped(args, home.env);
+      try {
+        shell.child.stdin?.end(input);
+        await shell.see("login: admitted role=queen");
+        const state = await Promise.race([
+          shell.exited,
+          new Promise((resolve) => setTimeout(resolve, 1000, "running")),
+        ]);
+        expect(state).to.equal("running");
+        shell.child.kill("SIGINT");
+        expect(await shell.exited).to.deep.equal({ status: 0, signal: null });
+      } finally {
+        shell.kill();
+      }
+    });
+  }
+
   it("ends without a word when nobody reads any more", async () => {
     const child = spawn(process.execPath, ["--import", "tsx", inRepository("cohsh", "main.ts")], {
       cwd: inRepository(),
