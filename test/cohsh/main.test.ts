@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createCredentials, formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
@@ -135,7 +135,7 @@ describe("cohsh without a terminal", function () {
   it("mints a ticket and prints nothing else", () => {
     const file = join(home.home, "credentials.json");
     const made = createCredentials((length) => new Uint8Array(length).fill(9));
-    writeFileSync(file, formatCredentials(made));
+    writeFileSync(file, formatCredentials(made), { mode: 0o600 });
     const mint = ["--mint-ticket", "--credentials", file, "--role"];
     const { status, stdout, stderr } = runCohsh([...mint, "worker", "--subject", "worker-1", "--ttl", "60"], home.env);
     expect(stdout).to.match(/^cohesix-ticket-[0-9a-f]+\.[0-9a-f]{64}\n$/);
@@ -147,6 +147,11 @@ describe("cohsh without a terminal", function () {
       home.env,
     );
     expect(worn.stdout).to.equal("OK ATTACH role=queen\n");
+    chmodSync(file, 0o644);
+    expect(runCohsh(["--credentials", file, "-c", "attach queen", "-c", "attach observer"], home.env)).to.include({
+      status: 0,
+      stderr: `cohsh: ${file} can be read by others: chmod 600 ${file} makes it yours alone.\n`,
+    });
     const env = { ...home.env, COHSH_CREDENTIALS: join(home.home, "none.json") };
     expect(runCohsh(["--mint-ticket", "--role", "queen"], env)).to.include({
       status: 1,
