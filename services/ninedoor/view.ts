@@ -41,7 +41,6 @@ export class View implements Client {
   /** Whether the grant pays for what it reads. */
   readonly metered: boolean;
   readonly mounts: MountTable;
-  readonly root: Node;
   readonly #options: ViewOptions;
   readonly #spots = new Spots();
   readonly #always: (operation: Operation, names: Names) => boolean;
@@ -52,11 +51,16 @@ export class View implements Client {
     this.#options = options;
     this.grant = options.grant;
     this.session = options.session;
-    this.#always = (operation, names) => this.grant.always(operation, names);
+    const { grant } = options;
+    this.#always = (operation, names) => grant.always(operation, names);
     const { bandwidthBytes, cursorResumes, cursorAdvances } = options.grant.quotas;
     this.metered = bandwidthBytes + cursorResumes + cursorAdvances > 0;
     this.mounts = new MountTable(options.mounts ?? MOUNTS);
-    this.root = new ViewNode(this, this.#spots.root, options.namespace.root);
+  }
+
+  /** Where attaches stand. Made for each, for it holds the view: with the last fid of a session all of it shall go at once. */
+  get root(): Node {
+    return new ViewNode(this, this.#spots.root, this.#options.namespace.root);
   }
 
   get who(): Grant {
