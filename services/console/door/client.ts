@@ -352,7 +352,7 @@ export class DoorClient {
       began = deadlines.slow(nine.session.heldBack, nine.sent, nowUs);
     } else if (this.#phase === "lines") {
       const full = this.#out.length > this.#door.limits.unsentBytes - ANSWER_BYTES;
-      deadlines.half(this.#framing.partial && this.connection.readable === 0, this.#frames, nowUs);
+      deadlines.half(this.#reads && this.#framing.partial && this.connection.readable === 0, this.#frames, nowUs);
       began = deadlines.slow(full, this.#out.sent, nowUs);
     } else return;
     if (began) this.#door.counters.heldBack++;

@@ -10,7 +10,7 @@ import {
 } from "../../../../services/console/door/framing.ts";
 import { nodeBytes } from "../../support/ports.ts";
 import { printedSeed } from "../lines.ts";
-import { frame } from "./wire.ts";
+import { frame, lengthOf } from "./wire.ts";
 
 const LIMIT = 64;
 
@@ -33,12 +33,6 @@ function cut(pieces: readonly Uint8Array[]): string[] {
 }
 
 const bytewise = (stream: Buffer): Uint8Array[] => Array.from(stream, (byte) => Uint8Array.of(byte));
-const length = (size: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(size);
-  return bytes;
-};
-
 describe("framing of lines", () => {
   const cases: [what: string, stream: Buffer, found: string[]][] = [
     ["lines, empty ones too", Buffer.concat([frame("a"), frame(""), frame("bc")]), ["a", "", "bc"]],
@@ -49,10 +43,10 @@ describe("framing of lines", () => {
       Buffer.concat([frame("x".repeat(FALSE_LENGTH - 4)), frame("a")]),
       ["oversized", "a"],
     ],
-    ["a false length", Buffer.concat([frame("a"), length(FALSE_LENGTH + 1), frame("b")]), ["a", "broken"]],
-    ["the falsest", Buffer.concat([length(0xffffffff), frame("b")]), ["broken"]],
-    ["a length below its own", Buffer.concat([length(3), frame("b")]), ["broken"]],
-    ["none", length(0), ["broken"]],
+    ["a false length", Buffer.concat([frame("a"), lengthOf(FALSE_LENGTH + 1), frame("b")]), ["a", "broken"]],
+    ["the falsest", Buffer.concat([lengthOf(0xffffffff), frame("b")]), ["broken"]],
+    ["a length below its own", Buffer.concat([lengthOf(3), frame("b")]), ["broken"]],
+    ["none", lengthOf(0), ["broken"]],
     ["half a length", Buffer.of(5, 0), ["partial"]],
     ["half a line", frame("abc").subarray(0, 6), ["partial"]],
     ["half of what is skipped", frame("x".repeat(LIMIT + 9)).subarray(0, 20), ["oversized", "partial"]],
@@ -76,7 +70,7 @@ describe("framing of lines", () => {
 
   it("takes nothing of a stream that cannot be followed", () => {
     const framing = new LineFraming(nodeBytes, LIMIT);
-    framing.take(length(1), 0, 4);
+    framing.take(lengthOf(1), 0, 4);
     expect(framing.take(frame("a"), 0, 5)).to.equal(BROKEN);
     expect([framing.taken, framing.partial]).to.deep.equal([5, false]);
   });
@@ -86,7 +80,7 @@ describe("framing of lines", () => {
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: LIMIT }).map(frame),
       fc.uint8Array({ minLength: LIMIT, maxLength: 3 * LIMIT }).map(frame),
-      fc.nat(FALSE_LENGTH * 2).map(length),
+      fc.nat(FALSE_LENGTH * 2).map(lengthOf),
       fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
     );
     fc.assert(

@@ -1,11 +1,12 @@
 import { expect } from "chai";
 import { DoorServer } from "../../../../services/console/door/server.ts";
+import { Pump } from "../../../../services/pump/pump.ts";
 import { Timers } from "../../../../services/pump/timers.ts";
 import { expectNoErrors, TestHive, TOKEN } from "../../hive/support.ts";
 import { nodeBytes } from "../../support/ports.ts";
 import { MACHINE } from "../terminal.ts";
 import { DoorTest } from "./support.ts";
-import { frame } from "./wire.ts";
+import { frame, linesOf } from "./wire.ts";
 
 const PONG = ["OK PING reply=pong", "PONG"];
 
@@ -98,6 +99,51 @@ describe("console door: its connections", () => {
     const { receive, dispatch, transmit } = door.server;
     expect([receive, dispatch, transmit].some((stage) => stage.ready(0))).to.equal(false);
     expect(door.all.timers.size).to.equal(before);
+  });
+
+  it("is served by a pump, which rests until something is due", () => {
+    const all = new TestHive();
+    const pump = new Pump({
+      clock: all.clock,
+      log: all.bootLog,
+      heap: { usedBytes: () => 0, collect: () => 0 },
+      describe: String,
+      tickUs: 10_000,
+      timers: 8,
+    });
+    const door = new DoorTest({ all, timers: pump.timers });
+    pump.attach("net-rx", "door", door.server.receive);
+    pump.attach("dispatch", "door", door.server.dispatch);
+    pump.attach("net-tx", "door", door.server.transmit);
+    const caller = door.queue();
+    // Once all is said only the pump's own pulse is left, and it ends.
+    const rest = (): number => {
+      for (let turns = 0; turns < 100; turns++) {
+        const nextUs = pump.turn(all.clock.us);
+        if (nextUs > all.clock.us + 10_000) return nextUs;
+        all.clock.us = Math.max(all.clock.us, nextUs);
+      }
+      throw new Error("the pump never rests");
+    };
+    expect(rest()).to.equal(5_000_000);
+    caller.send(frame(`AUTH ${TOKEN}`), frame("PING"));
+    const heardUs = all.clock.us;
+    rest();
+    expect(linesOf(caller.take())).to.deep.equal(["OK AUTH", ...PONG]);
+    all.clock.us = 5_000_000;
+    expect(rest()).to.equal(heardUs + 300_000_000);
+    all.clock.us = heardUs + 300_000_000;
+    rest();
+    expect(linesOf(caller.take())).to.deep.equal(["ERR FRAME reason=cut detail=timed-out"]);
+    expect(pump.stages().find(({ name }) => name === "dispatch")!.failed).to.equal(0);
+  });
+
+  it("drops who is gone before it is accepted", () => {
+    const door = new DoorTest();
+    const caller = door.queue();
+    caller.send(frame(`AUTH ${TOKEN}`)).reset();
+    expect(door.ends).to.deep.equal({ reset: 1 });
+    expect(door.server.connections).to.equal(0);
   });
 
   it("ends one connection for what is wrong with it, and serves the others", () => {

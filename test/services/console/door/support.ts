@@ -105,6 +105,11 @@ export class Caller implements Connection {
   /** Bytes that came, since this was last asked. */
   bytes(): Buffer {
     this.#door.settle();
+    return this.take();
+  }
+
+  /** The same, and the door has no turn before. */
+  take(): Buffer {
     const come = this.#come;
     this.#come = NOTHING;
     return come;
@@ -131,7 +136,7 @@ export class Caller implements Connection {
   }
 }
 
-export interface DoorSetup extends Partial<Pick<DoorServerOptions, "hive" | "verbs" | "patienceUs">> {
+export interface DoorSetup extends Partial<Pick<DoorServerOptions, "hive" | "verbs" | "timers">> {
   readonly limits?: Partial<DoorLimits>;
   readonly all?: TestHive;
 }
@@ -166,9 +171,15 @@ export class DoorTest {
   }
 
   call(address?: number): Caller {
+    const caller = this.queue(address);
+    this.settle();
+    return caller;
+  }
+
+  /** Somebody who waits to be accepted. */
+  queue(address?: number): Caller {
     const caller = new Caller(this, address);
     this.#waiting.push(caller);
-    this.settle();
     return caller;
   }
 
