@@ -94,24 +94,25 @@ export class DoorClient {
 
   /** Whether {@link serve} could do something now. */
   get ready(): boolean {
-    const { connected, readable, ended } = this.connection;
+    const { connection } = this;
     if (this.#phase === "gone") return false;
-    if (!connected) return true;
+    if (!connection.connected) return true;
     switch (this.#phase) {
       case "auth":
-        return readable > 0 || ended;
+        return connection.readable > 0 || connection.ended;
       case "refusing":
         return false;
       case "lines": {
         const session = this.#session!;
         if (session.ready) return true;
         if (this.#last !== undefined || this.#upgrading) return !session.busy;
-        return readable > 0 ? this.#reads || (!session.accepts && !this.#pressed) : ended;
+        if (connection.readable === 0) return connection.ended;
+        return this.#reads || (!session.accepts && !this.#pressed);
       }
       case "9p":
         return this.#nine!.ready;
       case "closing":
-        return readable > 0 || this.#parting;
+        return connection.readable > 0 || this.#parting;
     }
   }
 

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { expectNoErrors, TOKEN } from "../../hive/support.ts";
+import { Terminal } from "../terminal.ts";
 import { DoorTest } from "./support.ts";
 import { frame, lengthOf } from "./wire.ts";
 
@@ -219,6 +220,40 @@ describe("console door: frames", () => {
     expect(caller.over).to.equal("shut");
     expect(door.all.hive.sessions()).to.deep.equal([]);
     expect(door.ends).to.deep.equal({ quit: 1 });
+  });
+
+  it("answers as a serial line does, to the last byte", () => {
+    const said = [
+      ...[
+        "help",
+        "ping",
+        "ls /",
+        "ls /proc",
+        "ls /nowhere",
+        "cat /proc/time",
+        "cat /log",
+        "tail /proc/time 3",
+        "log now",
+      ],
+      ...["echo /log/queen.log a  b", "echo x > /proc/time", "echo /queen/ctl {}", 'spawn {"spawn":"heartbeat","x":1}'],
+      ...["kill worker-9", "bind /log /proc/l", "bind /nowhere /x", "mount log /l", "mount nothing /n", "stop"],
+      ...[
+        "secure9p now",
+        "export x",
+        "frobnicate",
+        "",
+        "  ",
+        "p\tq",
+        "x".repeat(1024),
+        "attach queen",
+        "detach",
+        "ls /",
+      ],
+    ];
+    for (const line of said) {
+      const serial = new Terminal().operator().say(line);
+      expect(new DoorTest().attach().say(line), line).to.deep.equal(serial);
+    }
   });
 
   it("takes a hundred pipelined frames without losing one", () => {
