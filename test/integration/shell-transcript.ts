@@ -7,10 +7,13 @@ export function comparableShellTranscript(lines: readonly string[]): string[] {
   for (const line of lines) {
     // Bring-up and devices are the machine's, and a hive without one has neither.
     if (/^(?:phase|up|device|link|ram) /.test(line)) continue;
+    // Over TCP a connection is authenticated before anybody logs in on it.
+    if (/^\[ *\d+\.\d{6}\] login: authenticated from=tcp /.test(line)) continue;
     const comparable = line
       .replace(/^\[ *\d+\.\d{6}\]/, "[time]")
       .replace(/^(OK CAT path=\S+ data=).*/, "$1<newest lines>")
       .replace(/^version (\S+) revision \S+$/, "version $1 revision <revision>")
+      .replace(/( from=)(?:serial|tcp \S+)/, "$1<where>")
       .replace(/^image \S+ quickjs .*$/, "image <image>")
       .replace(/^(kernel|platform) .+$/, "$1 <$1>")
       .replace(/^((?:uptime|unix)_ms) \d+$/, "$1 <ms>")
