@@ -3,20 +3,16 @@
  * the configuration file; flags that exclude each other are refused by name. It starts nothing.
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import { collect, hostOf, openTimeoutOf, pipelineOf, portOf, sentence, timeoutOf } from "./option-values.ts";
 import {
   type EnvironmentSettings,
   type Network,
-  isHost,
   misplaced,
   NETWORKS,
-  OPEN_TIMEOUT,
-  portNumber,
-  seconds,
   type Settings,
   TCP_HOST,
   TCP_PORT,
-  TIMEOUT,
 } from "./settings.ts";
 import type { TicketOptions } from "./tickets/mint.ts";
 import { TRANSPORTS, type TransportName } from "./transport.ts";
@@ -95,8 +91,6 @@ interface Flags {
 
 /** What the hive may take to come up; QEMU's image may have to be made first. */
 const OPEN_SECONDS: Readonly<Record<TransportName, number>> = { mock: 180, sim: 180, qemu: 180, serial: 10, tcp: 10 };
-/** What a console surely keeps of commands that wait. */
-const PIPELINE_MOST = 8;
 
 const EPILOGUE = `
 Without -c and --script commands are read from the terminal, or from standard input until its end.
@@ -200,11 +194,11 @@ function describeProgram(version: string): Command {
     .option("--no-json", "print text, whatever the settings say")
     .option("--log <file>", "append connection events with their times to this file")
     .option("--credentials <file>", "the hive's credentials (out/hive/credentials.json)")
-    .option("--timeout <seconds>", "how long an answer may take, 0.1 to 600 (5)", (text) => bounded(text, TIMEOUT))
+    .option("--timeout <seconds>", "how long an answer may take, 0.1 to 600 (5)", timeoutOf)
     .option(
       "--open-timeout <seconds>",
       "how long the hive may take to come up, 1 to 3600 (180; serial, tcp: 10)",
-      (text) => bounded(text, OPEN_TIMEOUT),
+      openTimeoutOf,
     )
     .option("-f, --follow", "print what the machine prints of its own accord, as it comes")
     .option("--no-follow", "do not, whatever the settings say")
@@ -304,44 +298,4 @@ function layered(flags: Flags, layers: Layers): Invocation {
 function ticketOptions(flags: Flags): TicketOptions {
   const { role = "", subject, ttl, ops, ticks, mount, scope: scopes, bandwidth, resumes, advances } = flags;
   return { role, subject, ttl, ops, ticks, mount, scopes, bandwidth, resumes, advances };
-}
-
-function collect(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), value];
-}
-
-function bounded(text: string, bounds: { readonly least: number; readonly most: number }): number {
-  const number = seconds(text, bounds);
-  if (Number.isNaN(number)) {
-    throw new InvalidArgumentError(`It must be a number of seconds from ${bounds.least} to ${bounds.most}.`);
-  }
-  return number;
-}
-
-function hostOf(text: string): string {
-  if (!isHost(text)) throw new InvalidArgumentError("It must be a host's name or address.");
-  return text;
-}
-
-function portOf(text: string): number {
-  const port = portNumber(text);
-  if (Number.isNaN(port)) throw new InvalidArgumentError("It must be a port from 1 to 65535.");
-  return port;
-}
-
-function pipelineOf(text: string): number {
-  const number = /^\d$/.test(text) ? Number(text) : NaN;
-  if (!(number >= 1 && number <= PIPELINE_MOST)) {
-    throw new InvalidArgumentError(`It must be a number from 1 to ${PIPELINE_MOST}.`);
-  }
-  return number;
-}
-
-/** commander's `error: …` or one of ours, on one line and under our name. */
-function sentence(message: string): string {
-  const text = message
-    .replace(/^error: /, "")
-    .replace(/\s+/g, " ")
-    .trim();
-  return `cohsh: ${text.endsWith(".") ? text : `${text}.`}`;
 }

@@ -6,7 +6,9 @@
 import { readFileSync } from "node:fs";
 import { credentialsPath } from "../scripts/lib/credentials.ts";
 import { packageVersion } from "../scripts/lib/repository.ts";
-import { parseCommandLine } from "./cli.ts";
+import { parseNineCommandLine } from "./9p/cli.ts";
+import { runNine } from "./9p/run.ts";
+import { type Layers, parseCommandLine } from "./cli.ts";
 import { run } from "./run.ts";
 import { parseScript } from "./script/parse.ts";
 import { configFile, readConfig, readEnvironment } from "./settings.ts";
@@ -47,15 +49,22 @@ function mint(options: TicketOptions, file: string | undefined): number {
   }
 }
 
-const invocation = parseCommandLine(process.argv.slice(2), packageVersion(), {
+const layers: Layers = {
   environment: () => readEnvironment(process.env),
   config: () => readConfig(configFile(process.env)),
-});
+};
+const [first, ...others] = process.argv.slice(2);
+const invocation =
+  first === "9p"
+    ? parseNineCommandLine(others, layers)
+    : parseCommandLine(process.argv.slice(2), packageVersion(), layers);
 if ("print" in invocation) {
   process.stdout.write(invocation.print);
 } else if ("complain" in invocation) {
   process.stderr.write(`${invocation.complain}\n`);
   process.exitCode = invocation.status;
+} else if ("nine" in invocation) {
+  process.exit(await runNine(invocation.nine));
 } else if ("check" in invocation) {
   process.exitCode = check(invocation.check);
 } else if ("mint" in invocation) {

@@ -12,13 +12,14 @@ import { Supervisor } from "../../services/components/supervisor.ts";
 import type { Answer } from "../../services/console/answer.ts";
 import { parse, TOO_LONG } from "../../services/console/grammar.ts";
 import { ConsoleSession } from "../../services/console/session.ts";
-import { rootVerbs } from "../../services/console/verbs.ts";
+import { type Handler, type MachineVerb, rootVerbs } from "../../services/console/verbs.ts";
 import { Hive } from "../../services/hive/hive.ts";
 import { HIVE_LIMITS } from "../../services/hive/limits.ts";
 import { BootLog, LogReader } from "../../services/log/boot-log.ts";
 import type { Facts, Machine } from "../../services/proc/facts.ts";
 import { bootReport, pumpReport, versionReport } from "../../services/proc/reports.ts";
 import { Pump, type Source } from "../../services/pump/pump.ts";
+import type { TimerPort } from "../../services/pump/timers.ts";
 import type { CtlSchemas } from "../../services/queen/schemas.ts";
 import { WORKER_RULES } from "../../services/workers/rules.ts";
 import { nodeBytes } from "../bytes.ts";
@@ -34,6 +35,15 @@ export interface MockHiveOptions {
   readonly reply: (line: string) => void;
   /** Where lines of the boot log go. */
   readonly log: (line: string) => void;
+}
+
+export interface MockParts {
+  readonly hive: Hive;
+  readonly timers: TimerPort;
+  readonly nowUs: () => number;
+  readonly verbs: Readonly<Record<MachineVerb, Handler>>;
+  /** Let it have a turn, for something was asked of it. */
+  readonly wake: () => void;
 }
 
 /** It is called as a machine's line is, so that the audit log says the same on every transport. */
@@ -53,6 +63,8 @@ export class MockHive {
   readonly #log: BootLog;
   readonly #supervisor: Supervisor;
   readonly #components: LocalComponents;
+  readonly #hive: Hive;
+  readonly #verbs: Readonly<Record<MachineVerb, Handler>>;
   readonly #session: ConsoleSession;
   readonly #waiting: string[] = [];
   readonly #soon: () => void;
@@ -83,6 +95,16 @@ export class MockHive {
     this.#supervisor = new Supervisor({ components, log, clock, timers, layout: LAYOUT, policy: "destroy" });
     log.line("mock", "a hive in the shell's own process: no kernel, no devices, workers that nothing isolates");
     const hive = pump.initialise("ninedoor", () => this.#makeHive(clock));
+    if (hive === undefined) throw new Error("the mock hive could not be made");
+    this.#hive = hive;
+    this.#verbs = {
+      ...rootVerbs(this.#facts()),
+      BI: unsupported,
+      CAPS: unsupported,
+      MEM: unsupported,
+      PS: unsupported,
+      NETSTATS: unsupported,
+    };
     this.#session = new ConsoleSession({
       sink: { free: ALWAYS_FREE, line: (text) => options.reply(text), close: () => undefined },
       bytes,
@@ -90,14 +112,7 @@ export class MockHive {
       timers,
       source: LINE,
       hive: () => hive,
-      verbs: {
-        ...rootVerbs(this.#facts()),
-        BI: unsupported,
-        CAPS: unsupported,
-        MEM: unsupported,
-        PS: unsupported,
-        NETSTATS: unsupported,
-      },
+      verbs: this.#verbs,
       farewell: "",
       patienceUs: manifest.limits.providerUs,
       failed: (verb, error) => pump.report(`verb ${verb} failed`, error),
@@ -106,6 +121,17 @@ export class MockHive {
     pump.attach("dispatch", "console", this.#console());
     pump.attach("dispatch", "log", this.#showLog());
     this.#schedule();
+  }
+
+  /** What another console on the same hive is made of. */
+  get parts(): MockParts {
+    return {
+      hive: this.#hive,
+      timers: this.#pump.timers,
+      nowUs: () => Math.floor((performance.now() - this.#startMs) * 1000),
+      verbs: this.#verbs,
+      wake: this.#soon,
+    };
   }
 
   /** Take a command line. @throws Error if too many wait. */

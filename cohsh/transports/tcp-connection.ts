@@ -34,6 +34,11 @@ export class ConnectError extends Error {
   }
 }
 
+/** What a hive says before it closes a connection, in the middle of whatever else it says. */
+const LAST_WORDS: Readonly<Record<string, string>> = {
+  "ERR FRAME reason=cut detail=timed-out": "ended the session: nothing was said for too long",
+  "ERR FRAME reason=quota detail=buffer-full": "ended the session: what it said was not read",
+};
 /** What may wait to be sent; a hive that takes none of it is gone. */
 const UNSENT_LIMIT = 1 << 20;
 
@@ -49,12 +54,14 @@ export class ConsoleConnection {
   #gone: ((reason: string) => void) | undefined;
   #failure: string | undefined;
   #over: string | undefined;
+  /** A line that is the last word if nothing follows. */
+  #last: string | undefined;
 
   /** @param socket that is connected */
   constructor(socket: Socket, address: Address) {
     this.#socket = socket;
     this.#name = `the hive at ${addressText(address)}`;
-    this.#reader = new FrameReader((text) => this.#line(text));
+    this.#reader = new FrameReader((text) => this.#take(text));
     socket.setNoDelay(true);
     socket.on("data", this.#feed);
     socket.on("error", (error) => {
@@ -62,8 +69,9 @@ export class ConsoleConnection {
     });
     socket.on("end", () => socket.destroy());
     socket.on("close", () => {
-      const cut = this.#reader.partial ? "in the middle of a line" : "";
-      this.#end(this.#failure ?? `${this.#name} closed the connection${cut === "" ? "" : ` ${cut}`}`);
+      const cut = this.#reader.partial ? " in the middle of a line" : "";
+      const last = this.#last === undefined ? undefined : LAST_WORDS[this.#last];
+      this.#end(this.#failure ?? `${this.#name} ${last ?? `closed the connection${cut}`}`);
     });
   }
 
@@ -106,6 +114,14 @@ export class ConsoleConnection {
     const why = this.#over === undefined ? this.#reader.feed(chunk) : undefined;
     if (why !== undefined) this.drop(`is none, or is out of step: ${why}`);
   };
+
+  #take(text: string): void {
+    const last = this.#last;
+    this.#last = undefined;
+    if (last !== undefined) this.#line(last);
+    if (Object.hasOwn(LAST_WORDS, text)) this.#last = text;
+    else this.#line(text);
+  }
 
   #end(reason: string): void {
     if (this.#over !== undefined) return;

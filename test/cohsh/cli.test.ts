@@ -73,6 +73,16 @@ describe("cohsh command line", () => {
     });
   });
 
+  it("takes a host or a port as the way to a hive, and has a default for the other", () => {
+    const tcp = { transport: "tcp", host: "127.0.0.1", port: 31337, openTimeoutMs: 10_000, pipeline: 1 };
+    expect(run(["-t", "tcp"])).to.include(tcp);
+    expect(run(["--host", "hive.example"])).to.include({ ...tcp, host: "hive.example" });
+    expect(run(["--host", "::1", "--port", "1"])).to.include({ ...tcp, host: "::1", port: 1 });
+    expect(run(["--port", "65535", "--pipeline", "8"])).to.include({ ...tcp, port: 65_535, pipeline: 8 });
+    expect(run([], layers({ port: 2 }, { host: "h", serial: "/s" }))).to.include({ ...tcp, host: "h", port: 2 });
+    expect(run(["-t", "mock"], layers({ host: "h" }))).to.include({ transport: "mock", host: undefined });
+  });
+
   it("lets options stand above variables and those above the file", () => {
     const config = { transport: "qemu", timeout: 1, json: true, follow: true, net: "none", log: "/config" } as const;
     const environment = { timeout: 2, json: false, token: "t0ken", log: "/environment" } as const;
@@ -172,6 +182,21 @@ describe("cohsh command line", () => {
     [["--role", "queen"], "cohsh: --role is for --mint-ticket."],
     [["--scope", "/x:read"], "cohsh: --scope is for --mint-ticket."],
     [["--serial", "/x", "-t", "mock"], "cohsh: --serial is for --transport serial, not mock."],
+    [["--serial", "/x", "--port", "1"], "cohsh: --serial and --port exclude each other."],
+    [["--host", "h", "-t", "sim"], "cohsh: --host is for --transport tcp, not sim."],
+    [["--port", "1", "-t", "serial"], "cohsh: --port is for --transport tcp, not serial."],
+    [["--host", "h", "--net", "user"], "cohsh: --net is for --transport qemu, not tcp."],
+    [["--pipeline", "2"], "cohsh: --pipeline is for --transport tcp, not mock."],
+    [["--pipeline", "2", "--script", "x"], "cohsh: --script and --pipeline exclude each other."],
+    [
+      ["--host", "a b"],
+      "cohsh: option '--host <name>' argument 'a b' is invalid. It must be a host's name or address.",
+    ],
+    [["--port", "65536"], "cohsh: option '--port <n>' argument '65536' is invalid. It must be a port from 1 to 65535."],
+    [
+      ["--pipeline", "9", "-t", "tcp"],
+      "cohsh: option '--pipeline <n>' argument '9' is invalid. It must be a number from 1 to 8.",
+    ],
     [["-t", "serial"], "cohsh: --transport serial needs --serial with a path."],
     [["--serial", "/x", "--net", "user"], "cohsh: --net is for --transport qemu, not serial."],
     [["--sel4", "/x"], "cohsh: --sel4 is for --transport qemu, not mock."],

@@ -124,7 +124,7 @@ describe("cohsh follow", () => {
     follow.line("and one more");
     follow.interrupted();
     expect(see(follow, ["OK TAIL path=/p offset=3", "x"])).to.deep.equal([
-      "# /p ends at 3, before 36 where this was: the hive was started anew, and what it wrote before is not shown",
+      "# /p ends at 3, before 36: the hive was started anew, and what it wrote before is not shown",
       "x",
     ]);
   });

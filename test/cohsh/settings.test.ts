@@ -38,7 +38,7 @@ describe("cohsh settings", () => {
       writeFileSync(
         file,
         `transport = "serial"\nserial = "line"\ntimeout = 2.5\nopen_timeout = 60\nfollow = true\nhistory = false
-json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nnet = "none"\n`,
+json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nnet = "none"\nhost = "hive.example"\nport = 4000\n`,
       );
       expect(readConfig(file)).to.deep.equal({
         transport: "serial",
@@ -52,6 +52,8 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
         credentials: join(directory, "c.json"),
         sel4: "/opt/x",
         net: "none",
+        host: "hive.example",
+        port: 4000,
       });
     });
 
@@ -73,6 +75,10 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
       ["timeout = inf", "timeout must be a number of seconds from 0.1 to 600, not null."],
       ["follow = 1", "follow must be true or false, not 1."],
       ['transport = "pigeon"', 'transport must be one of mock, sim, qemu, serial, tcp, not "pigeon".'],
+      ['host = "a b"', 'host must be a host\'s name or address, not "a b".'],
+      ["port = 0", "port must be a port from 1 to 65535, not 0."],
+      ['port = "1"', 'port must be a port from 1 to 65535, not "1".'],
+      ['serial = "s"\nhost = "h"', "serial and host are two ways to a hive, and no transport says which."],
       ["log = []", "log must be a path, not []."],
       ['log = ""', 'log must be a path, not "".'],
       ["json = {a = 1}", 'json must be true or false, not {"a":1}.'],
@@ -104,7 +110,9 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
       expect(
         readEnvironment({
           PATH: "/bin",
-          COHSH_TRANSPORT: "sim",
+          COHSH_TRANSPORT: "tcp",
+          COHSH_HOST: "::1",
+          COHSH_PORT: "31338",
           COHSH_TIMEOUT: "0.5",
           COHSH_OPEN_TIMEOUT: "20",
           COHSH_FOLLOW: "1",
@@ -114,7 +122,9 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
           COHSH_TICKET: `cohesix-ticket-00.${"00".repeat(32)}`,
         }),
       ).to.deep.equal({
-        transport: "sim",
+        transport: "tcp",
+        host: "::1",
+        port: 31338,
         timeout: 0.5,
         open_timeout: 20,
         follow: true,
@@ -130,6 +140,12 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
       [{ COHSH_TIMEOUT: "" }, 'COHSH_TIMEOUT must be a number of seconds from 0.1 to 600, not "".'],
       [{ COHSH_FOLLOW: "yes" }, 'COHSH_FOLLOW must be true or false, not "yes".'],
       [{ COHSH_NET: "all" }, 'COHSH_NET must be one of none, user, tap, not "all".'],
+      [{ COHSH_PORT: "0" }, 'COHSH_PORT must be a port from 1 to 65535, not "0".'],
+      [{ COHSH_HOST: "h", COHSH_TRANSPORT: "sim" }, "COHSH_HOST is for COHSH_TRANSPORT=tcp, not sim."],
+      [
+        { COHSH_SERIAL: "/x", COHSH_PORT: "1" },
+        "COHSH_SERIAL and COHSH_PORT are two ways to a hive, and no COHSH_TRANSPORT says which.",
+      ],
       [{ COHSH_SERIAL: "/x", COHSH_TRANSPORT: "sim" }, "COHSH_SERIAL is for COHSH_TRANSPORT=serial, not sim."],
     ] as const) {
       it(`are refused by name: ${JSON.stringify(env)}`, () => {

@@ -6,9 +6,10 @@ import { parseScript } from "../../cohsh/script/parse.ts";
 import { Recorder } from "../../cohsh/script/recorder.ts";
 import { describeAnswers, runScript } from "../../cohsh/script/run.ts";
 import { Shell } from "../../cohsh/shell.ts";
-import { makeWay, type WayOptions } from "../../cohsh/transports/make.ts";
+import { makeWay, type Way, type WayOptions } from "../../cohsh/transports/make.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { listeningHive } from "./listening-hive.ts";
+import { openTcpHive } from "../cohsh/transports/tcp-hive.ts";
 import { needsQemu } from "./qemu-image.ts";
 import { comparableShellTranscript } from "./shell-transcript.ts";
 
@@ -18,12 +19,12 @@ const ANSWER_MS = 20_000;
 const OPEN_MS = 120_000;
 
 /** Run a script on a hive of its own. @returns what was shown. @throws Error if it fails. */
-async function run(file: string, way: WayOptions): Promise<string[]> {
+async function run(file: string, way: WayOptions | Way): Promise<string[]> {
   const { steps, mistakes } = parseScript(readFileSync(`${FOLDER}/${file}`));
   expect(mistakes).to.deep.equal([]);
   const shown: string[] = [];
   const recorder = new Recorder(new TextOutput((line) => shown.push(line), SHELL_PROMPT));
-  const { transport, keys } = await makeWay(way);
+  const { transport, keys } = "keys" in way ? way : await makeWay(way);
   const shell = new Shell(transport, { timeoutMs: ANSWER_MS, follow: false, output: recorder, keys });
   const never = new AbortController().signal;
   await shell.open(AbortSignal.timeout(OPEN_MS));
@@ -49,7 +50,7 @@ describe("the regression pack", function () {
     references.set(file, known);
     return known;
   };
-  const compare = async (file: string, way: WayOptions): Promise<void> => {
+  const compare = async (file: string, way: WayOptions | Way): Promise<void> => {
     expect(comparableShellTranscript(await run(file, way))).to.deep.equal(
       comparableShellTranscript(await reference(file)),
     );
@@ -67,6 +68,15 @@ describe("the regression pack", function () {
 
     it(`says the same in the simulator: ${file}`, async () => {
       await compare(file, { transport: "sim" });
+    });
+
+    it(`says the same over TCP, through a hive's own door: ${file}`, async () => {
+      const hive = await openTcpHive();
+      try {
+        await compare(file, { transport: hive.transport(), keys: hive.keys });
+      } finally {
+        await hive.close();
+      }
     });
   }
 

@@ -14,6 +14,7 @@ export function comparableShellTranscript(lines: readonly string[]): string[] {
       .replace(/^\[ *\d+\.\d{6}\]/, "[time]")
       .replace(/^(OK CAT path=\S+ data=).*/, "$1<newest lines>")
       .replace(/^version (\S+) revision \S+$/, "version $1 revision <revision>")
+      .replace(/( from=)(?:serial|tcp \S+)/, "$1<where>")
       .replace(/^image \S+ quickjs .*$/, "image <image>")
       .replace(/^(kernel|platform) .+$/, "$1 <$1>")
       .replace(/^((?:uptime|unix)_ms) \d+$/, "$1 <ms>")

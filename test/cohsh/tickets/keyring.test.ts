@@ -37,6 +37,18 @@ describe("cohsh keyring", () => {
     expect(keyring({ credentials, token: "t" }).find("queen", undefined)).to.deep.equal({ credential: "t" });
   });
 
+  it("takes the token for what opens a connection, and where a ticket is needed for nothing else", () => {
+    expect(keyring().token()).to.deep.equal({ credential: made.token });
+    expect(keyring({ token: "t" }).token()).to.deep.equal({ credential: "t" });
+    const missing = (): never => {
+      throw new Error("The file is not there.");
+    };
+    expect(keyring({ credentials: missing }).token()).to.deep.equal({ missing: "The file is not there." });
+    const none = { ...made, tickets: {} };
+    const minted = keyring({ credentials: () => none, token: "t", tokenIsQueen: false }).find("queen", undefined);
+    expect(claimsOf(minted).role).to.equal("queen");
+  });
+
   it("takes a ticket of the environment for its own role alone", () => {
     const ticket = made.tickets.queen ?? "";
     expect(claimsOf(keyring({ ticket }).find("observer", undefined))).to.include({ role: "observer" });

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { frame, FRAME_LIMIT, FrameReader } from "../../../cohsh/transports/frames.ts";
+import { frame, FrameReader } from "../../../cohsh/transports/frames.ts";
 
 const lineText = fc.string({ unit: "grapheme", maxLength: 80 }).filter((text) => !/\p{Cc}/u.test(text));
 
@@ -38,9 +38,9 @@ describe("cohsh frames", () => {
   });
 
   for (const [what, bytes, why] of [
-    ["shorter than its own length", [3, 0, 0, 0], "a frame of 3 bytes was sent"],
-    ["longer than any", [1, 0, 1, 0], `a frame of ${FRAME_LIMIT + 1} bytes was sent`],
-    ["of all the memory that there is", [255, 255, 255, 255], "a frame of 4294967295 bytes was sent"],
+    ["shorter than its own length", [3, 0, 0, 0], "a frame of false length was sent"],
+    ["longer than any", [1, 0, 1, 0], "a frame of false length was sent"],
+    ["of all the memory that there is", [255, 255, 255, 255], "a frame of false length was sent"],
     ["no UTF-8", [5, 0, 0, 0, 0xff], "a line was sent that is no UTF-8"],
     ["two lines in one", [7, 0, 0, 0, 0x61, 0x0a, 0x62], "a line was sent that has a control character in it"],
   ] as const) {

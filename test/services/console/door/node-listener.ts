@@ -6,6 +6,9 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Connection, Listener } from "../../../../services/console/door/connection.ts";
 import type { DoorLimits } from "../../../../services/console/door/limits.ts";
 import { DoorServer } from "../../../../services/console/door/server.ts";
+import type { Handler, MachineVerb } from "../../../../services/console/verbs.ts";
+import type { Clock } from "../../../../services/ports/index.ts";
+import type { TimerPort } from "../../../../services/pump/timers.ts";
 import { parseIpv4 } from "../../../../services/net/address.ts";
 import type { TestHive } from "../../hive/support.ts";
 import { nodeBytes } from "../../support/ports.ts";
@@ -101,10 +104,17 @@ class NodeConnection implements Connection {
   }
 }
 
+/** What a door needs of a hive in this process. */
+export type DoorHost = Pick<TestHive, "hive" | "errors" | "pass"> & {
+  readonly timers: TimerPort;
+  readonly clock: Clock & { readonly us: number };
+};
+
 export interface OpenDoorOptions {
   /** 0 for a free one. */
   readonly port: number;
   readonly limits?: Partial<DoorLimits>;
+  readonly verbs?: Readonly<Record<MachineVerb, Handler>>;
 }
 
 export interface OpenDoor {
@@ -116,7 +126,10 @@ export interface OpenDoor {
 }
 
 /** Open the door of a hive on 127.0.0.1. The hive's clock goes with the real one until it is closed. */
-export async function openDoor(all: TestHive, { port, limits = {} }: OpenDoorOptions): Promise<OpenDoor> {
+export async function openDoor(
+  all: DoorHost,
+  { port, limits = {}, verbs = MACHINE }: OpenDoorOptions,
+): Promise<OpenDoor> {
   const waiting: NodeConnection[] = [];
   const sockets = new Set<Socket>();
   const listener: Listener = {
@@ -131,7 +144,7 @@ export async function openDoor(all: TestHive, { port, limits = {} }: OpenDoorOpt
     clock: all.clock,
     timers: all.timers,
     hive: () => all.hive,
-    verbs: MACHINE,
+    verbs,
     limits,
     failed: (what, error) => all.errors.push(new Error(what, { cause: error })),
   });
