@@ -45,6 +45,8 @@ const PROMPT = "cohesix> ";
 const DOOR_SHUT = "the network door stays shut";
 /** Each worker and each login may wait for several things at once. */
 const TIMERS = 512;
+/** The serial line and the virtio console. */
+const LOCAL_LINES = 2;
 const PONG_PRIORITY = 100;
 const PONG_ARENA_BYTES = 65536;
 const PONG_SETTLE_US = 5_000_000;
@@ -314,7 +316,8 @@ function ninedoor(): void {
     credentials,
     limits: {
       ...HIVE_LIMITS,
-      sessions,
+      // Clients of the network never take the place of who sits at the machine.
+      sessions: sessions + LOCAL_LINES,
       mounts,
       fids,
       tags,

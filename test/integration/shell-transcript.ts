@@ -10,7 +10,6 @@ export function comparableShellTranscript(lines: readonly string[]): string[] {
     // Where somebody came in is the line's, and one that asks for the token first says so.
     if (/^\[ *\d+\.\d{6}\] login: authenticated from=tcp /.test(line)) continue;
     const comparable = line
-      .replace(/ from=(?:serial|tcp [\d.]+)/, " from=<line>")
       .replace(/^\[ *\d+\.\d{6}\]/, "[time]")
       .replace(/^(OK CAT path=\S+ data=).*/, "$1<newest lines>")
       .replace(/^version (\S+) revision \S+$/, "version $1 revision <revision>")
