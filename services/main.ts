@@ -45,8 +45,8 @@ const PROMPT = "cohesix> ";
 const DOOR_SHUT = "the network door stays shut";
 /** Each worker and each login may wait for several things at once. */
 const TIMERS = 512;
-/** The serial line and the virtio console. */
-const LOCAL_LINES = 2;
+/** Connections beside those of sessions: not authenticated yet, waiting to be accepted, saying goodbye. */
+const SPARE_SOCKETS = 24;
 const PONG_PRIORITY = 100;
 const PONG_ARENA_BYTES = 65536;
 const PONG_SETTLE_US = 5_000_000;
@@ -232,7 +232,8 @@ function ethernet(transport: VirtioMmio | undefined): void {
     restarted: (why) => audit(`${node.name} was reset: ${why}`),
   });
   const ipv4 = mode === "static" ? { address, prefix, gateway } : undefined;
-  const stack = new NetStack({ port, clock: host, bytes, random, timers: pump.timers, ipv4, addressed: audit });
+  const tcp = { sockets: manifest.limits.sessions + SPARE_SOCKETS };
+  const stack = new NetStack({ port, clock: host, bytes, random, timers: pump.timers, ipv4, addressed: audit, tcp });
   let retrying = false;
   onInterrupt("net-rx", "virtio-net", port.bit, () => {
     port.service();
@@ -316,8 +317,7 @@ function ninedoor(): void {
     credentials,
     limits: {
       ...HIVE_LIMITS,
-      // Clients of the network never take the place of who sits at the machine.
-      sessions: sessions + LOCAL_LINES,
+      sessions,
       mounts,
       fids,
       tags,

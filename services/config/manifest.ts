@@ -76,7 +76,7 @@ export const RANGES = {
   "/limits/fids": [8, 1024],
   "/limits/tags": [1, 64],
   "/limits/mounts": [1, 32],
-  "/limits/unsent_bytes": [8192, 1048576],
+  "/limits/unsent_bytes": [32768, 1048576],
   "/limits/provider_s": [1, 60],
   "/log/ring_bytes": [8192, 1048576],
   "/log/queen_bytes": [8192, 4194304],
