@@ -19,29 +19,31 @@ export interface PatienceOptions {
 }
 
 export class Patience {
-  readonly #options: PatienceOptions;
+  readonly #options: Omit<PatienceOptions, "ended">;
+  #ended: () => void;
   #timer: TimerId | undefined;
   /** Which request is timed, by the count of all. */
   #asked = -1;
 
-  constructor(options: PatienceOptions) {
+  constructor({ ended, ...options }: PatienceOptions) {
     this.#options = options;
+    this.#ended = ended;
   }
 
   /** A request is under way: it has its time from when it was first seen here. */
   watch(files: FileClient): void {
     if (this.#timer !== undefined && this.#asked === files.asked) return;
     this.rest();
-    const { clock, timers, patienceUs = PATIENCE_US, ended } = this.#options;
+    const { clock, timers, patienceUs = PATIENCE_US } = this.#options;
     this.#asked = files.asked;
     this.#timer = timers.schedule(clock.nowUs() + patienceUs, () => {
       this.#timer = undefined;
       files.cancel(TIMED_OUT);
-      ended();
+      this.#ended();
     });
     if (this.#timer !== undefined) return;
     files.cancel(BUSY);
-    ended();
+    this.#ended();
   }
 
   /** Nothing is waited for. */
@@ -49,4 +51,12 @@ export class Patience {
     if (this.#timer !== undefined) this.#options.timers.cancel(this.#timer);
     this.#timer = undefined;
   }
+
+  /** Nor will anything be. Whoever is told holds this, so it is let go of. */
+  end(): void {
+    this.rest();
+    this.#ended = nothing;
+  }
 }
+
+const nothing = (): void => undefined;

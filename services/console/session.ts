@@ -153,7 +153,7 @@ export class ConsoleSession {
     this.#task = undefined;
     this.#delayed = undefined;
     if (this.#delay !== undefined) this.#options.timers.cancel(this.#delay);
-    this.#patience.rest();
+    this.#patience.end();
     this.#output.end();
     this.#logout();
   }
