@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { printable } from "../../cohsh/repl.ts";
+import { createCredentials, formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { noTerminal, RunningCohsh, testHome } from "./cohsh-process.ts";
 
 describe("cohsh output", () => {
@@ -74,6 +75,19 @@ const reason = noTerminal();
       await start();
       await shell.answer("\x1b[A\x1b[A", "ping");
       await shell.answer("\r", "PONG");
+    });
+
+    it("keeps no line that has the operator's token in it", async () => {
+      const credentials = join(home.home, "credentials.json");
+      const made = createCredentials((length) => new Uint8Array(length).fill(3));
+      writeFileSync(credentials, formatCredentials(made), { mode: 0o600 });
+      await start(["--credentials", credentials]);
+      await shell.answer("attach queen\r", /OK ATTACH role=queen[^]*cohsh> /);
+      await shell.answer(`echo ${made.token} > /log/queen.log\r`, /OK ECHO[^]*cohsh> /);
+      await shell.answer("\x1b[A", "attach queen");
+      await shell.answer("\x15quit\r", "OK QUIT");
+      await shell.exited;
+      expect(readFileSync(file, "utf8")).to.equal("attach queen\nquit\n");
     });
 
     it("touches no history with --no-history", async () => {
