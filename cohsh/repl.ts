@@ -5,6 +5,7 @@
 
 import { createInterface, clearLine, cursorTo, type Interface } from "node:readline";
 import { complete, type Completion } from "./completion.ts";
+import { HiddenOutput } from "./hidden-output.ts";
 import { HISTORY_LINES, loadHistory, memorable, saveHistory, type Secret } from "./history.ts";
 import { PATIENCE_MS, remembering } from "./remote-names.ts";
 import { withoutCredentials } from "./redact.ts";
@@ -62,10 +63,13 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
     (directory) => shell.list(directory, PATIENCE_MS),
     () => performance.now(),
   );
-  const editor = createInterface({
+  const terminal = input.isTTY && output.isTTY;
+  const shown = new HiddenOutput(output, (): string => editor.line);
+  const unfollow = shown.follow();
+  const editor: Interface = createInterface({
     input,
-    output,
-    terminal: input.isTTY && output.isTTY,
+    output: terminal ? shown : output,
+    terminal,
     prompt: SHELL_PROMPT,
     history: [...saved].reverse(),
     historySize: HISTORY_LINES,
@@ -145,6 +149,7 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
     screen.editor = undefined;
     shell.onEnded = undefined;
     editor.close();
+    unfollow();
     if (input.isTTY) input.setRawMode(false);
     input.pause();
   }

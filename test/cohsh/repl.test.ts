@@ -90,6 +90,24 @@ const reason = noTerminal();
       expect(readFileSync(file, "utf8")).to.equal("attach queen\nquit\n");
     });
 
+    it("shows stars for a credential while it is typed, pasted or edited", async () => {
+      await start(["--no-history"]);
+      const from = shell.output.length;
+      for (const key of "attach queen s3cre") await shell.answer(key, /[^]/);
+      // "s" may have begun subject=.
+      await shell.answer("t", "*");
+      await shell.see("attach queen s*****", from);
+      // Back by two characters, and one more in the middle: the editor shows the line anew.
+      await shell.answer("\x1b[D\x1b[DX", "cohsh> attach queen *******");
+      await shell.answer("\r", /ERR ATTACH[^]*cohsh> /);
+      await shell.answer(`login queen ${"w0rd".repeat(40)}\r`, /ERR ATTACH[^]*cohsh> /);
+      await shell.answer("attach worker subject=w-1 w0rd", "subject=w-1 ****");
+      await shell.answer("\x15echo cohesix-ticket-w0rd > /x", "> /x");
+      await shell.answer("\x15ping\r", "PONG");
+      expect(shell.output.slice(from)).to.include("attach queen s");
+      expect(shell.output.slice(from)).to.not.match(/3c|w0|0r/);
+    });
+
     it("touches no history with --no-history", async () => {
       await start(["--no-history"]);
       await shell.answer("ping\r", /PONG[^]*cohsh> /);
