@@ -31,20 +31,27 @@ export function historyFile(env: NodeJS.ProcessEnv): string {
   return join(base, "cohesix", "cohsh_history");
 }
 
+/** Whether a line has a credential in it that nothing but its knowledge tells from another word. */
+export type Secret = (line: string) => boolean;
+
+const nothing: Secret = () => false;
+
 /** Whether a line may be remembered: it says something, in a bounded way, and holds no credential. */
-export function memorable(line: string): boolean {
-  return line.trim() !== "" && line.length <= HISTORY_LINE_LENGTH && withoutCredentials(line) === line;
+export function memorable(line: string, secret = nothing): boolean {
+  if (line.trim() === "" || line.length > HISTORY_LINE_LENGTH) return false;
+  return withoutCredentials(line) === line && !secret(line);
 }
 
 /** @returns the kept lines, oldest first; empty if there is no readable file. */
-export function loadHistory(file: string): string[] {
+export function loadHistory(file: string, secret = nothing): string[] {
   let text: string;
   try {
     text = readTail(file, HISTORY_BYTES);
   } catch {
     return [];
   }
-  return text.split("\n").filter(memorable).slice(-HISTORY_LINES);
+  const kept = text.split("\n").filter((line) => memorable(line, secret));
+  return kept.slice(-HISTORY_LINES);
 }
 
 /**
@@ -52,10 +59,10 @@ export function loadHistory(file: string): string[] {
  * has saved meanwhile stay.
  * @returns a sentence if that failed.
  */
-export function saveHistory(file: string, lines: readonly string[]): string | undefined {
-  const added = lines.filter(memorable);
+export function saveHistory(file: string, lines: readonly string[], secret = nothing): string | undefined {
+  const added = lines.filter((line) => memorable(line, secret));
   if (added.length === 0) return undefined;
-  const kept = [...loadHistory(file), ...added].slice(-HISTORY_LINES);
+  const kept = [...loadHistory(file, secret), ...added].slice(-HISTORY_LINES);
   const fresh = `${file}.${process.pid}`;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });

@@ -10,7 +10,7 @@ export const MASK = "***";
 
 const TICKET = new RegExp(`${TICKET_PREFIX}\\S*`, "gi");
 const LOGIN = /^(\s*(?:attach|login)\s+\S+\s+)(\S.*)$/is;
-const AUTH = /^(\s*auth\s+)\S.*$/is;
+const AUTH = /^(\s*auth\s+)(\S.*)$/is;
 const SUBJECT = /^subject=\S*\s*/i;
 
 /** @returns the line without its credentials. */
@@ -21,4 +21,19 @@ export function withoutCredentials(line: string): string {
     return login + subject + (arguments_.length > subject.length ? MASK : "");
   }
   return line.replace(AUTH, `$1${MASK}`).replace(TICKET, MASK);
+}
+
+/** @returns the line with a `*` for each character of its credentials, as it is shown while it is typed. */
+export function hidden(line: string): string {
+  const [, before, after = ""] = LOGIN.exec(line) ?? AUTH.exec(line) ?? [];
+  if (before === undefined) return line.replace(TICKET, stars);
+  // It may become a subject.
+  if ("subject=".startsWith(after.toLowerCase())) return line;
+  const subject = SUBJECT.exec(after)?.[0] ?? "";
+  return before + subject + stars(after.slice(subject.length));
+}
+
+/** Credentials are of visible ASCII, each character one column wide. */
+function stars(text: string): string {
+  return text.replace(/[\x21-\x7e]/g, "*");
 }

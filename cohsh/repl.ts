@@ -5,7 +5,8 @@
 
 import { createInterface, clearLine, cursorTo, type Interface } from "node:readline";
 import { complete, type Completion } from "./completion.ts";
-import { HISTORY_LINES, loadHistory, memorable, saveHistory } from "./history.ts";
+import { HiddenOutput } from "./hidden-output.ts";
+import { HISTORY_LINES, loadHistory, memorable, saveHistory, type Secret } from "./history.ts";
 import { PATIENCE_MS, remembering } from "./remote-names.ts";
 import { withoutCredentials } from "./redact.ts";
 import type { Shell } from "./shell.ts";
@@ -19,6 +20,8 @@ export interface ReplOptions {
   readonly output: NodeJS.WriteStream;
   /** `undefined`: no history is kept. */
   readonly historyFile: string | undefined;
+  /** Which lines are not remembered though they look like others. */
+  readonly secret: Secret;
   readonly signal: AbortSignal;
 }
 
@@ -54,16 +57,19 @@ export function printable(line: string): string {
 
 /** @returns when the user has left, the hive is gone, or the signal came. */
 export async function repl(shell: Shell, screen: Screen, options: ReplOptions): Promise<void> {
-  const { input, output, historyFile, signal } = options;
-  const saved = historyFile === undefined ? [] : loadHistory(historyFile);
+  const { input, output, historyFile, secret, signal } = options;
+  const saved = historyFile === undefined ? [] : loadHistory(historyFile, secret);
   const list = remembering(
     (directory) => shell.list(directory, PATIENCE_MS),
     () => performance.now(),
   );
-  const editor = createInterface({
+  const terminal = input.isTTY && output.isTTY;
+  const shown = new HiddenOutput(output, (): string => editor.line);
+  const unfollow = shown.follow();
+  const editor: Interface = createInterface({
     input,
-    output,
-    terminal: input.isTTY && output.isTTY,
+    output: terminal ? shown : output,
+    terminal,
     prompt: SHELL_PROMPT,
     history: [...saved].reverse(),
     historySize: HISTORY_LINES,
@@ -78,7 +84,7 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
   const entered: string[] = [];
   // readline hands over its own array, newest first: a line taken out here cannot be recalled.
   editor.on("history", (history: string[]) => {
-    if (history[0] !== undefined && !memorable(history[0])) history.shift();
+    if (history[0] !== undefined && !memorable(history[0], secret)) history.shift();
   });
   try {
     await new Promise<void>((resolve) => {
@@ -108,7 +114,7 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
           screen.print(`# more than ${AHEAD_LIMIT} lines wait, this one was dropped: ${withoutCredentials(line)}`);
           return;
         }
-        if (memorable(line)) {
+        if (memorable(line, secret)) {
           entered.push(line);
           if (entered.length > HISTORY_LINES) entered.shift();
         }
@@ -143,11 +149,12 @@ export async function repl(shell: Shell, screen: Screen, options: ReplOptions): 
     screen.editor = undefined;
     shell.onEnded = undefined;
     editor.close();
+    unfollow();
     if (input.isTTY) input.setRawMode(false);
     input.pause();
   }
   if (historyFile !== undefined) {
-    const failure = saveHistory(historyFile, entered);
+    const failure = saveHistory(historyFile, entered, secret);
     if (failure !== undefined) screen.print(`# ${failure}`);
   }
 }

@@ -147,10 +147,14 @@ class Run {
   }
 
   async #talk(): Promise<number> {
+    const { keys } = this.#way;
+    // It reads the credentials now: a warning of their file must not come in the middle of a line.
+    keys.holds("");
     await repl(this.#shell, this.#screen, {
       input: process.stdin,
       output: process.stdout,
       historyFile: this.#options.history ? historyFile(process.env) : undefined,
+      secret: (line) => keys.holds(line),
       signal: this.#leave.signal,
     });
     return this.#shell.gone === undefined ? 0 : 1;

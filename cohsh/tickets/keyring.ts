@@ -40,6 +40,7 @@ export class Keyring {
   /** By role and subject. A hive keeps a place for every ticket, so the same login shows the same one. */
   readonly #mintedFor = new Map<string, Minted>();
   #credentials: Credentials | undefined;
+  #secrets: readonly string[] | undefined;
 
   constructor(options: KeyringOptions) {
     this.#options = options;
@@ -99,6 +100,24 @@ export class Keyring {
   /** A hive refused a login or ended it: what was made here for others like it is made anew. */
   renew(): void {
     this.#mintedFor.clear();
+  }
+
+  /** Whether a text has a credential in it that is known here: one of the environment's or the file's. */
+  holds(text: string): boolean {
+    this.#secrets ??= this.#known();
+    return this.#secrets.some((secret) => text.includes(secret));
+  }
+
+  #known(): readonly string[] {
+    const { token, ticket } = this.#options;
+    const own = [token, ticket].filter((secret) => secret !== undefined);
+    try {
+      const { token: operator, tickets, secrets } = this.#read();
+      return [...own, operator, ...Object.values(tickets), ...Object.values(secrets)];
+    } catch {
+      // Whoever logs in with them is told why they cannot be read.
+      return own;
+    }
   }
 
   #read(): Credentials {

@@ -61,6 +61,16 @@ describe("cohsh history", () => {
     expect(readFileSync(file, "utf8")).to.equal("ping\n");
   });
 
+  it("never holds a line that its shell knows a credential in, even one that was saved before", () => {
+    const secret = (line: string): boolean => line.includes("t0ken");
+    expect(memorable("echo t0ken > /x", secret)).to.equal(false);
+    expect(memorable("echo token > /x", secret)).to.equal(true);
+    saveHistory(file, ["echo t0ken > /x", "ping"]);
+    expect(loadHistory(file, secret)).to.deep.equal(["ping"]);
+    saveHistory(file, ["echo t0ken > /y", "help"], secret);
+    expect(readFileSync(file, "utf8")).to.equal("ping\nhelp\n");
+  });
+
   it("reads only the end of a file that something else has filled", () => {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, `${"x".repeat(3_000_000)}\nping\n`);

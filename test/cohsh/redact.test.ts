@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { withoutCredentials } from "../../cohsh/redact.ts";
+import { hidden, withoutCredentials } from "../../cohsh/redact.ts";
 
 const TICKET = "cohesix-ticket-0101.00ff";
 
@@ -22,6 +22,21 @@ describe("cohsh credentials in lines", () => {
     it(`shows ${JSON.stringify(line)} as ${JSON.stringify(shown)}`, () => {
       expect(withoutCredentials(line)).to.equal(shown);
       expect(withoutCredentials(shown)).to.equal(shown);
+    });
+  }
+
+  for (const [line, shown] of [
+    ["attach queen ", "attach queen "],
+    ["attach queen s3cret two", "attach queen ****** ***"],
+    ["LOGIN worker subj", "LOGIN worker subj"],
+    ["LOGIN worker subjx", "LOGIN worker *****"],
+    ["attach worker subject=w-1 s3cret", "attach worker subject=w-1 ******"],
+    ["auth s3cret", "auth ******"],
+    ["echo cohesix-ticket-0 > /x", "echo **************** > /x"],
+    ["ls /log", "ls /log"],
+  ] as const) {
+    it(`shows ${JSON.stringify(shown)} while ${JSON.stringify(line)} is typed`, () => {
+      expect(hidden(line)).to.equal(shown);
     });
   }
 

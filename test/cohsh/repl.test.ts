@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { printable } from "../../cohsh/repl.ts";
+import { createCredentials, formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { noTerminal, RunningCohsh, testHome } from "./cohsh-process.ts";
 
 describe("cohsh output", () => {
@@ -74,6 +75,37 @@ const reason = noTerminal();
       await start();
       await shell.answer("\x1b[A\x1b[A", "ping");
       await shell.answer("\r", "PONG");
+    });
+
+    it("keeps no line that has the operator's token in it", async () => {
+      const credentials = join(home.home, "credentials.json");
+      const made = createCredentials((length) => new Uint8Array(length).fill(3));
+      writeFileSync(credentials, formatCredentials(made), { mode: 0o600 });
+      await start(["--credentials", credentials]);
+      await shell.answer("attach queen\r", /OK ATTACH role=queen[^]*cohsh> /);
+      await shell.answer(`echo ${made.token} > /log/queen.log\r`, /OK ECHO[^]*cohsh> /);
+      await shell.answer("\x1b[A", "attach queen");
+      await shell.answer("\x15quit\r", "OK QUIT");
+      await shell.exited;
+      expect(readFileSync(file, "utf8")).to.equal("attach queen\nquit\n");
+    });
+
+    it("shows stars for a credential while it is typed, pasted or edited", async () => {
+      await start(["--no-history"]);
+      const from = shell.output.length;
+      for (const key of "attach queen s3cre") await shell.answer(key, /[^]/);
+      // "s" may have begun subject=.
+      await shell.answer("t", "*");
+      await shell.see("attach queen s*****", from);
+      // Back by two characters, and one more in the middle: the editor shows the line anew.
+      await shell.answer("\x1b[D\x1b[DX", "cohsh> attach queen *******");
+      await shell.answer("\r", /ERR ATTACH[^]*cohsh> /);
+      await shell.answer(`login queen ${"w0rd".repeat(40)}\r`, /ERR ATTACH[^]*cohsh> /);
+      await shell.answer("attach worker subject=w-1 w0rd", "subject=w-1 ****");
+      await shell.answer("\x15echo cohesix-ticket-w0rd > /x", "> /x");
+      await shell.answer("\x15ping\r", "PONG");
+      expect(shell.output.slice(from)).to.include("attach queen s");
+      expect(shell.output.slice(from)).to.not.match(/3c|w0|0r/);
     });
 
     it("touches no history with --no-history", async () => {

@@ -113,6 +113,21 @@ describe("cohsh keyring", () => {
     expect(login()).to.equal("admitted");
   });
 
+  it("knows its credentials in a text", () => {
+    const keys = keyring({ token: "t0ken" });
+    for (const known of ["t0ken", made.token, made.tickets.queen, made.secrets.observer]) {
+      expect(keys.holds(`echo ${known} > /log/queen.log`)).to.equal(true);
+    }
+    expect(keys.holds("echo token > /log/queen.log")).to.equal(false);
+    const lost = keyring({
+      token: "t0ken",
+      credentials: () => {
+        throw new Error("The credentials file /x is not there.");
+      },
+    });
+    expect([lost.holds("t0ken"), lost.holds("ping")]).to.deep.equal([true, false]);
+  });
+
   it("says in one sentence why there is none, and no secret in it", () => {
     expect(keyring().find("worker-gpu", undefined)).to.deep.equal({
       missing: "a ticket of worker-gpu must name whom it is for: attach worker-gpu subject=<name>.",

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
+import { workerImage } from "../../../engine/sim/components/worker.ts";
 import { Machine, type MachineOptions } from "../../../engine/sim/machine.ts";
 import { makeRootfs } from "../../../engine/sim/rootfs.ts";
 import { Terminal } from "../../../engine/sim/terminal.ts";
@@ -65,6 +66,8 @@ export class Hive {
         "credentials.json": JSON.stringify(credentials),
         "main.lines": built.lines,
         "manifest.json": setup.manifest ?? manifestText,
+        "worker.elf": workerImage(Buffer.from(built.worker.js).toString("utf8")),
+        "worker.lines": built.worker.lines,
         ...setup.files,
       }),
       ...(net === "none" ? {} : { net }),

@@ -2,6 +2,8 @@
 import { resolve } from "node:path";
 import { build } from "esbuild";
 import { getQuickJS, type QuickJSContext, type QuickJSRuntime } from "quickjs-emscripten";
+import { Thrown } from "../../../engine/sim/quickjs/errors.ts";
+import { Runtime } from "../../../engine/sim/quickjs/runtime.ts";
 
 /** The port `Bytes` for ASCII, of nothing but what QuickJS has. */
 export const ASCII_BYTES = `
@@ -21,6 +23,18 @@ const bytes = {
 };
 `;
 
+async function bundle(entry: string): Promise<string> {
+  const built = await build({
+    stdin: { contents: entry, resolveDir: resolve(import.meta.dirname, "../../..") },
+    bundle: true,
+    write: false,
+    format: "iife",
+    platform: "neutral",
+    target: "es2022",
+  });
+  return built.outputFiles[0]!.text;
+}
+
 export class QuickJs {
   readonly #runtime: QuickJSRuntime;
   readonly #context: QuickJSContext;
@@ -32,17 +46,10 @@ export class QuickJs {
 
   /** @param entry a script whose imports are paths from the repository's top; what it wants to be called by it puts on globalThis */
   static async load(entry: string): Promise<QuickJs> {
-    const bundle = await build({
-      stdin: { contents: entry, resolveDir: resolve(import.meta.dirname, "../../..") },
-      bundle: true,
-      write: false,
-      format: "iife",
-      platform: "neutral",
-      target: "es2022",
-    });
+    const source = await bundle(entry);
     const runtime = (await getQuickJS()).newRuntime();
     const vm = new QuickJs(runtime, runtime.newContext());
-    vm.run(bundle.outputFiles[0]!.text);
+    vm.run(source);
     return vm;
   }
 
@@ -62,5 +69,44 @@ export class QuickJs {
   dispose(): void {
     this.#context.dispose();
     this.#runtime.dispose();
+  }
+}
+
+const HEAP_BYTES = 64 * 1024 * 1024;
+
+/** The same with a heap that is counted to the byte and that collects no cycles before it is told to. */
+export class CountedHeap {
+  readonly #runtime: Runtime;
+
+  private constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  static async load(entry: string): Promise<CountedHeap> {
+    const runtime = await Runtime.create({ heapBytes: HEAP_BYTES, extraBytes: HEAP_BYTES / 4, interrupt: () => false });
+    const vm = new CountedHeap(runtime);
+    vm.run(await bundle(entry));
+    return vm;
+  }
+
+  /** @throws Error what the script threw */
+  run(script: string): void {
+    const runtime = this.#runtime;
+    try {
+      runtime.release(runtime.evaluate(script, "test.js", false));
+    } catch (error) {
+      throw error instanceof Thrown ? new Error(runtime.toText(error.value)) : error;
+    }
+  }
+
+  /** Bytes that a script leaves in use each time it is run, until cycles are collected. */
+  leftBy(script: string): number {
+    const TIMES = 20;
+    // What is made once and kept, and the garbage of that, is there before.
+    for (let i = 0; i < TIMES; i++) this.run(script);
+    this.#runtime.collect();
+    const before = this.#runtime.heapUsed;
+    for (let i = 0; i < TIMES; i++) this.run(script);
+    return (this.#runtime.heapUsed - before) / TIMES;
   }
 }

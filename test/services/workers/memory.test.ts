@@ -1,44 +1,11 @@
 import { expect } from "chai";
 import { ASCII_BYTES, QuickJs } from "../support/quickjs.ts";
+import { QUICKJS_HIVE } from "../support/quickjs-hive.ts";
 
-/** A hive whose components are nothing but events; a worker's program runs until it waits, and is then forgotten. */
+/** A worker's program runs until it waits, and is then forgotten. */
 const ROOT = `
-import { LAYOUT } from "./services/components/layout.ts";
-import { Supervisor } from "./services/components/supervisor.ts";
-import { Hive } from "./services/hive/hive.ts";
-import { HIVE_LIMITS } from "./services/hive/limits.ts";
-import { Timers } from "./services/pump/timers.ts";
 import { HeartbeatWorker } from "./services/workers/heartbeat.ts";
-import { WORKER_RULES } from "./services/workers/rules.ts";
-${ASCII_BYTES}
-const frame = new Uint8Array(16384);
-const replies = new Map();
-const states = new Map();
-let last = -1;
-let events = [];
-const components = {
-  spawn: () => (states.set(++last, "running"), last),
-  next: () => events.shift(),
-  reply(id, label, word) { replies.set(id, [label, word]); },
-  suspend() {}, resume() {},
-  destroy: (id) => void states.delete(id),
-  frame: () => frame,
-  info: () => ({ image: "", state: "running", bytes: 0, calls: 0, refused: 0 }),
-};
-const clock = { us: 0, nowUs: () => clock.us };
-const timers = new Timers(256);
-const log = { line() {} };
-const supervisor = new Supervisor({ components, log, clock, timers, layout: LAYOUT, policy: "destroy" });
-const secrets = { "worker-heartbeat": "a secret" };
-let drawn = 0;
-const hive = new Hive({
-  clock, timers, bytes, components, supervisor, bootLog: log, schemas: {},
-  wallClock: { unixSeconds: () => undefined },
-  random: { ready: true, fill: (into) => { into.fill(++drawn); return true; } },
-  credentials: { token: "", secrets },
-  limits: { ...HIVE_LIMITS, namespace: { logBytes: 65536 } },
-  workers: WORKER_RULES,
-});
+${QUICKJS_HIVE}
 globalThis.spawn = (count) => {
   for (let i = 0; i < count; i++) {
     const spawned = hive.workers.spawn({ verb: "spawn", kind: "heartbeat", heartbeats: undefined, budget: {}, priority: "worker" });
