@@ -136,6 +136,9 @@ const RUN_FLAGS = [
   ["net", "--net"],
 ] as const satisfies readonly (readonly [keyof Flags, string])[];
 
+/** What may be said and denied, of which commander takes the last. */
+const SWITCHES = ["json", "follow", "history"] as const;
+
 /** @param args what stands after the program's name. */
 export function parseCommandLine(args: readonly string[], version: string, layers: Layers): Invocation {
   let printed = "";
@@ -146,6 +149,10 @@ export function parseCommandLine(args: readonly string[], version: string, layer
     .action((options: Flags) => {
       flags = options;
     });
+  const spoken = new Set<string>();
+  for (const name of SWITCHES.flatMap((word) => [word, `no-${word}`])) {
+    program.on(`option:${name}`, () => spoken.add(name));
+  }
   try {
     program.parse([...args], { from: "user" });
   } catch (error) {
@@ -154,7 +161,8 @@ export function parseCommandLine(args: readonly string[], version: string, layer
     return { complain: sentence(error.message), status: 2 };
   }
   if (flags === undefined) throw new Error("commander ran no action");
-  const excluded = exclusion(flags);
+  const both = SWITCHES.find((word) => spoken.has(word) && spoken.has(`no-${word}`));
+  const excluded = both === undefined ? exclusion(flags) : `--${both} and --no-${both} exclude each other`;
   if (excluded !== undefined) return { complain: sentence(excluded), status: 2 };
   if (flags.check !== undefined) return { check: flags.check };
   try {

@@ -10,6 +10,8 @@ import { firstWord } from "./verbs.ts";
 /** Who has credentials. */
 export interface Keys {
   find(role: Role, subject: string | undefined): Found;
+  /** A hive refused a login or ended it. */
+  renew?(): void;
 }
 
 export type Request =

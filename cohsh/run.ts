@@ -23,6 +23,9 @@ import { makeWay, type Way } from "./transports/make.ts";
 /** Exit statuses of a shell whose child died of the signal: 128 and its number. */
 const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
 
+/** Between turns that do nothing but keep the process; as long as Node's timers go. */
+const HOLD_MS = 2 ** 31 - 1;
+
 const DESCRIPTIONS: Readonly<Record<TransportName, string>> = {
   mock: "a hive in this process, without a machine",
   sim: "a hive in the simulator, which ends with this shell",
@@ -105,6 +108,8 @@ class Run {
 
   async run(): Promise<number> {
     this.#listenForSignals();
+    // A hive in this process that waits for something has no timer, and standard input may be at its end: Node would leave.
+    const held = setInterval(() => undefined, HOLD_MS);
     let status = 0;
     try {
       if (this.#interactive) this.#greet();
@@ -118,6 +123,7 @@ class Run {
       }
     } finally {
       await this.#shell.close();
+      clearInterval(held);
     }
     return this.#ended ?? status;
   }

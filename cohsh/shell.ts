@@ -196,7 +196,9 @@ export class Shell {
   #done(verb: string, acknowledgement: Acknowledgement, request: Extract<Request, { kind: "send" }>): Outcome {
     if (!acknowledgement.ok) {
       if (request.hint !== undefined) this.#output.note(request.hint);
+      if (verb === "attach" || verb === "login") this.#keys.renew?.();
       if (acknowledgement.detail === "unauthenticated" || acknowledgement.detail === "revoked") {
+        this.#keys.renew?.();
         this.#leave("ended by the hive");
       }
       return "refused";

@@ -35,13 +35,7 @@ export interface Script {
 
 /** @param bytes of the file */
 export function parseScript(bytes: Uint8Array): Script {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return { steps: [], mistakes: [{ line: lineOfBadByte(bytes), sentence: "is no UTF-8." }] };
-  }
-  const lines = text.split(/\r?\n/);
+  const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
   const steps: Step[] = [];
   const mistakes: Mistake[] = [];
   if (lines.length > SCRIPT_LINES + 1) {
@@ -59,7 +53,11 @@ export function parseScript(bytes: Uint8Array): Script {
     else steps.push(step);
   });
   mistakes.push(...mistakesOfOrder(steps));
-  return { steps, mistakes: mistakes.sort((a, b) => a.line - b.line) };
+  // What such a line means is a guess, good enough to judge its neighbours by, but not to blame it for.
+  const bad = linesOfBadBytes(bytes);
+  const told = mistakes.filter(({ line }) => !bad.has(line));
+  for (const line of bad) told.push({ line, sentence: "is no UTF-8." });
+  return { steps, mistakes: told.sort((a, b) => a.line - b.line) };
 }
 
 function stepOf(raw: string, trimmed: string, line: number): Step | Mistake {
@@ -137,18 +135,19 @@ function whyRefused(command: string): string | undefined {
   return `${firstWord(command)} would be refused: ${parsed.refusal.detail ?? parsed.refusal.reason}${roles}.`;
 }
 
-function lineOfBadByte(bytes: Uint8Array): number {
+/** The lines that are no UTF-8. */
+function linesOfBadBytes(bytes: Uint8Array): ReadonlySet<number> {
+  const bad = new Set<number>();
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  let line = 1;
-  let start = 0;
-  for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
+  for (let line = 1, start = 0; start < bytes.length; line++) {
+    const lf = bytes.indexOf(10, start);
+    const end = lf < 0 ? bytes.length : lf;
     try {
       decoder.decode(bytes.subarray(start, end));
     } catch {
-      return line;
+      bad.add(line);
     }
-    line++;
     start = end + 1;
   }
-  return line;
+  return bad;
 }

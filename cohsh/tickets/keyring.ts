@@ -4,7 +4,8 @@
  * help; no secret is ever part of it.
  */
 
-import { needsSubject, type Role } from "../../services/roles/roles.ts";
+import { DEFAULT_BUDGETS } from "../../services/roles/budget.ts";
+import { isWorker, needsSubject, type Role } from "../../services/roles/roles.ts";
 import { roleOfPayload, splitTicket } from "../../services/roles/ticket.ts";
 import type { Credentials } from "./credentials.ts";
 import { mintTicket, parseTicketOptions } from "./mint.ts";
@@ -23,8 +24,21 @@ export interface KeyringOptions {
   readonly tokenIsQueen?: boolean;
 }
 
+/** Most time of a ticket that is made here, in seconds: a day. A hive may forget it afterwards, and one without time never. */
+const TTL_S = 86_400;
+/** Tickets that are kept to be shown again; beyond it the oldest is made anew when it is wanted. */
+const MINTED_LIMIT = 64;
+
+interface Minted {
+  readonly credential: string;
+  /** From when on it is better made anew, in Unix milliseconds. */
+  readonly renewAtMs: number;
+}
+
 export class Keyring {
   readonly #options: KeyringOptions;
+  /** By role and subject. A hive keeps a place for every ticket, so the same login shows the same one. */
+  readonly #mintedFor = new Map<string, Minted>();
   #credentials: Credentials | undefined;
 
   constructor(options: KeyringOptions) {
@@ -62,7 +76,29 @@ export class Keyring {
   }
 
   #minted(role: Role, subject: string | undefined): Found {
-    return { credential: mintTicket(this.#read(), parseTicketOptions({ role, subject }, this.#options.nowMs())) };
+    const nowMs = this.#options.nowMs();
+    const whom = `${role} ${subject ?? ""}`;
+    const before = this.#mintedFor.get(whom);
+    if (before !== undefined && nowMs < before.renewAtMs) return { credential: before.credential };
+    // A worker's is good for what a hive gives it by itself.
+    const ttlS = Math.min(TTL_S, DEFAULT_BUDGETS[role].ttlS);
+    // The clock of a hive tells whole seconds, and a ticket of its future holds from its first use on, so that it is never
+    // forgotten. A worker's must not be older than the worker, and is forgotten with it.
+    const issuedAtMs = isWorker(role) ? nowMs : Math.floor(nowMs / 1000) * 1000;
+    const claims = parseTicketOptions({ role, subject, ttl: String(ttlS) }, issuedAtMs);
+    const credential = mintTicket(this.#read(), claims);
+    this.#mintedFor.delete(whom);
+    for (const oldest of this.#mintedFor.keys()) {
+      if (this.#mintedFor.size < MINTED_LIMIT) break;
+      this.#mintedFor.delete(oldest);
+    }
+    this.#mintedFor.set(whom, { credential, renewAtMs: nowMs + ttlS * 500 });
+    return { credential };
+  }
+
+  /** A hive refused a login or ended it: what was made here for others like it is made anew. */
+  renew(): void {
+    this.#mintedFor.clear();
   }
 
   #read(): Credentials {

@@ -15,7 +15,7 @@ import type { VirtioNet } from "./devices/virtio/net.ts";
 import type { VirtioRng } from "./devices/virtio/rng.ts";
 import { byteFunctions } from "./host/bytes.ts";
 import { componentFunctions } from "./host/components.ts";
-import { describeValue } from "./host/context.ts";
+import { countCollection, describeValue } from "./host/context.ts";
 import type { MachineParts } from "./host/context.ts";
 import { machineFunctions } from "./host/machine.ts";
 import { EMPTY_LINE_TABLE, LineTable } from "./lines.ts";
@@ -251,7 +251,8 @@ export class Machine {
   private runJobs(runtime: Runtime): void {
     this.again = runtime.runJobs(JOBS_PER_TURN);
     if (this.again) this.parts.counters.jobsDeferred++;
-    runtime.settle();
+    const us = runtime.settle();
+    if (us !== undefined) countCollection(this.parts.counters, us);
   }
 
   private runTurn(runtime: Runtime, raised: number, nowUs: number): void {

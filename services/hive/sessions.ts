@@ -118,7 +118,14 @@ export class Sessions implements Sweepable {
   /** What a grant sees, with mounts of its own. @param session 0 for a worker's own, whose subject names it */
   view(grant: Grant, session = ++this.#last): View {
     const { namespace, leases, log, clock, limits } = this.#options;
-    return new View({ namespace, grant, session, leases, log, clock, mounts: limits.mounts });
+    const view = new View({ namespace, grant, session, leases, log, clock, mounts: limits.mounts });
+    const why = view.mountOfTicket();
+    // The service may be away; whoever logs in shall find that in the log and not before a closed door.
+    if (why !== undefined) {
+      const { service = "", at = "" } = grant.mount ?? {};
+      log.line("login", `mount of the ticket refused service=${service} at=${at} why=${why.name} session=${session}`);
+    }
+    return view;
   }
 
   /** A login. */

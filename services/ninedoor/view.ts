@@ -41,7 +41,6 @@ export class View implements Client {
   /** Whether the grant pays for what it reads. */
   readonly metered: boolean;
   readonly mounts: MountTable;
-  readonly root: Node;
   readonly #options: ViewOptions;
   readonly #spots = new Spots();
   readonly #always: (operation: Operation, names: Names) => boolean;
@@ -52,11 +51,16 @@ export class View implements Client {
     this.#options = options;
     this.grant = options.grant;
     this.session = options.session;
-    this.#always = (operation, names) => this.grant.always(operation, names);
+    const { grant } = options;
+    this.#always = (operation, names) => grant.always(operation, names);
     const { bandwidthBytes, cursorResumes, cursorAdvances } = options.grant.quotas;
     this.metered = bandwidthBytes + cursorResumes + cursorAdvances > 0;
     this.mounts = new MountTable(options.mounts ?? MOUNTS);
-    this.root = new ViewNode(this, this.#spots.root, options.namespace.root);
+  }
+
+  /** Where attaches stand. Made for each, for it holds the view: with the last fid of a session all of it shall go at once. */
+  get root(): Node {
+    return new ViewNode(this, this.#spots.root, this.#options.namespace.root);
   }
 
   get who(): Grant {
@@ -114,7 +118,18 @@ export class View implements Client {
     const path = pathOf(at);
     if (path === undefined) return this.#refuseMount(INVALID);
     const denied = this.may("mount", this.mounts.resolve(path).names);
-    if (denied !== undefined) return this.#refuseMount(denied);
+    return denied === undefined ? this.#mount(service, path) : this.#refuseMount(denied);
+  }
+
+  /** Mount what the grant's ticket says. Whoever signed it may, whatever its role; what is seen there is decided as ever. */
+  mountOfTicket(): Refusal | undefined {
+    const { mount } = this.grant;
+    if (mount === undefined) return undefined;
+    const path = pathOf(mount.at);
+    return path === undefined ? this.#refuseMount(INVALID) : this.#mount(mount.service, path);
+  }
+
+  #mount(service: string, path: Names): Refusal | undefined {
     const known = this.#options.namespace.services.find(service);
     if (known === undefined) return this.#refuseMount(NOT_FOUND);
     const why = this.mounts.check(path, known.home) ?? this.#checkPoint(path);

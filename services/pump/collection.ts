@@ -1,6 +1,7 @@
 /**
- * When cycles are collected: in quiet moments only, and only if the heap has grown enough for it to be worth a pause.
- * The longest pause is kept; reference counting frees everything else at once, so an idle heap needs no collection.
+ * When cycles are collected: in quiet moments, if the heap has grown enough for it to be worth a pause, and in the midst of
+ * work once it has grown so much that waiting would make the pause, which grows with the garbage, a long one. The longest
+ * pause is kept; reference counting frees everything else at once, so an idle heap needs no collection.
  */
 
 /** The heap, as the pump sees it. */
@@ -12,30 +13,47 @@ export interface Heap {
 
 /** The policy and its counters. */
 export class Collection {
+  /** Collections, and those of them that did not wait for a quiet moment. */
   runs = 0;
+  whileBusy = 0;
   /** Quiet moments in which the heap had not grown enough. */
   skipped = 0;
   longestUs = 0;
   readonly #heap: Heap;
-  readonly #growthBytes: number;
+  readonly #quietBytes: number;
+  readonly #busyBytes: number;
   #usedAfter: number;
 
-  /** @param growthBytes bytes by which the heap must have grown since the last collection. */
-  constructor(heap: Heap, growthBytes: number) {
+  /** @param growth bytes by which the heap must have grown since the last collection, in a quiet moment and while there is work. */
+  constructor(heap: Heap, growth: { readonly quietBytes: number; readonly busyBytes: number }) {
     this.#heap = heap;
-    this.#growthBytes = growthBytes;
+    this.#quietBytes = growth.quietBytes;
+    this.#busyBytes = growth.busyBytes;
     this.#usedAfter = heap.usedBytes();
   }
 
   /** Nothing is waiting: collect if it is worth it. */
   quiet(): void {
+    if (this.#grown() < this.#quietBytes) this.skipped++;
+    else this.#collect();
+  }
+
+  /** There is work: collect only if the garbage could become too much. */
+  busy(): void {
+    if (this.#grown() < this.#busyBytes) return;
+    this.whileBusy++;
+    this.#collect();
+  }
+
+  /** Bytes since the lowest point after the last collection. */
+  #grown(): number {
     const used = this.#heap.usedBytes();
     // What was freed by itself lowers the mark from which growth counts.
     if (used < this.#usedAfter) this.#usedAfter = used;
-    if (used - this.#usedAfter < this.#growthBytes) {
-      this.skipped++;
-      return;
-    }
+    return used - this.#usedAfter;
+  }
+
+  #collect(): void {
     const took = this.#heap.collect();
     this.runs++;
     if (took > this.longestUs) this.longestUs = took;

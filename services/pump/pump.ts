@@ -58,8 +58,8 @@ export interface Subsystem {
 
 /** Quiet pulses after which a busy period counts as over. */
 const QUIET_TICKS = 5;
-/** Growth of the heap that is worth a collection in a quiet moment. */
-const COLLECT_GROWTH = 256 * 1024;
+/** Growth of the heap that is worth a collection in a quiet moment, and one at the next pulse however much there is to do. */
+const COLLECT_GROWTH = { quietBytes: 256 * 1024, busyBytes: 2 * 1024 * 1024 };
 const MAX_SUBSYSTEMS = 32;
 const MAX_SOURCES = 32;
 
@@ -251,7 +251,7 @@ export class Pump {
   }
 
   #pulse(): void {
-    if (this.tick.quiet < QUIET_TICKS) return;
+    if (this.tick.quiet < QUIET_TICKS) return this.collection.busy();
     this.tick.stop();
     this.collection.quiet();
   }

@@ -13,12 +13,20 @@ import type { Claims, Quotas } from "./ticket.ts";
 const NO_LEASES: Leases = { isLessee: () => false };
 const NO_QUOTAS: Quotas = { bandwidthBytes: 0, cursorResumes: 0, cursorAdvances: 0 };
 
+/** A service and the path where a login shows it. */
+export interface TicketMount {
+  readonly service: string;
+  readonly at: string;
+}
+
 /** A role with its limits. */
 export class Grant implements Principal {
   readonly role: Role;
   readonly subject: string;
   readonly account: Account;
   readonly quotas: Quotas;
+  /** What its ticket has mounted where at each login, `undefined` for nothing. */
+  readonly mount: TicketMount | undefined;
   /** Requests refused because of a scope's rate, and because of a quota. */
   readonly refused = { rate: 0, quota: 0 };
   /** Whether scopes narrow it; without them no rate is taken from. */
@@ -30,19 +38,35 @@ export class Grant implements Principal {
   #resumesUsed = 0;
   #advancesUsed = 0;
 
-  constructor(role: Role, subject: string, account: Account, scopes: readonly Scope[], quotas: Quotas | undefined) {
+  constructor(
+    role: Role,
+    subject: string,
+    account: Account,
+    scopes: readonly Scope[],
+    quotas: Quotas | undefined,
+    mount?: TicketMount,
+  ) {
     this.role = role;
     this.subject = subject;
     this.account = account;
     this.quotas = quotas ?? NO_QUOTAS;
+    this.mount = mount;
     this.narrowed = scopes.length > 0;
     this.#scopes = scopes;
     this.#paths = scopes.map(({ path }) => namesOf(path) ?? []);
     this.#rates = scopes.map(({ ratePerSecond: rate }) => (rate === 0 ? undefined : new RateLimit(rate, rate)));
   }
 
+  /** Whether anything of it can run out. */
+  get limited(): boolean {
+    const { ttlS, ops, ticks } = this.account.budget;
+    const { bandwidthBytes, cursorResumes, cursorAdvances } = this.quotas;
+    return Math.min(ttlS, ops, ticks) < Infinity || bandwidthBytes + cursorResumes + cursorAdvances > 0;
+  }
+
   static ofTicket(claims: Claims, account: Account): Grant {
-    return new Grant(claims.role, claims.subject, account, claims.scopes, claims.quotas);
+    const { role, subject, scopes, quotas, mountService: service, mountAt: at } = claims;
+    return new Grant(role, subject, account, scopes, quotas, service === "" ? undefined : { service, at });
   }
 
   /** The operator at the machine itself, whose token stands for a Queen's ticket. */

@@ -1,6 +1,7 @@
 /**
  * The ledger of tickets: which have been used, and what of them is left. It is bounded; an entry leaves it only when its ticket
- * would be refused without it, so nobody gets back what was used or revoked by filling it up.
+ * would be refused without it or had nothing that could run out, so nobody gets back what was used or revoked by filling it
+ * up. Some places are the hive's own, so that no number of clients' tickets keeps it from spawning a worker.
  */
 import { Account, type Budget, DEFAULT_BUDGETS, MAXIMUM_BUDGET, resolveBudget } from "./budget.ts";
 import { Grant } from "./grant.ts";
@@ -24,6 +25,8 @@ export interface LedgerOptions {
   readonly workers: Workers;
   /** Most tickets that it knows at once. */
   readonly capacity?: number;
+  /** Places beyond those that only {@link Ledger.issue} takes. */
+  readonly reserved?: number;
   readonly maximum?: Budget;
   readonly defaults?: Readonly<Record<Role, Budget>>;
 }
@@ -38,6 +41,8 @@ export type Admission =
     };
 
 const CAPACITY = 256;
+/** As many as there may be workers. */
+const RESERVED = 64;
 /** How far the hive's clock may be behind the one that a worker's ticket was issued by: a real time clock tells whole seconds. */
 const CLOCK_BEHIND_MS = 2000;
 
@@ -59,6 +64,7 @@ interface Start {
 export class Ledger {
   readonly counters = { admitted: 0, denied: 0, expired: 0, revoked: 0, busy: 0, reclaimed: 0 };
   readonly capacity: number;
+  readonly #reserved: number;
   readonly #workers: Workers;
   readonly #maximum: Budget;
   readonly #defaults: Readonly<Record<Role, Budget>>;
@@ -67,6 +73,7 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     this.#workers = options.workers;
     this.capacity = options.capacity ?? CAPACITY;
+    this.#reserved = options.reserved ?? RESERVED;
     this.#maximum = options.maximum ?? MAXIMUM_BUDGET;
     this.#defaults = options.defaults ?? DEFAULT_BUDGETS;
   }
@@ -104,7 +111,7 @@ export class Ledger {
    * @returns `undefined` if the ledger is full.
    */
   issue(ticket: VerifiedTicket, budget: Budget, nowUs: number): Grant | undefined {
-    if (!this.#makeRoom(nowUs)) {
+    if (!this.#makeRoom(nowUs, this.#reserved)) {
       this.counters.busy++;
       return undefined;
     }
@@ -159,14 +166,26 @@ export class Ledger {
     return { kind: "refused", tag, audit: `ticket refused role=${claims.role}${subject} why=${why}` };
   }
 
-  #makeRoom(nowUs: number): boolean {
-    if (this.#entries.size < this.capacity) return true;
+  /** @param beyond places that may be used beyond the capacity */
+  #makeRoom(nowUs: number, beyond = 0): boolean {
+    const most = this.capacity + beyond;
+    if (this.#entries.size < most) return true;
     for (const [mac, { absolute, grant }] of this.#entries) {
-      if (!absolute || nowUs < grant.account.deadlineUs) continue;
-      this.#entries.delete(mac);
-      this.counters.reclaimed++;
+      if (absolute && nowUs >= grant.account.deadlineUs) this.#reclaim(mac);
     }
-    return this.#entries.size < this.capacity;
+    if (this.#entries.size < most) return true;
+    // The oldest of those with nothing to run out: with or without an entry they are good for the same.
+    for (const [mac, { worker, grant }] of this.#entries) {
+      if (worker !== "" || grant.limited || grant.account.check(nowUs) !== undefined) continue;
+      this.#reclaim(mac);
+      return true;
+    }
+    return false;
+  }
+
+  #reclaim(mac: string): void {
+    this.#entries.delete(mac);
+    this.counters.reclaimed++;
   }
 }
 

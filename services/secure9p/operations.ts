@@ -79,9 +79,16 @@ export class Operations implements Owner {
     for (let fid = this.fids.any(); fid !== undefined; fid = this.fids.any()) this.#close(fid);
   }
 
+  /** From now on everything gets that answer. */
   revoke(why: Refusal): void {
     this.revoked = why;
+    this.end(why);
+  }
+
+  /** As {@link reset}, for good: no request will be begun any more. */
+  end(why: Refusal | undefined): void {
     this.reset(why);
+    this.#slots.drop();
   }
 
   parked(slot: Slot, by: Parked): void {

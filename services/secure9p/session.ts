@@ -166,7 +166,7 @@ export class Session {
   close(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#operations.reset(undefined);
+    this.#operations.end(undefined);
   }
 
   #frame(): void {

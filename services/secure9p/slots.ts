@@ -6,10 +6,11 @@ import type { Message } from "./message.ts";
 import { IDLE, type Owner, Slot } from "./request.ts";
 
 export class Slots {
-  readonly length: number;
+  /** How many there are; none after {@link drop}. */
+  length: number;
   /** How many hold a request. */
   taken = 0;
-  readonly #owner: Owner;
+  #owner: Owner | undefined;
   readonly #slots: Slot[];
 
   constructor(length: number, owner: Owner) {
@@ -56,9 +57,16 @@ export class Slots {
     this.taken--;
   }
 
+  /** Have none any more, when all are free: they hold the session and it holds them, and nobody collects such cycles soon. */
+  drop(): void {
+    this.length = 0;
+    this.#slots.length = 0;
+    this.#owner = undefined;
+  }
+
   /** Put a new slot in the place of one that somebody may still hold and answer; it is free already. */
   retire(slot: Slot): void {
     const index = this.#slots.indexOf(slot);
-    if (index >= 0) this.#slots[index] = new Slot(this.#owner);
+    if (index >= 0 && this.#owner !== undefined) this.#slots[index] = new Slot(this.#owner);
   }
 }

@@ -52,9 +52,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
   readonly band: Band;
   readonly spawnedAtMs: number | undefined;
   readonly settled = true;
-  readonly control: LineHandler;
   readonly alarm: WorkerFiles["alarm"];
-  readonly status: () => string;
   /** Why it ends, once that is decided. */
   cause: WorkerCause | undefined = undefined;
   /** Its component, -1 before it is started. */
@@ -80,8 +78,11 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     const timer = HeldTimer.take(timers, () => this.#entry?.yielding.due());
     this.#timer = timer;
     this.alarm = { set: (ms) => timer?.set(clock.nowUs() + ms * 1000), clear: () => timer?.clear() };
-    this.status = () => this.#status();
-    this.control = { take: (from, start, length, client) => this.#command(from, start, length, client) };
+  }
+
+  /** For the file that is made of it. Kept there only, for it holds the worker. */
+  get control(): LineHandler {
+    return { take: (from, start, length, client) => this.#command(from, start, length, client) };
   }
 
   /** Whether it has all that it needs so far. */
@@ -208,10 +209,12 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     this.#port = undefined;
     this.#timer?.release();
     if (this.task !== undefined) this.#context.scheduler.remove(this.task);
+    // These hold it too: with the last who knows it all of it goes, and nothing waits for a collection.
+    this.task = undefined;
     this.#entry = undefined;
   }
 
-  #status(): string {
+  status(): string {
     const { clock, scheduler } = this.#context;
     const { account } = this.grant;
     scheduler.settle();

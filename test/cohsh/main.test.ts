@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createCredentials, formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
@@ -135,7 +135,7 @@ describe("cohsh without a terminal", function () {
   it("mints a ticket and prints nothing else", () => {
     const file = join(home.home, "credentials.json");
     const made = createCredentials((length) => new Uint8Array(length).fill(9));
-    writeFileSync(file, formatCredentials(made));
+    writeFileSync(file, formatCredentials(made), { mode: 0o600 });
     const mint = ["--mint-ticket", "--credentials", file, "--role"];
     const { status, stdout, stderr } = runCohsh([...mint, "worker", "--subject", "worker-1", "--ttl", "60"], home.env);
     expect(stdout).to.match(/^cohesix-ticket-[0-9a-f]+\.[0-9a-f]{64}\n$/);
@@ -147,6 +147,11 @@ describe("cohsh without a terminal", function () {
       home.env,
     );
     expect(worn.stdout).to.equal("OK ATTACH role=queen\n");
+    chmodSync(file, 0o644);
+    expect(runCohsh(["--credentials", file, "-c", "attach queen", "-c", "attach observer"], home.env)).to.include({
+      status: 0,
+      stderr: `cohsh: ${file} can be read by others: chmod 600 ${file} makes it yours alone.\n`,
+    });
     const env = { ...home.env, COHSH_CREDENTIALS: join(home.home, "none.json") };
     expect(runCohsh(["--mint-ticket", "--role", "queen"], env)).to.include({
       status: 1,
@@ -204,6 +209,29 @@ describe("cohsh without a terminal", function () {
         await shell.answer("ping\n", "PONG\n");
         shell.child.kill(signal);
         expect(await shell.exited).to.deep.equal({ status, signal: null });
+      } finally {
+        shell.kill();
+      }
+    });
+  }
+
+  for (const [what, args, input] of [
+    ["from a pipe that is at its end", [], "attach queen\ntail -f /log/queen.log\n"],
+    ["of -c", ["-c", "attach queen", "-c", "tail -f /log/queen.log"], ""],
+    ["printed as JSON", ["--json", "-c", "attach queen", "-c", "tail -f /log/queen.log"], ""],
+  ] as const) {
+    it(`goes on with a tail -f ${what} until it is interrupted`, async () => {
+      const shell = RunningCohsh.piped(args, home.env);
+      try {
+        shell.child.stdin?.end(input);
+        await shell.see("login: admitted role=queen");
+        const state = await Promise.race([
+          shell.exited,
+          new Promise((resolve) => setTimeout(resolve, 1000, "running")),
+        ]);
+        expect(state).to.equal("running");
+        shell.child.kill("SIGINT");
+        expect(await shell.exited).to.deep.equal({ status: 0, signal: null });
       } finally {
         shell.kill();
       }

@@ -52,3 +52,9 @@ export function describeValue(lines: LineTable, runtime: Runtime, value: number)
   });
   return lines.translate(stack ? `${text}\n${stack}` : text).replace(/\n+$/, "");
 }
+
+/** Count a collection, whoever asked for it. */
+export function countCollection(counters: MachineParts["counters"], us: number): void {
+  counters.gcRuns++;
+  counters.gcLongestUs = Math.max(counters.gcLongestUs, us);
+}

@@ -6,7 +6,7 @@ import { COMPONENTS_MAX } from "../components.ts";
 import { PAGE, RAM_BYTES } from "../memory.ts";
 import type { HostFunction } from "../quickjs/runtime.ts";
 import { GuestError } from "../quickjs/errors.ts";
-import { describeValue } from "./context.ts";
+import { countCollection, describeValue } from "./context.ts";
 import type { HostContext } from "./context.ts";
 
 const LOG_BYTES = 4096;
@@ -184,12 +184,8 @@ export function machineFunctions({ machine, runtime }: HostContext): Record<stri
       });
     },
     gc: () => {
-      // A collection takes real time, also where the machine's own time stands still.
-      const start = performance.now();
-      runtime.collect();
-      const us = Math.round((performance.now() - start) * 1000);
-      counters.gcRuns++;
-      counters.gcLongestUs = Math.max(counters.gcLongestUs, us);
+      const us = runtime.collect();
+      countCollection(counters, us);
       return runtime.newNumber(us);
     },
   };

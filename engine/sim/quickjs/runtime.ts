@@ -10,6 +10,8 @@ import * as layout from "./layout.ts";
 
 /** What a report of an exhausted heap may take beyond the limit. */
 const REPORT_BYTES = 1024 * 1024;
+/** Of the limit: above it a turn is followed by a collection. */
+const MARK = 0.75;
 const USAGE_KINDS = [
   ["atoms", "atom"],
   ["strings", "str"],
@@ -36,6 +38,8 @@ export class Runtime extends Context {
   private readonly functions: { readonly name: string; readonly call: HostFunction }[] = [];
   /** Eight bytes for a JSContext pointer, two JSValues for a call's arguments, two pointers to them. */
   private readonly cells: number;
+  /** Heap use at which a turn is followed by a collection though the bundle did not ask for it. */
+  private collectAt: number;
 
   static async create(options: RuntimeOptions): Promise<Runtime> {
     const made: { runtime?: Runtime } = {};
@@ -61,7 +65,8 @@ export class Runtime extends Context {
     instance.u32[(this.cells + 24) >> 2] = this.cells + 8;
     instance.u32[(this.cells + 28) >> 2] = this.cells + 16;
     this.ffi.QTS_RuntimeEnableInterruptHandler(this.rt);
-    this.setThreshold(this.gentleThreshold());
+    this.collectAt = MARK * this.heapLimit;
+    this.setThreshold();
   }
 
   // ---- host functions ----
@@ -154,25 +159,35 @@ export class Runtime extends Context {
     return this.instance.u32[(this.rt + layout.RUNTIME_MALLOC_PEAK) >> 2] ?? 0;
   }
 
-  /** Collections come by themselves only near the limit: over three quarters of it, and then a thirty-second apart. */
-  private gentleThreshold(): number {
-    return Math.max(0.75 * this.heapLimit, this.heapUsed + this.heapLimit / 32);
-  }
-
-  private setThreshold(bytes: number): void {
+  /** QuickJS collects by itself only within a turn that takes half of what {@link settle} leaves; then it forgets that. */
+  private setThreshold(bytes = this.collectAt + (this.heapLimit - this.collectAt) / 2): void {
     this.instance.u32[(this.rt + layout.RUNTIME_GC_THRESHOLD) >> 2] = bytes;
   }
 
-  /** After a turn: a collection in it has moved the threshold. */
-  settle(): void {
-    this.setThreshold(this.gentleThreshold());
+  /**
+   * After a turn: collect if the heap is nearly full. The mark for that stays where it is until then.
+   * @returns as {@link collect}, undefined if it was not necessary.
+   */
+  settle(): number | undefined {
+    if (this.heapUsed > this.collectAt) return this.collect();
+    this.setThreshold();
+    return undefined;
   }
 
-  /** Collect cycles. QuickJS collects when an object is made over the threshold; the threshold is put to nothing for that. */
-  collect(): void {
+  /**
+   * Collect cycles. QuickJS collects when an object is made over the threshold; the threshold is put to nothing for that.
+   * @returns microseconds that it took, of real time, also where the machine's own time stands still.
+   */
+  collect(): number {
+    const start = performance.now();
     this.setThreshold(0);
     this.release(this.ffi.QTS_NewObject(this.ctx));
-    this.setThreshold(this.gentleThreshold());
+    const { heapUsed, heapLimit } = this;
+    // Above three quarters each collection halves the room to the limit, so that they stay few.
+    this.collectAt = MARK * heapLimit;
+    if (heapUsed > this.collectAt) this.collectAt = heapUsed + (heapLimit - heapUsed) / 2;
+    this.setThreshold();
+    return Math.round((performance.now() - start) * 1000);
   }
 
   /** Room for a last report: telling costs memory too. */

@@ -77,8 +77,17 @@ describe("cohsh scripts", () => {
   });
 
   it("must be UTF-8, and not without end", () => {
-    const { mistakes: found } = parseScript(Uint8Array.of(0x70, 0x0a, 0x0a, 0xff, 0x0a));
-    expect(found).to.deep.equal([{ line: 3, sentence: "is no UTF-8." }]);
+    const { mistakes: found } = parseScript(
+      Buffer.from("tial\n\nls \xff\nEXPECT ERR\nWAIT x\n# \xe4 comment\nEXPECT SUBSTR \xff\nls\xff", "latin1"),
+    );
+    expect(found).to.deep.equal([
+      { line: 1, sentence: '"tial" is no command.' },
+      { line: 3, sentence: "is no UTF-8." },
+      { line: 5, sentence: "WAIT must be followed by milliseconds from 0 to 60000." },
+      { line: 6, sentence: "is no UTF-8." },
+      { line: 7, sentence: "is no UTF-8." },
+      { line: 8, sentence: "is no UTF-8." },
+    ]);
     expect(mistakes("\n".repeat(SCRIPT_LINES))).to.deep.equal([]);
     expect(mistakes("\n".repeat(SCRIPT_LINES + 1))).to.deep.equal([
       `${SCRIPT_LINES + 1}: is beyond the ${SCRIPT_LINES} lines of a script.`,

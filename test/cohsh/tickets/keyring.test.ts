@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { Keyring } from "../../../cohsh/tickets/keyring.ts";
 import { nodeBytes } from "../../../cohsh/bytes.ts";
+import { Ledger } from "../../../services/roles/ledger.ts";
 import { decodePayload, splitTicket } from "../../../services/roles/ticket.ts";
 
 const made = createCredentials((length) => new Uint8Array(length).fill(7));
@@ -55,10 +56,61 @@ describe("cohsh keyring", () => {
 
   it("mints a ticket for a subject, and one for a role that needs none", () => {
     expect(claimsOf(keyring().find("worker-heartbeat", "worker-1"))).to.include({
-      ...{ role: "worker-heartbeat", subject: "worker-1", issuedAtMs: NOW, ttlS: undefined },
+      ...{ role: "worker-heartbeat", subject: "worker-1", issuedAtMs: NOW, ttlS: 300 },
     });
     expect(claimsOf(keyring().find("observer", undefined))).to.include({ role: "observer", subject: "" });
     expect(claimsOf(keyring().find("queen", "ann"))).to.include({ role: "queen", subject: "ann" });
+  });
+
+  it("shows the same ticket again, until half of its day is over or a hive refuses it", () => {
+    let nowMs = NOW + 1234;
+    const keys = keyring({ nowMs: () => nowMs });
+    const first = keys.find("observer", undefined);
+    // Whole seconds, as a hive's clock tells them: in its future the time would count from the first use.
+    expect(claimsOf(first)).to.include({ issuedAtMs: NOW + 1000, ttlS: 86_400 });
+    expect(claimsOf(keys.find("worker-gpu", "worker-1"))).to.include({ issuedAtMs: NOW + 1234, ttlS: 120 });
+    nowMs += 86_400 * 500 - 1;
+    expect(keys.find("observer", undefined)).to.deep.equal(first);
+    nowMs += 1;
+    const second = keys.find("observer", undefined);
+    expect(second).to.not.deep.equal(first);
+    expect(keys.find("observer", "ann")).to.not.deep.equal(second);
+    nowMs += 1000;
+    expect(keys.find("observer", undefined)).to.deep.equal(second);
+    keys.renew();
+    expect(keys.find("observer", undefined)).to.not.deep.equal(second);
+  });
+
+  it("keeps a bounded number of tickets", () => {
+    let nowMs = NOW;
+    const keys = keyring({ nowMs: () => nowMs });
+    const oldest = keys.find("observer", "0");
+    for (let n = 1; n < 64; n++) keys.find("observer", String(n));
+    nowMs += 1000;
+    expect(keys.find("observer", "0")).to.deep.equal(oldest);
+    keys.find("observer", "64");
+    expect(keys.find("observer", "0")).to.not.deep.equal(oldest);
+  });
+
+  it("makes tickets whose places a full ledger gets back", () => {
+    let nowMs = NOW + 500;
+    const ledger = new Ledger({ workers: { find: () => undefined }, capacity: 1 });
+    // The hive's clock is behind by the part of the second.
+    const admit = (credential: string) => {
+      const parts = splitTicket(credential);
+      if (parts === undefined) throw new Error("no ticket");
+      const ticket = { claims: claimsOf({ credential }), mac: Buffer.from(parts.mac).toString("hex") };
+      return ledger.admit(ticket, "observer", (nowMs - NOW) * 1000 + 1e12, Math.floor(nowMs / 1000) * 1000).kind;
+    };
+    const login = () => {
+      const found = keyring({ nowMs: () => nowMs }).find("observer", undefined);
+      return admit("credential" in found ? found.credential : "");
+    };
+    expect(login()).to.equal("admitted");
+    nowMs += 1000;
+    expect(login()).to.equal("refused");
+    nowMs += 86_400_000;
+    expect(login()).to.equal("admitted");
   });
 
   it("says in one sentence why there is none, and no secret in it", () => {

@@ -1,9 +1,11 @@
 import { expect } from "chai";
+import { DEFAULT_BUDGETS } from "../../../services/roles/budget.ts";
 import { O_WRONLY } from "../../../services/secure9p/constants.ts";
 import type { WorkerPort } from "../../../services/workers/heartbeat.ts";
 import { WORKER } from "../../../services/workers/protocol.ts";
 import { type Doing, type Program, WORKER_PROGRAM } from "../support/in-process-components.ts";
 import { utf8 } from "../support/ports.ts";
+import { claims } from "../support/ticket.ts";
 import { expectNoErrors, type Setup, TestHive } from "./support.ts";
 
 afterEach(expectNoErrors);
@@ -212,6 +214,13 @@ describe("hive: a worker that", () => {
 describe("hive: a spawn", () => {
   const SPAWN = '{"spawn":"heartbeat"}\n';
 
+  it("is done, and a Queen is admitted, whatever number of tickets without an end were used before", () => {
+    const all = new TestHive();
+    for (let i = 0; i < 300; i++) all.login("observer", all.ticket("observer", { subject: `o${i}` })).close();
+    const queen = all.visit(all.login("queen", all.ticket("queen")));
+    expect(queen.echo(SPAWN, "/queen/ctl")).to.not.contain("!");
+  });
+
   for (const [what, setup, spoil, why] of [
     ["there is no image", { programs: {} }, undefined, "its component was not started"],
     ["all components are in use", { components: 0 }, undefined, "its component was not started"],
@@ -226,7 +235,13 @@ describe("hive: a spawn", () => {
       "the ledger is full",
       {},
       (all: TestHive) => {
-        for (let i = 0; i < 256; i++) all.login("observer", all.ticket("observer", { subject: `o${i}` })).close();
+        const issued = (i: number): unknown =>
+          all.hive.ledger.issue(
+            { mac: `i${i}`, claims: claims("worker-heartbeat", { subject: `i${i}` }) },
+            DEFAULT_BUDGETS["worker-heartbeat"],
+            0,
+          );
+        for (let i = 0; issued(i) !== undefined; i++);
       },
       "the ledger of tickets is full",
     ],

@@ -58,6 +58,19 @@ describe("hive: logins", () => {
     expect(all.log()).to.include("login: ticket refused role=observer why=its time (ttl_s) is over from=tcp 10.0.2.2");
   });
 
+  it("shows what a ticket mounts from the login on, and says in the log when it cannot", () => {
+    const all = new TestHive();
+    const mounted = all.ticket("observer", { mountService: "log", mountAt: "/audit" });
+    const visitor = all.visit(all.login("observer", mounted));
+    expect(visitor.list("/audit")).to.include("queen.log");
+    expect(all.visit(all.login("observer")).list("/")).to.not.include("audit");
+    const away = all.ticket("queen", { mountService: "gpu-bridge", mountAt: "/gpu" });
+    expect(all.refusal("queen", away)).to.equal("admitted");
+    expect(all.log().join("\n")).to.match(
+      /login: mount of the ticket refused service=gpu-bridge at=\/gpu why=NotFound session=\d+/,
+    );
+  });
+
   it("has room for sixteen, says busy to the seventeenth, and has room again when one has left", () => {
     const all = new TestHive();
     const sessions = Array.from({ length: 16 }, () => all.login("observer"));

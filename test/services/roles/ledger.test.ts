@@ -31,7 +31,7 @@ describe("Ledger", () => {
   let ledger: Ledger;
   beforeEach(() => {
     living.clear();
-    ledger = new Ledger({ workers, capacity: 4 });
+    ledger = new Ledger({ workers, capacity: 4, reserved: 1 });
   });
 
   it("gives back the same grant, so attaching again refills nothing", () => {
@@ -118,24 +118,36 @@ describe("Ledger", () => {
     expect(ledger.size).to.equal(0);
   });
 
-  it("is busy when it is full, for new tickets alone", () => {
-    const used = [0, 1, 2, 3].map((n) => ticket(`q-${n}`));
+  it("is busy when it is full, for new tickets alone, and keeps a place for a worker", () => {
+    const used = [0, 1, 2, 3].map((n) => ticket(`q-${n}`, { ops: 100 }));
     for (const queen of used) granted(ledger.admit(queen, "queen", 0, unix(0)));
     expect(refused(ledger.admit(ticket("q-4"), "queen", S, unix(S)))).to.equal("busy");
     for (const queen of used) granted(ledger.admit(queen, "queen", S, unix(S)));
-    expect(
-      ledger.issue(ticket("w", { role: "worker-heartbeat", subject: "worker-1" }), DEFAULT_BUDGETS.queen, S),
-    ).to.equal(undefined);
+    const issue = (id: string): unknown =>
+      ledger.issue(ticket(id, { role: "worker-heartbeat", subject: id }), DEFAULT_BUDGETS["worker-heartbeat"], S);
+    expect(issue("worker-1")).to.not.equal(undefined);
+    expect(issue("worker-2")).to.equal(undefined);
     expect(ledger.counters).to.include({ busy: 2, reclaimed: 0 });
+    expect(ledger.size).to.equal(5);
+  });
+
+  it("is never full of tickets with nothing to run out: the oldest of them makes room, and is as good as before", () => {
+    const revoked = ticket("revoked");
+    granted(ledger.admit(revoked, "queen", 0, unix(0)));
+    ledger.revoke("revoked", "by order");
+    for (let n = 0; n < 300; n++) granted(ledger.admit(ticket(`q-${n}`), "queen", S, unix(S)));
     expect(ledger.size).to.equal(4);
+    granted(ledger.admit(ticket("q-0"), "queen", S, unix(S)));
+    expect(refused(ledger.admit(revoked, "queen", S, unix(S)))).to.equal("revoked");
+    expect(ledger.counters.busy).to.equal(0);
   });
 
   it("makes room by what has expired anyway, and keeps what would be refilled", () => {
     const dated = ticket("dated", { ttlS: 100, issuedAtMs: BOOT });
     const undated = ticket("undated", { ttlS: 100 });
     const revoked = ticket("revoked", { ttlS: 1000, issuedAtMs: BOOT });
-    const unlimited = ticket("unlimited", { issuedAtMs: BOOT });
-    for (const queen of [dated, undated, revoked, unlimited]) granted(ledger.admit(queen, "queen", S, unix(S)));
+    const counted = ticket("counted", { issuedAtMs: BOOT, ops: 100 });
+    for (const queen of [dated, undated, revoked, counted]) granted(ledger.admit(queen, "queen", S, unix(S)));
     ledger.revoke("revoked", "by order");
     expect(refused(ledger.admit(ticket("new"), "queen", 100 * S - 1, unix(100 * S - 1)))).to.equal("busy");
     granted(ledger.admit(ticket("new"), "queen", 200 * S, unix(200 * S)));

@@ -218,6 +218,30 @@ describe("QuickJS runtime", () => {
       expect(runtime.heapPeak).to.be.within(0.7 * 8 * MEBIBYTE, 8 * MEBIBYTE);
     });
 
+    it("collects after the turn in which it became nearly full, however little each turn adds", async () => {
+      const runtime = await make(4 * MEBIBYTE);
+      text(runtime, "globalThis.litter = (n) => { const a = { b: new Uint8Array(n) }; a.a = a; }; 0");
+      let collections = 0;
+      for (let i = 0; i < 1000; i++) {
+        text(runtime, "litter(30000)");
+        if (runtime.settle() !== undefined) collections++;
+      }
+      expect(collections).to.be.within(8, 14);
+      expect(runtime.heapPeak).to.be.lessThan(0.75 * 4 * MEBIBYTE + 40_000);
+    });
+
+    it("collects seldom when what fills it is no garbage", async () => {
+      const runtime = await make(4 * MEBIBYTE);
+      text(runtime, "globalThis.kept = []; 0");
+      let collections = 0;
+      for (let i = 0; i < 120; i++) {
+        text(runtime, "kept.push(new Uint8Array(30000)); 0");
+        if (runtime.settle() !== undefined) collections++;
+      }
+      expect(runtime.heapUsed).to.be.greaterThan(0.85 * 4 * MEBIBYTE);
+      expect(collections).to.be.within(2, 5);
+    });
+
     it("tells who holds what", async () => {
       const runtime = await make();
       const of = (kind: string): number => {
