@@ -5,7 +5,7 @@ import type { NamespaceLimits } from "../ninedoor/namespace.ts";
 import type { TicketLimits } from "../roles/ticket.ts";
 
 export interface HiveLimits {
-  /** Logins at once. */
+  /** Logins at once: of the network, and as many of the machine's own lines. */
   readonly sessions: number;
   /** Mounts of a session. */
   readonly mounts: number;

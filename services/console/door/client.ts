@@ -3,47 +3,21 @@
  * the client asks for it. Each line is answered in order or dropped and counted; whatever the peer sends or does not take, memory
  * and time are bounded, and when the connection ends, its login ends with it.
  */
-import type { Authentication, HiveSession, Source } from "../../hive/session.ts";
+import type { HiveSession, Source } from "../../hive/session.ts";
 import { formatIpv4 } from "../../net/address.ts";
-import type { Bytes, Clock } from "../../ports/index.ts";
-import type { TimerPort } from "../../pump/timers.ts";
 import { BUSY } from "../../secure9p/refusal.ts";
-import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG } from "../grammar.ts";
 import { trimBlanks } from "../arguments.ts";
+import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG } from "../grammar.ts";
 import { ANSWER_BYTES } from "../output.ts";
 import { loginRefusalOf, refusalOf } from "../refusals.ts";
-import { type ConsoleHive, ConsoleSession } from "../session.ts";
-import type { Handler, MachineVerb } from "../verbs.ts";
+import { ConsoleSession } from "../session.ts";
 import type { Connection } from "./connection.ts";
-import type { DoorCounters, End } from "./counters.ts";
+import type { End } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
+import type { Doorway } from "./doorway.ts";
 import { BROKEN, LINE, LineFraming, NEED_MORE } from "./framing.ts";
-import type { DoorLimits } from "./limits.ts";
 import { Nine } from "./nine.ts";
-import { LineOutbox, type LineScratch } from "./outbox.ts";
-
-/** What the door needs of the hive. */
-export interface DoorHive extends ConsoleHive {
-  authenticate(token: string, source: Source): Authentication;
-}
-
-/** What all connections of a door share. */
-export interface Doorway {
-  readonly bytes: Bytes;
-  readonly clock: Clock;
-  readonly timers: TimerPort;
-  readonly limits: DoorLimits;
-  /** `undefined` as long as there is none. */
-  readonly hive: () => DoorHive | undefined;
-  readonly verbs: Readonly<Record<MachineVerb, Handler>>;
-  readonly patienceUs?: number | undefined;
-  readonly counters: DoorCounters;
-  readonly scratch: LineScratch;
-  /** Whether there is a place for one more that is authenticated. */
-  readonly admits: () => boolean;
-  /** A verb or a client's connection threw. */
-  readonly failed: (what: string, error: unknown) => void;
-}
+import { LineOutbox } from "./outbox.ts";
 
 type Phase = "auth" | "refusing" | "lines" | "9p" | "closing" | "gone";
 
@@ -53,6 +27,9 @@ const INPUT_PER_COST = 16;
 const OUTPUT_PER_COST = 4;
 /** What a frame that is read may add to the answers at once: that of a `PING`. */
 const READ_ROOM = 64;
+/** The last words to who says or takes nothing. */
+const IDLE = err("FRAME", { reason: "cut", detail: "timed-out" });
+const SLOW = err("FRAME", { reason: "quota", detail: "buffer-full" });
 const AUTH = /^auth(?: +(.*))?$/i;
 
 export class DoorClient {
@@ -77,6 +54,7 @@ export class DoorClient {
   #quits = false;
   #shut = false;
   #frames = 0;
+  #nowUs = 0;
 
   constructor(door: Doorway, connection: Connection, number: number) {
     const { clock, limits, scratch, bytes } = door;
@@ -116,24 +94,25 @@ export class DoorClient {
 
   /** Whether {@link serve} could do something now. */
   get ready(): boolean {
-    const { connected, readable, ended } = this.connection;
+    const { connection } = this;
     if (this.#phase === "gone") return false;
-    if (!connected) return true;
+    if (!connection.connected) return true;
     switch (this.#phase) {
       case "auth":
-        return readable > 0 || ended;
+        return connection.readable > 0 || connection.ended;
       case "refusing":
         return false;
       case "lines": {
         const session = this.#session!;
         if (session.ready) return true;
         if (this.#last !== undefined || this.#upgrading) return !session.busy;
-        return readable > 0 ? this.#reads || (!session.accepts && !this.#pressed) : ended;
+        if (connection.readable === 0) return connection.ended;
+        return this.#reads || (!session.accepts && !this.#pressed);
       }
       case "9p":
         return this.#nine!.ready;
       case "closing":
-        return readable > 0 || this.#parting;
+        return connection.readable > 0 || this.#parting;
     }
   }
 
@@ -143,7 +122,8 @@ export class DoorClient {
   }
 
   /** Take frames and answer them. @param budget in units of the dispatch stage @returns what it cost */
-  serve(budget: number): number {
+  serve(budget: number, nowUs: number): number {
+    this.#nowUs = nowUs;
     if (!this.connection.connected) this.#finish("reset");
     let cost = 0;
     for (let spent = -1; spent < cost && cost < budget;) {
@@ -157,7 +137,8 @@ export class DoorClient {
   }
 
   /** Hand over what the transport takes. @returns bytes */
-  transmit(): number {
+  transmit(nowUs: number): number {
+    this.#nowUs = nowUs;
     let done = this.#out.drain(this.connection);
     if (this.#out.length === 0 && this.#nine !== undefined) done += this.#nine.drain();
     this.#door.counters.bytesOut += done;
@@ -168,8 +149,9 @@ export class DoorClient {
   /** Do what is due. */
   expire(nowUs: number): void {
     const due = this.#deadlines.due(nowUs);
-    if (due === undefined || this.#phase === "gone") return;
     switch (due) {
+      case undefined:
+        return;
       case "phase":
         if (this.#phase === "refusing") this.#refuse(this.#refusal!, "denied");
         else if (this.#phase === "auth") this.#finish("late");
@@ -178,11 +160,11 @@ export class DoorClient {
       case "half":
         return this.#finish("half");
       case "idle":
-        this.#out.lastWord(err("FRAME", { reason: "cut", detail: "timed-out" }));
+        this.#out.lastWord(IDLE);
         return this.#finish("idle");
       case "slow":
         // In the middle of 9P there is nothing that it could be told.
-        if (this.#nine === undefined) this.#out.lastWord(err("FRAME", { reason: "quota", detail: "buffer-full" }));
+        if (this.#nine === undefined) this.#out.lastWord(SLOW);
         return this.#finish("slow");
     }
   }
@@ -265,7 +247,7 @@ export class DoorClient {
     counters.authenticated++;
     this.#phase = "lines";
     this.#deadlines.phase(Infinity);
-    this.#deadlines.heard(clock.nowUs());
+    this.#deadlines.heard(this.#nowUs);
     out.line(ok("AUTH"));
     this.#session = new ConsoleSession({
       sink: {
@@ -290,11 +272,10 @@ export class DoorClient {
 
   /** A line for the session. @param last it is the last one, and that is how the connection ends */
   #take(parsed: Parsed, last?: End): void {
-    const session = this.#session!;
-    this.#deadlines.heard(this.#door.clock.nowUs());
+    this.#deadlines.heard(this.#nowUs);
     if (parsed.kind === "refused" && parsed.upgrade === true) this.#upgrading = true;
     if (parsed.kind === "command" && parsed.verb === "QUIT") this.#quits = true;
-    session.take(parsed);
+    this.#session!.take(parsed);
     if (last !== undefined) this.#hearNoMore(last);
   }
 
@@ -350,22 +331,12 @@ export class DoorClient {
 
   /** See whether it is over, and what it is waited for. */
   #settle(): void {
-    const { connection } = this;
-    switch (this.#phase) {
-      case "gone":
-      case "refusing":
-        return;
-      case "auth":
-        if (connection.ended) this.#finish("left");
-        break;
-      case "lines":
-        if (connection.ended && this.#last === undefined && !this.#upgrading) {
-          this.#hearNoMore("left");
-          if (!this.#session!.busy) this.#finish("left");
-        }
-        break;
-      case "9p":
-      case "closing":
+    if (this.connection.ended) {
+      if (this.#phase === "auth") this.#finish("left");
+      else if (this.#phase === "lines" && this.#last === undefined && !this.#upgrading) {
+        this.#hearNoMore("left");
+        if (!this.#session!.busy) this.#finish("left");
+      }
     }
     if (this.#phase === "closing") this.#part();
     else this.#watch();
@@ -373,21 +344,19 @@ export class DoorClient {
 
   /** What the client has to do in time. */
   #watch(): void {
-    const { clock, limits, counters } = this.#door;
-    const nowUs = clock.nowUs();
+    const nowUs = this.#nowUs;
     const deadlines = this.#deadlines;
     const nine = this.#nine;
-    if (nine === undefined) {
-      if (this.#phase === "lines") {
-        const waits = this.#framing.partial && this.connection.readable === 0;
-        deadlines.half(waits, this.#frames, nowUs);
-      }
-      const full = this.#out.length > limits.unsentBytes - ANSWER_BYTES;
-      if (deadlines.slow(full, this.#out.sent, nowUs)) counters.heldBack++;
-      return;
-    }
-    deadlines.half(nine.waits, nine.session.counters.requests, nowUs);
-    if (deadlines.slow(nine.session.heldBack, nine.sent, nowUs)) counters.heldBack++;
+    let began: boolean;
+    if (this.#phase === "9p" && nine !== undefined) {
+      deadlines.half(nine.waits, nine.session.counters.requests, nowUs);
+      began = deadlines.slow(nine.session.heldBack, nine.sent, nowUs);
+    } else if (this.#phase === "lines") {
+      const full = this.#out.length > this.#door.limits.unsentBytes - ANSWER_BYTES;
+      deadlines.half(this.#reads && this.#framing.partial && this.connection.readable === 0, this.#frames, nowUs);
+      began = deadlines.slow(full, this.#out.sent, nowUs);
+    } else return;
+    if (began) this.#door.counters.heldBack++;
   }
 
   /** It ends: nothing more is read, what is queued still leaves. */

@@ -12,6 +12,8 @@ const BYTES_PER_COST = 16;
 export class Nine {
   /** Bytes that the transport took. */
   sent = 0;
+  /** Of the last {@link serve}, in units of the dispatch stage. */
+  cost = 0;
   readonly session: Session;
   readonly #connection: Connection;
 
@@ -55,8 +57,6 @@ export class Nine {
     }
     return bytes;
   }
-
-  cost = 0;
 
   /** Hand over what the transport takes. @returns bytes */
   drain(): number {

@@ -9,9 +9,10 @@ import type { Source } from "../../pump/pump.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import { SINK_BYTES } from "../output.ts";
 import type { Handler, MachineVerb } from "../verbs.ts";
-import { DoorClient, type DoorHive, type Doorway } from "./client.ts";
+import { DoorClient } from "./client.ts";
 import type { Connection, Listener } from "./connection.ts";
 import { DoorCounters, ENDS } from "./counters.ts";
+import type { DoorHive, Doorway } from "./doorway.ts";
 import { DOOR_LIMITS, type DoorLimits } from "./limits.ts";
 import { LineScratch } from "./outbox.ts";
 
@@ -77,13 +78,13 @@ export class DoorServer {
       ready: () => !this.#closed && this.#listener.pending > 0,
     };
     this.dispatch = {
-      serve: (budget) => Math.ceil(this.#serve(budget * SHARE) / SHARE),
-      ready: () => this.#clients.some((client) => client.ready),
+      serve: (budget, nowUs) => Math.ceil(this.#serve(budget * SHARE, nowUs) / SHARE),
+      ready: () => this.#ready,
       refused: () => this.counters.heldBack,
     };
     this.transmit = {
-      serve: () => this.#transmit(),
-      ready: () => this.#clients.some((client) => client.transmits),
+      serve: (_budget, nowUs) => this.#transmit(nowUs),
+      ready: () => this.#transmits,
       backlog: () => this.#clients.reduce((sum, client) => sum + client.unsent, 0),
     };
   }
@@ -166,13 +167,30 @@ export class DoorServer {
     this.#sweep();
   }
 
-  #serve(budget: number): number {
+  get #ready(): boolean {
+    for (const client of this.#clients) if (client.ready) return true;
+    return false;
+  }
+
+  get #transmits(): boolean {
+    for (const client of this.#clients) if (client.transmits) return true;
+    return false;
+  }
+
+  #serve(budget: number, nowUs: number): number {
     const count = this.#clients.length;
     let cost = 0;
     for (let visited = 0; visited < count && cost < budget; visited++) {
       if (this.#first >= count) this.#first = 0;
       const client = this.#clients[this.#first++]!;
-      if (client.ready) cost += this.#do(client, () => client.serve(budget - cost));
+      if (!client.ready) continue;
+      try {
+        cost += client.serve(budget - cost, nowUs);
+      } catch (error) {
+        cost++;
+        this.#failed(client, error);
+      }
+      this.#timeFor(client);
     }
     if (cost > 0) {
       this.counters.sessionsHighWater = Math.max(this.counters.sessionsHighWater, this.sessions);
@@ -181,39 +199,39 @@ export class DoorServer {
     return cost;
   }
 
-  #transmit(): number {
-    let frames = 0;
+  #transmit(nowUs: number): number {
+    let served = 0;
     for (const client of this.#clients) {
-      if (client.transmits && this.#do(client, () => client.transmit()) > 0) frames++;
+      if (!client.transmits) continue;
+      served++;
+      try {
+        client.transmit(nowUs);
+      } catch (error) {
+        this.#failed(client, error);
+      }
+      this.#timeFor(client);
     }
-    if (frames > 0) this.#sweep();
-    return frames;
+    if (served > 0) this.#sweep();
+    return served;
   }
 
   #expire(nowUs: number): void {
     for (const client of this.#clients) {
-      if (client.nextUs > nowUs) continue;
-      this.#do(client, () => {
-        client.expire(nowUs);
-        return 0;
-      });
+      try {
+        if (client.nextUs <= nowUs) client.expire(nowUs);
+      } catch (error) {
+        this.#failed(client, error);
+      }
     }
     this.#sweep();
     for (const client of this.#clients) this.#timeFor(client);
   }
 
   /** What goes wrong with one of them is its own end alone. */
-  #do(client: DoorClient, work: () => number): number {
-    try {
-      return work();
-    } catch (error) {
-      if (isOutOfMemory(error)) throw error;
-      this.#door.failed(`connection ${client.number} of the door failed`, error);
-      client.abort("failed");
-      return 1;
-    } finally {
-      this.#timeFor(client);
-    }
+  #failed(client: DoorClient, error: unknown): void {
+    if (isOutOfMemory(error)) throw error;
+    this.#door.failed(`connection ${client.number} of the door failed`, error);
+    client.abort("failed");
   }
 
   /** The timer may come too early, for a time that has moved on: then it is set again. */

@@ -174,6 +174,11 @@ describe("console grammar", () => {
     expect(parse("nothing")).to.have.property("login", false);
   });
 
+  it("says of SECURE9P, and of nothing else, that a transport may be switched by it", () => {
+    for (const line of ["secure9p", "  SECURE9P "]) expect(parse(line)).to.have.property("upgrade", true);
+    for (const line of ["secure9p now", "export x", "ping", ""]) expect(parse(line)).to.not.have.property("upgrade");
+  });
+
   it("has one answer for bytes that no line may have, and one for too many", () => {
     expect(answer(INVALID_CHARACTER)).to.equal("ERR PARSE reason=policy detail=invalid-character");
     expect(answer(TOO_LONG)).to.equal("ERR FRAME reason=policy detail=invalid-length");

@@ -84,6 +84,36 @@ describe("hive: logins", () => {
     expect(all.log()).to.include("login: ended role=observer session=4");
   });
 
+  it("has places on local lines that logins of the network do not take, nor the other way round", () => {
+    const all = new TestHive({ limits: { sessions: 2 } });
+    for (const source of [TCP, SERIAL, TCP, SERIAL])
+      expect(all.refusal("observer", all.ticket("observer"), source)).to.equal("admitted");
+    for (const source of [TCP, SERIAL])
+      expect(all.refusal("observer", all.ticket("observer"), source)).to.equal("busy 0");
+  });
+
+  it("checks the operator's token where it opens a connection, as carefully as a login", () => {
+    const all = new TestHive();
+    const { hive } = all;
+    expect(hive.authenticate(TOKEN, TCP)).to.deep.equal({ kind: "authenticated" });
+    const answers = ["", "operator-toke", `${TOKEN}s`, TOKEN.toUpperCase()].map((token) =>
+      hive.authenticate(token, TCP),
+    );
+    expect(answers).to.deep.equal([
+      { kind: "refused", tag: "denied", delayMs: 0 },
+      { kind: "refused", tag: "denied", delayMs: 250 },
+      { kind: "refused", tag: "denied", delayMs: 500 },
+      { kind: "refused", tag: "rate-limited", delayMs: 90_000 },
+    ]);
+    expect(hive.authenticate(TOKEN, TCP).kind).to.equal("authenticated");
+    expect(hive.sessions()).to.deep.equal([]);
+    expect(all.log()).to.deep.equal([
+      "login: authenticated from=tcp 10.0.2.2",
+      ...new Array<string>(4).fill("login: refused AUTH why=wrong token from=tcp 10.0.2.2"),
+      "login: authenticated from=tcp 10.0.2.2",
+    ]);
+  });
+
   it("sums up refusals beyond a rate, so that nobody flushes the log with them", () => {
     const all = new TestHive();
     for (let i = 0; i < 1000; i++) all.attach("queen", "x", { name: `tcp ${i}`, throttle: i, local: false });

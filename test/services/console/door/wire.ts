@@ -3,9 +3,14 @@
 /** A line, or any bytes, behind its length. */
 export function frame(line: string | Uint8Array): Buffer {
   const payload = Buffer.from(line as string);
+  return Buffer.concat([lengthOf(4 + payload.length), payload]);
+}
+
+/** What stands before a line: all bytes of the frame, these four included. */
+export function lengthOf(size: number): Buffer {
   const length = Buffer.alloc(4);
-  length.writeUInt32LE(4 + payload.length);
-  return Buffer.concat([length, payload]);
+  length.writeUInt32LE(size);
+  return length;
 }
 
 /** The lines of whole frames. @throws Error if the last is not whole */
