@@ -14,39 +14,48 @@ export interface PatienceOptions {
   readonly clock: Clock;
   readonly timers: TimerPort;
   readonly patienceUs?: number | undefined;
-  /** A request was ended. */
-  readonly ended: () => void;
 }
+
+const nothing = (): void => undefined;
 
 export class Patience {
   readonly #options: PatienceOptions;
+  #ended: () => void;
   #timer: TimerId | undefined;
   /** Which request is timed, by the count of all. */
   #asked = -1;
 
-  constructor(options: PatienceOptions) {
+  /** @param ended told that a request was ended */
+  constructor(options: PatienceOptions, ended: () => void) {
     this.#options = options;
+    this.#ended = ended;
   }
 
   /** A request is under way: it has its time from when it was first seen here. */
   watch(files: FileClient): void {
     if (this.#timer !== undefined && this.#asked === files.asked) return;
     this.rest();
-    const { clock, timers, patienceUs = PATIENCE_US, ended } = this.#options;
+    const { clock, timers, patienceUs = PATIENCE_US } = this.#options;
     this.#asked = files.asked;
     this.#timer = timers.schedule(clock.nowUs() + patienceUs, () => {
       this.#timer = undefined;
       files.cancel(TIMED_OUT);
-      ended();
+      this.#ended();
     });
     if (this.#timer !== undefined) return;
     files.cancel(BUSY);
-    ended();
+    this.#ended();
   }
 
   /** Nothing is waited for. */
   rest(): void {
     if (this.#timer !== undefined) this.#options.timers.cancel(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Nothing will be waited for: let go of who is told. */
+  release(): void {
+    this.rest();
+    this.#ended = nothing;
   }
 }

@@ -82,7 +82,7 @@ export class ConsoleSession {
     this.#output = new Output(options.sink);
     this.#answer = new AnswerWriter(this.#output, this.counters);
     const { clock, timers, patienceUs } = options;
-    this.#patience = new Patience({ clock, timers, patienceUs, ended: () => this.#gaveUp() });
+    this.#patience = new Patience({ clock, timers, patienceUs }, () => this.#gaveUp());
   }
 
   get role(): Role | undefined {
@@ -155,7 +155,7 @@ export class ConsoleSession {
     this.#task = undefined;
     this.#delayed = undefined;
     if (this.#delay !== undefined) this.#options.timers.cancel(this.#delay);
-    this.#patience.rest();
+    this.#patience.release();
     this.#output.end();
     this.#logout();
   }

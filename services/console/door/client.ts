@@ -10,12 +10,13 @@ import { trimBlanks } from "../arguments.ts";
 import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG } from "../grammar.ts";
 import { ANSWER_BYTES } from "../output.ts";
 import { loginRefusalOf, refusalOf } from "../refusals.ts";
-import { ConsoleSession } from "../session.ts";
+import type { ConsoleSession } from "../session.ts";
 import type { Connection } from "./connection.ts";
 import type { End } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Doorway } from "./doorway.ts";
 import { BROKEN, LINE, LineFraming, NEED_MORE } from "./framing.ts";
+import { lineSession, Link } from "./line-session.ts";
 import { Nine } from "./nine.ts";
 import { LineOutbox } from "./outbox.ts";
 
@@ -40,6 +41,7 @@ export class DoorClient {
   readonly #framing: LineFraming;
   readonly #out: LineOutbox;
   readonly #deadlines: Deadlines;
+  readonly #link = new Link();
   #phase: Phase = "auth";
   #session: ConsoleSession | undefined;
   #nine: Nine | undefined;
@@ -242,32 +244,16 @@ export class DoorClient {
   }
 
   #open(): void {
-    const { bytes, clock, timers, hive, verbs, patienceUs, failed, counters } = this.#door;
-    const out = this.#out;
-    counters.authenticated++;
+    this.#door.counters.authenticated++;
     this.#phase = "lines";
     this.#deadlines.phase(Infinity);
     this.#deadlines.heard(this.#nowUs);
-    out.line(ok("AUTH"));
-    this.#session = new ConsoleSession({
-      sink: {
-        get free(): number {
-          return out.free;
-        },
-        line: (text) => out.line(text),
-        close: () => this.#finish(this.#quits ? "quit" : "limited"),
-      },
-      bytes,
-      clock,
-      timers,
-      source: this.source,
-      hive,
-      verbs,
-      farewell: "",
+    this.#out.line(ok("AUTH"));
+    this.#link.carrier = {
+      hangUp: () => this.#finish(this.#quits ? "quit" : "limited"),
       upgrade: (login) => this.#upgrade(login),
-      failed: (verb, error) => failed(`verb ${verb} failed`, error),
-      ...(patienceUs === undefined ? {} : { patienceUs }),
-    });
+    };
+    this.#session = lineSession(this.#door, this.source, this.#out, this.#link);
   }
 
   /** A line for the session. @param last it is the last one, and that is how the connection ends */
@@ -396,5 +382,7 @@ export class DoorClient {
     if (this.unsent === 0) this.connection.close();
     else this.connection.abort();
     this.#nine = undefined;
+    this.#session = undefined;
+    this.#link.carrier = undefined;
   }
 }
