@@ -129,7 +129,9 @@ export class Follow {
     const was = this.#at;
     this.#at = at;
     if (at === from) return undefined;
-    const why = this.#begun ? ": the hive was started anew, and what it wrote before is not shown" : "";
+    const why = this.#begun
+      ? ": the hive was started anew, or this place was not known to the byte; lines may be missing"
+      : "";
     return `${this.#path} ends at ${at}, before ${was}${why}`;
   }
 }

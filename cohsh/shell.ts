@@ -45,6 +45,10 @@ export class Shell {
   #asking: Promise<unknown> | undefined;
   /** The command before. */
   #last: Promise<unknown> | undefined;
+  /** The command at hand is one that the shell answers itself, once it has its turn. */
+  #local = false;
+  /** Settles when it has had it; nothing is sent before that. */
+  #waiting: Promise<unknown> | undefined;
   /** Called when the hive ends by itself. */
   onEnded: ((reason: string) => void) | undefined;
 
@@ -118,9 +122,14 @@ export class Shell {
     const command = line.trim();
     if (command === "" || command.startsWith("#")) return "ok";
     if (this.#asking !== undefined) await this.#asking;
+    if (this.#waiting !== undefined) await this.#waiting;
     const before = this.#last;
     const outcome = this.#run(line, command, before);
     this.#last = outcome;
+    if (this.#local) {
+      this.#local = false;
+      this.#waiting = outcome.finally(() => (this.#waiting = undefined));
+    }
     return outcome;
   }
 
@@ -129,7 +138,10 @@ export class Shell {
     const why = wrong ?? (parse(line) === INVALID_CHARACTER ? "invalid-character" : undefined);
     const request = why === undefined ? requestOf(command, this.#keys) : undefined;
     // What the shell answers itself has its turn like everything else.
-    if (request?.kind !== "send" && this.#session.busy) await before;
+    if (request?.kind !== "send" && this.#session.busy) {
+      this.#local = true;
+      await before;
+    }
     if (why !== undefined || request === undefined) return this.refuse(why ?? "invalid-character", line);
     const output = this.#output;
     const shown = withoutCredentials(command);

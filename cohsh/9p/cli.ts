@@ -38,7 +38,7 @@ interface Flags {
 const EPILOGUE = `
 Each connection at PATH is an attached session of the hive that was switched to 9P2000.L: a 9P client speaks
 with the hive from Tversion on and sees what the role sees. The aname of its Tattach is of no account.
-  diodls -s unix:PATH, diodcat, or mount -t 9p -o trans=unix,version=9p2000.L PATH /mnt
+  diodls -s PATH -a /, diodcat, or mount -t 9p -o trans=unix,version=9p2000.L PATH /mnt
 Documentation: docs/USERLAND_AND_CLI.md`;
 
 /** @param args what stands after `9p` */

@@ -124,8 +124,19 @@ describe("cohsh follow", () => {
     follow.line("and one more");
     follow.interrupted();
     expect(see(follow, ["OK TAIL path=/p offset=3", "x"])).to.deep.equal([
-      "# /p ends at 3, before 36: the hive was started anew, and what it wrote before is not shown",
+      "# /p ends at 3, before 36: the hive was started anew, or this place was not known to the byte; lines may be missing",
       "x",
+    ]);
+  });
+
+  it("does not know its place to the byte behind what cannot be shown, and says so", () => {
+    // Eleven bytes of the file, of which one is no UTF-8 and was shown as three.
+    const follow = begun("tail -f /p");
+    see(follow, ["OK TAIL path=/p offset=0", "b\ufffdd", "second"]);
+    follow.interrupted();
+    expect(follow.command).to.equal("tail -f /p 6");
+    expect(see(follow, ["OK TAIL path=/p offset=6", "cond", "third"])).to.deep.equal([
+      ...["# /p is not what it was here: lines may be missing or shown twice", "cond", "third"],
     ]);
   });
 

@@ -40,6 +40,8 @@ describe("cohsh --json", () => {
     say("ERR KILL reason=policy detail=not-found path=/worker/worker-9 error=ENOENT");
     output.note("a note");
     output.event({ event: "detach", role: "queen", reason: "quit" });
+    output.event({ event: "interrupted", reason: "the hive closed the connection" });
+    output.event({ event: "resumed", role: "queen" });
     output.event({ event: "lost", reason: "QEMU ended" });
     output.failure({ file: "x.coh", line: 3, command: "ping", reason: "EXPECT ERR" });
     output.event({ event: "close" });
@@ -62,6 +64,8 @@ describe("cohsh --json", () => {
       },
       { type: "note", text: "a note" },
       { type: "event", time, event: "detach", role: "queen", reason: "quit" },
+      { type: "event", time, event: "interrupted", reason: "the hive closed the connection" },
+      { type: "event", time, event: "resumed", role: "queen" },
       { type: "event", time, event: "lost", reason: "QEMU ended" },
       { type: "failure", file: "x.coh", line: 3, command: "ping", reason: "EXPECT ERR" },
       { type: "event", time, event: "close" },
