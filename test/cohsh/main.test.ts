@@ -82,6 +82,14 @@ describe("cohsh without a terminal", function () {
       expect(status).to.equal(0);
     });
 
+    it("logs in as a worker that was not there when its ticket was first made", () => {
+      const file = script(
+        "attach worker subject=worker-1\nEXPECT ERR\nattach queen\nspawn heartbeat ticks=50\nWAIT 50\n" +
+          "attach worker subject=worker-1\nattach observer\nattach worker subject=worker-1\nquit\n",
+      );
+      expect(runCohsh(["--script", file], home.env)).to.include({ status: 0, stderr: "" });
+    });
+
     it("stops at the first failure with its line, its command and the last answers, and exits 1", () => {
       const file = script("ping\nattach queen\nls /none\nping\n");
       const { status, stdout, stderr } = runCohsh(["--script", file], home.env);
