@@ -48,7 +48,7 @@ export function memoryReport({ machine, pump, log }: Facts): string[] {
   return [
     `heap used=${memory.heapUsed} peak=${memory.heapPeak} limit=${memory.heapLimit} blocks=${memory.heapBlocks}`,
     `dma used=${memory.dmaUsed} total=${memory.dmaTotal}`,
-    `gc runs=${memory.gcRuns} longest_us=${memory.gcLongestUs} idle=${collection.runs} skipped=${collection.skipped}`,
+    `gc runs=${memory.gcRuns} longest_us=${memory.gcLongestUs} idle=${collection.whileQuiet} busy=${collection.whileBusy} skipped=${collection.skipped}`,
     `promises deferred=${memory.jobsDeferred}`,
     `log lines=${log.lines} bytes=${log.end - log.start} capacity=${log.capacity} overwritten=${log.overwritten} cut=${log.cut}`,
   ];

@@ -45,6 +45,11 @@ export class Collection {
     this.#collect();
   }
 
+  /** Collections in a quiet moment. */
+  get whileQuiet(): number {
+    return this.runs - this.whileBusy;
+  }
+
   /** Bytes since the lowest point after the last collection. */
   #grown(): number {
     const used = this.#heap.usedBytes();

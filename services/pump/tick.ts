@@ -1,6 +1,6 @@
 /**
  * The pump's own clock pulse (10 ms by default), which runs only while there is work and for a few quiet pulses after.
- * It measures how late turns come, and its quiet end is the moment at which the pump collects; an idle hive has no pulse.
+ * It measures how late turns come, and its quiet end is the moment in which the pump collects best; an idle hive has no pulse.
  */
 import { Histogram } from "./histogram.ts";
 

@@ -65,7 +65,7 @@ describe("collection by growth", () => {
     collection.quiet();
     memory.used += 499;
     collection.busy();
-    expect([collection.runs, collection.whileBusy]).to.deep.equal([168, 167]);
+    expect([collection.whileQuiet, collection.whileBusy]).to.deep.equal([1, 167]);
   });
 
   it("keeps the longest pause", () => {
