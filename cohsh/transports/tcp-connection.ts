@@ -54,6 +54,8 @@ export class ConsoleConnection {
   #gone: ((reason: string) => void) | undefined;
   #failure: string | undefined;
   #over: string | undefined;
+  /** What was sent is no stream of lines. */
+  outOfStep = false;
   /** A line that is the last word if nothing follows. */
   #last: string | undefined;
 
@@ -112,7 +114,9 @@ export class ConsoleConnection {
 
   readonly #feed = (chunk: Buffer): void => {
     const why = this.#over === undefined ? this.#reader.feed(chunk) : undefined;
-    if (why !== undefined) this.drop(`is none, or is out of step: ${why}`);
+    if (why === undefined) return;
+    this.outOfStep = true;
+    this.drop(`is none, or is out of step: ${why}`);
   };
 
   #take(text: string): void {
@@ -152,7 +156,7 @@ export async function connectConsole(address: Address, token: string, signal: Ab
           connection.close();
           reject(refusal(where, acknowledgement?.verb === "AUTH" && !acknowledgement.ok ? acknowledgement : undefined));
         },
-        (reason) => reject(new ConnectError(reason, "cut")),
+        (reason) => reject(new ConnectError(reason, connection.outOfStep ? "final" : "cut")),
       );
       connection.send(`AUTH ${token}`);
     });

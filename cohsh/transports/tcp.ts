@@ -172,6 +172,7 @@ export class TcpTransport implements Transport {
 
   /** @param patient whether nobody listening is no reason to give up @throws ConnectError the last one */
   async #attempts(signal: AbortSignal, backOff: BackOff, patient: boolean): Promise<ConsoleConnection> {
+    let last: unknown;
     for (;;) {
       const token = this.#options.token();
       if ("missing" in token) throw new ConnectError(token.missing, "final");
@@ -179,7 +180,9 @@ export class TcpTransport implements Transport {
         const within = AbortSignal.any([signal, AbortSignal.timeout(this.#patience.attempt)]);
         return await connectConsole(this.#options, token.credential, within);
       } catch (error) {
-        if (!(error instanceof ConnectError) || signal.aborted) throw error;
+        // An attempt that was broken off says less than the one before it.
+        if (!(error instanceof ConnectError) || signal.aborted) throw last ?? error;
+        last = error;
         if (error.kind === "final" || (error.kind === "absent" && !patient)) throw error;
         try {
           await sleep(backOff.next(error.delayMs), undefined, { signal });
