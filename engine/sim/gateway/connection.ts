@@ -36,6 +36,12 @@ export class GatewayConnection {
     });
   }
 
+  /** Whether the guest's side has ended, by itself or by time, and {@link serve} has not seen it. */
+  get overdue(): boolean {
+    const guest = this.#guest;
+    return guest.ended && (!this.#guestEnded || guest.error !== undefined);
+  }
+
   /** Move what can be moved now. @returns how it ended, once it has. */
   serve(): End | undefined {
     const host = this.#host;

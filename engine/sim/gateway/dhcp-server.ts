@@ -142,8 +142,8 @@ export class DhcpServer implements UdpHandler {
   #send(type: number, bytes: Uint8Array, start: number): boolean {
     const { udp, address, mask, server } = this.#options;
     const client = getI32(bytes, start + DHCP_CLIENT_ADDRESS);
-    // §4.1: to where the client is, unless it has no address or wants everybody to hear; a refusal always to everybody.
-    const everybody = client === 0 || type === REFUSE || (bytes[start + DHCP_FLAGS]! & BROADCAST_FLAG) !== 0;
+    // §4.1: to where the client is if it has its address, unless it wants everybody to hear.
+    const everybody = type !== ACKNOWLEDGE || client === 0 || (bytes[start + DHCP_FLAGS]! & BROADCAST_FLAG) !== 0;
     if (!udp.begin(everybody ? BROADCAST : client)) return false;
     const { tx, data } = udp;
     tx.fill(0, data, data + DHCP_OPTIONS);

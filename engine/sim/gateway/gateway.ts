@@ -143,7 +143,9 @@ export class Gateway {
       this.#connections.delete(connection);
     }
     stack.send(BUDGET, nowUs);
-    const more = stack.receiving || stack.sending(this.#machine.clock.nowUs());
+    let more = stack.receiving || stack.sending(this.#machine.clock.nowUs());
+    // What time has ended, it ended just now.
+    for (const connection of this.#connections) more ||= connection.overdue;
     this.#timer.deadline = more ? 0 : this.#timers.nextUs();
   }
 }
