@@ -20,9 +20,9 @@ function freePort(): Promise<number> {
 }
 
 /** @returns the hive, up, and the port. Whoever asks ends it. */
-export async function listeningHive(): Promise<{ readonly hive: HiveProcess; readonly port: number }> {
+export async function listeningHive(image = hiveImage): Promise<{ readonly hive: HiveProcess; readonly port: number }> {
   const port = await freePort();
-  const hive = new HiveProcess(["--image", hiveImage, "--net", "user", "--tcp-port", String(port)]);
+  const hive = new HiveProcess(["--image", image, "--net", "user", "--tcp-port", String(port)]);
   try {
     await hive.expect(/PONG 1\r?\n/, patienceMs);
     return { hive, port };
