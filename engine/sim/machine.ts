@@ -6,7 +6,7 @@
 import { Board } from "./board.ts";
 import type { BoardOptions } from "./board.ts";
 import { RealClock, VirtualClock } from "./clock.ts";
-import type { SimClock } from "./clock.ts";
+import type { DeviceTimer, SimClock } from "./clock.ts";
 import { ComponentTable } from "./components.ts";
 import type { Pl011 } from "./devices/pl011.ts";
 import type { VirtioConsole } from "./devices/virtio/console.ts";
@@ -147,6 +147,14 @@ export class Machine {
   /** DMA memory as the devices see it. */
   get dma(): DmaPool {
     return this.parts.dma;
+  }
+
+  /**
+   * Let something beside the board act on the machine's clock, as what is at the other end of a cable does.
+   * @returns its timer; who sets it from outside of the machine's run says so with {@link kick}.
+   */
+  attach(fire: () => void): DeviceTimer {
+    return this.board.schedule.add(fire);
   }
 
   private halt(reason: string): Stop {
@@ -353,7 +361,7 @@ export class Machine {
   }
 
   /** Something happened outside the guest: a real-time machine looks at it at once. */
-  private kick(): void {
+  kick(): void {
     this.wake?.();
   }
 
