@@ -32,6 +32,8 @@ import { WallTime } from "./wall-time.ts";
 
 export interface HiveOptions {
   readonly clock: Clock;
+  /** Counts the time in which components can run. */
+  readonly spare: Clock;
   readonly wallClock: WallClock;
   readonly random: Random;
   readonly bytes: Bytes;
@@ -87,7 +89,7 @@ export class Hive implements Door {
     this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
     this.#sessions = new Sessions({ bytes, clock, log, namespace, leases: NO_LEASES, limits, sweeper, failed });
     const { quantumUs, stuckQuanta } = rules;
-    this.scheduler = new Scheduler({ components, clock, timers, quantumUs, stuckQuanta });
+    this.scheduler = new Scheduler({ components, clock, spare: options.spare, timers, quantumUs, stuckQuanta });
     this.workers = new Workers({
       bytes,
       clock,

@@ -77,6 +77,7 @@ export class TestHive {
     let drawn = 0;
     this.hive = new Hive({
       clock,
+      spare: clock,
       wallClock: { unixSeconds: () => (this.wall ? BOOT_S + Math.floor(clock.us / 1_000_000) : undefined) },
       random: {
         ready: true,
