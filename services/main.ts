@@ -265,6 +265,7 @@ function ninedoor(): void {
   const { sessions, mounts, fids, tags, unsentBytes } = limits;
   hive = new Hive({
     clock: host,
+    spare: pump.spare,
     wallClock,
     random,
     bytes,
