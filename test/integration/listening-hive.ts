@@ -6,7 +6,7 @@ import { hiveImage } from "./qemu-image.ts";
 const patienceMs = 60_000;
 
 /** A port that nobody listens on now. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((settle, fail) => {
     const server = createServer();
     server.once("error", fail);
