@@ -13,6 +13,7 @@ export const TRANSMIT = 1;
 const INDEX = 2;
 const ENTRIES = 4;
 const USED_BYTES = 8;
+const AVAIL_BYTES = 2;
 
 /** QEMU's `virt` (hw/arm/virt.c): the distributor, and the first of the interrupts of its virtio-mmio slots. */
 const GICD = 0x0800_0000;
@@ -22,6 +23,8 @@ const GICD_ISPENDR = 0x200;
 
 /** What of `x-query-virtio-queue-status` is asked for. */
 interface Vring {
+  /** How many buffers QEMU has taken, modulo 65,536. */
+  readonly "last-avail-idx": number;
   readonly "vring-num": number;
   readonly "vring-avail": number;
   readonly "vring-used": number;
@@ -63,8 +66,8 @@ export class LyingNetwork {
   }
 
   /** How many buffers the device has used since it was started, modulo 65,536. */
-  usedIndex(queue: number): Promise<number> {
-    return this.#read16(this.#queue(queue)["vring-used"] + INDEX);
+  async usedIndex(queue: number): Promise<number> {
+    return (await this.#memory.read(this.#queue(queue)["vring-used"] + INDEX, 2)).readUInt16LE();
   }
 
   /** The device has used these, too. */
@@ -85,12 +88,15 @@ export class LyingNetwork {
 
   /** used.idx goes on, whatever the entries are. */
   async moveUsed(queue: number, by: number): Promise<void> {
-    await this.#move16(this.#queue(queue)["vring-used"] + INDEX, by);
+    const value = Buffer.alloc(2);
+    value.writeUInt16LE(((await this.usedIndex(queue)) + by) & 0xffff);
+    await this.#memory.write(this.#queue(queue)["vring-used"] + INDEX, value);
   }
 
-  /** avail.idx goes on, as no driver moves it: QEMU finds that, says that it needs a reset, and interrupts. */
-  async moveAvailable(queue: number, by: number): Promise<void> {
-    await this.#move16(this.#queue(queue)["vring-avail"] + INDEX, by);
+  /** No buffer is the next that the driver gives: QEMU finds that when it wants one, says that it needs a reset, and interrupts. */
+  async spoilNext(queue: number): Promise<void> {
+    const { "vring-avail": avail, "vring-num": size, "last-avail-idx": next } = this.#queue(queue);
+    await this.#memory.write(avail + ENTRIES + AVAIL_BYTES * (next & (size - 1)), Uint8Array.of(0xff, 0xff));
   }
 
   /** Interrupt the processor for the device, which knows nothing of it: what was written is looked at before it writes again. */
@@ -104,15 +110,5 @@ export class LyingNetwork {
     const found = this.#queues[queue];
     if (found === undefined) throw new Error(`virtio-net has no queue ${queue}`);
     return found;
-  }
-
-  async #read16(address: number): Promise<number> {
-    return (await this.#memory.read(address, 2)).readUInt16LE();
-  }
-
-  async #move16(address: number, by: number): Promise<void> {
-    const value = Buffer.alloc(2);
-    value.writeUInt16LE(((await this.#read16(address)) + by) & 0xffff);
-    await this.#memory.write(address, value);
   }
 }

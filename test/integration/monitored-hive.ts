@@ -15,6 +15,9 @@ import { LyingNetwork } from "./lying-network.ts";
 import { hiveImage } from "./qemu-image.ts";
 
 export const patienceMs = 60_000;
+/** The machine's time goes by what it executes, a nanosecond for each instruction, so that what it measures is its own doing and
+ * not that of whoever shares the host. */
+export const OWN_TIME = ["-icount", "shift=0"] as const;
 
 export class MonitoredHive {
   readonly port: number;
@@ -23,7 +26,7 @@ export class MonitoredHive {
   readonly #kill: () => void;
   #monitor: QmpSession | undefined;
 
-  private constructor(words: readonly string[], port: number) {
+  private constructor(words: readonly string[], machine: readonly string[], port: number) {
     this.port = port;
     this.#folder = mkdtempSync(join(tmpdir(), "monitored-"));
     const [qemu = "", ...args] = execFileSync(
@@ -33,8 +36,19 @@ export class MonitoredHive {
     )
       .trimEnd()
       .split("\n");
-    const socket = (name: string): string[] => ["-chardev", `socket,id=${name},path=${this.#path(name)},server=on,wait=off`];
-    const more = [...socket("qmp"), "-mon", "chardev=qmp,mode=control", ...socket("gdb"), "-gdb", "chardev:gdb"];
+    const socket = (name: string): string[] => [
+      "-chardev",
+      `socket,id=${name},path=${this.#path(name)},server=on,wait=off`,
+    ];
+    const more = [
+      ...machine,
+      ...socket("qmp"),
+      "-mon",
+      "chardev=qmp,mode=control",
+      ...socket("gdb"),
+      "-gdb",
+      "chardev:gdb",
+    ];
     this.line = new HiveProcess([...args, ...more], [], qemu);
     const { pid } = this.line;
     // Nothing stands between QEMU and this process that would end it.
@@ -42,9 +56,13 @@ export class MonitoredHive {
     process.once("exit", this.#kill);
   }
 
-  /** @param words more options of `scripts/qemu-run.sh` @returns one that is up. Whoever asks ends it. */
-  static async start(words: readonly string[] = []): Promise<MonitoredHive> {
-    const hive = new MonitoredHive(words, await freePort());
+  /**
+   * @param words more options of `scripts/qemu-run.sh`
+   * @param machine more options of QEMU
+   * @returns one that is up. Whoever asks ends it.
+   */
+  static async start(words: readonly string[] = [], machine: readonly string[] = []): Promise<MonitoredHive> {
+    const hive = new MonitoredHive(words, machine, await freePort());
     try {
       hive.#monitor = await QmpSession.open(hive.#path("qmp"), hive.line.pid, patienceMs);
       await hive.line.expect(/PONG 1\r?\n/, patienceMs);
