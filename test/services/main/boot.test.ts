@@ -368,7 +368,9 @@ describe("hive", () => {
     await hive.quiet();
     const { transcript } = hive.terminal;
     expect(transcript).to.contain("\nlink up mtu=1500 changes=3\r\n");
-    expect(transcript).to.match(/\ndevice .*deviceErrors=1 resets=1 /);
+    expect(transcript).to.match(
+      /\ndevice .*deviceErrors=1 resets=1 .*\r\ndevice\.faults index=0 id=1 notOutstanding=0 length=0\r\n/,
+    );
     const told = [...transcript.matchAll(/\] net: (.*)\r\n/g)].map(([, text]) => text);
     expect(told.slice(1)).to.deep.equal([
       "link down",
