@@ -155,6 +155,7 @@ export class MockHive {
     const { sessions, mounts, fids, tags, unsentBytes } = limits;
     const hive = new Hive({
       clock,
+      spare: this.#pump.spare,
       wallClock: { unixSeconds: () => Math.floor(Date.now() / 1000) },
       random: {
         ready: true,

@@ -18,6 +18,7 @@ import { componentFunctions } from "./host/components.ts";
 import { countCollection, describeValue } from "./host/context.ts";
 import type { MachineParts } from "./host/context.ts";
 import { machineFunctions } from "./host/machine.ts";
+import { heapLine, kindLines } from "./host/memory-report.ts";
 import { EMPTY_LINE_TABLE, LineTable } from "./lines.ts";
 import type { DmaPool } from "./memory.ts";
 import { Stop, Thrown } from "./quickjs/errors.ts";
@@ -223,22 +224,12 @@ export class Machine {
   }
 
   private report(runtime: Runtime, value: number): void {
-    const { heapUsed, heapPeak, heapLimit, heapBlocks } = runtime;
-    const log = (text: string): void => {
-      this.parts.log(text);
-    };
+    const { parts } = this;
     const outOfMemory = runtime.isOutOfMemory(value);
+    const heap = heapLine(runtime);
     runtime.liftLimit();
-    log(`engine: uncaught: ${describeValue(this.parts.lines, runtime, value)}\n`);
-    if (!outOfMemory) return;
-    log(
-      `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use, ${String(heapPeak)} at most\n`,
-    );
-    for (const { kind, count, bytes } of runtime.usageByKind()) {
-      log(
-        `engine:   ${kind.padEnd(16)} ${(count === undefined ? "" : String(count)).padStart(10)} ${String(bytes).padStart(12)} bytes\n`,
-      );
-    }
+    parts.log(`engine: uncaught: ${describeValue(parts.lines, runtime, value)}\n`);
+    if (outOfMemory) for (const line of [heap, ...kindLines(runtime)]) parts.log(line);
   }
 
   private rebuild(): void {

@@ -40,7 +40,7 @@ export interface MachineKind<Hive extends ListeningHive = ListeningHive> {
 }
 
 /** A port that nobody listens on now. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((settle, fail) => {
     const server = createServer();
     server.once("error", fail);
@@ -54,9 +54,9 @@ function freePort(): Promise<number> {
 }
 
 /** On seL4 in QEMU. @returns the hive, up, and the port. Whoever asks ends it. */
-export async function listeningHive(): Promise<{ readonly hive: HiveProcess; readonly port: number }> {
+export async function listeningHive(image = hiveImage): Promise<{ readonly hive: HiveProcess; readonly port: number }> {
   const port = await freePort();
-  const hive = new HiveProcess(["--image", hiveImage, "--net", "user", "--tcp-port", String(port)]);
+  const hive = new HiveProcess(["--image", image, "--net", "user", "--tcp-port", String(port)]);
   try {
     await hive.expect(/PONG 1\r?\n/, patienceMs);
     return { hive, port };
