@@ -377,7 +377,7 @@ describe("hive", () => {
     await hive.quiet();
     const { transcript } = hive.terminal;
     expect(transcript).to.contain("\nlink up mtu=1500 changes=3\r\n");
-    expect(transcript).to.match(/\ndevice .*deviceErrors=1 resets=1 /);
+    expect(transcript).to.match(/\ndevice .*device_errors=1 resets=1 /);
     const told = [...transcript.matchAll(/\] net: (.*)\r\n/g)].map(([, text]) => text);
     expect(told.slice(1)).to.deep.equal([
       "link down",
