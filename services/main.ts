@@ -38,9 +38,6 @@ import { readCredentials } from "./roles/credentials.ts";
 import * as schemas from "./queen/validators.js";
 import { WORKER_RULES } from "./workers/rules.ts";
 
-/** Whether the network stack is part of this bundle; set when it is made. */
-declare const COHESIX_NET: boolean;
-
 /** `raised` bit of component events. */
 const COMPONENT = 2;
 const PROMPT = "cohesix> ";
@@ -210,16 +207,16 @@ function entropy(transport: VirtioMmio | undefined): void {
   });
 }
 
+/** Whoever asks for the network shall find why there is none. */
+function noNetwork(why: string): void {
+  log.line("net", why);
+  devices.push(`net none: ${why}`);
+}
+
 function ethernet(transport: VirtioMmio | undefined): void {
   const { mode, address, prefix, gateway } = manifest.network;
-  if (mode === "none") {
-    log.line("net", "off by manifest");
-    return;
-  }
-  if (transport === undefined) {
-    log.line("net", "no virtio-net device");
-    return;
-  }
+  if (mode === "none") return noNetwork("off by manifest");
+  if (transport === undefined) return noNetwork("no virtio-net device");
   const { node } = transport;
   const audit = (text: string): void => [log, hive?.queenLog].forEach((kept) => kept?.line("net", text));
   const port = new VirtioNet(host, transport, {
@@ -275,6 +272,7 @@ function virtio(): void {
   if (line !== undefined) pump.initialise("virtio-console", () => virtioConsole(line));
   pump.initialise("rng", () => entropy(first(DEVICE_IDS.rng)));
   if (COHESIX_NET) pump.initialise("net", () => ethernet(first(DEVICE_IDS.net)));
+  else noNetwork("left out of this build");
 }
 
 /** The namespace, logins, the Queen's commands and the workers. */
