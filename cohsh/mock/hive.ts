@@ -204,8 +204,9 @@ export class MockHive {
       log: this.#log,
       supervisor: this.#supervisor,
       devices: () => [],
-      console: () => "console in the shell's own process",
+      console: () => ["console in the shell's own process"],
       network: () => undefined,
+      pools: () => [],
     };
   }
 

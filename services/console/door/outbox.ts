@@ -9,7 +9,7 @@ import type { Connection } from "./connection.ts";
 import { LENGTH_BYTES } from "./framing.ts";
 
 /** What the last word of a connection may take. */
-const LAST_WORD_BYTES = 256;
+export const LAST_WORD_BYTES = 256;
 
 /** Memory that all connections of a door share: a line is encoded here before it is queued. */
 export class LineScratch {

@@ -113,7 +113,7 @@ export class HalfOpen {
     }
     core.counters.halfOpen.made++;
     this.#used[slot] = 1;
-    this.size++;
+    if (++this.size > core.counters.halfOpen.highWater) core.counters.halfOpen.highWater = this.size;
     this.#table.insert(slot, packet.source, ports);
     this.#listener[slot] = listener;
     this.#address[slot] = packet.source;

@@ -87,6 +87,7 @@ export class Timers {
     const size = segments.size(index);
     if (!this.#emitter.data(tcb, segments.start(index), fin ? size - 1 : size, fin)) return;
     core.counters.sent.resent++;
+    tcb.resent++;
     core.counters.sent.tailProbes++;
     segments.flags[place] = segments.flags[place]! | RESENT;
     segments.sentUs[place] = core.nowUs;
