@@ -3,7 +3,7 @@
  * is held, and nothing more is produced until it is, so what is held is the end of one answer at most.
  */
 import { utf8Length } from "../secure9p/wire.ts";
-import { SHOWN_LINE_BYTES } from "./line-buffer.ts";
+import { type LineBuffer, SHOWN_LINE_BYTES } from "./line-buffer.ts";
 
 /** Where lines go. */
 export interface ConsoleSink {
@@ -11,6 +11,8 @@ export interface ConsoleSink {
   readonly free: number;
   /** Take a line of that many bytes and {@link LINE_OVERHEAD}; it is called for no more than is free. */
   line(text: string): void;
+  /** The same for a line that is printable ASCII, as its bytes. */
+  plain(from: Uint8Array, start: number, size: number): void;
   /** The console has nothing more to say to this client: close once all has left. A serial line stays. */
   close(): void;
 }
@@ -72,6 +74,23 @@ export class Output {
     }
     this.#wanted = 0;
     this.#out(text);
+    return true;
+  }
+
+  /** The same for what a buffer has found, which for most lines takes no text. */
+  offerLine(buffer: LineBuffer): boolean {
+    if (!buffer.plain) return this.offer(buffer.text());
+    if (this.#ended || this.#held.length > 0 || this.budget <= 0) return false;
+    const { size } = buffer;
+    const bytes = size + LINE_OVERHEAD;
+    if (this.#sink.free < bytes + PING_BYTES) {
+      this.#wanted = size;
+      return false;
+    }
+    this.#wanted = 0;
+    this.budget -= bytes;
+    this.said += bytes;
+    this.#sink.plain(buffer.bytes, buffer.at, size);
     return true;
   }
 

@@ -41,6 +41,7 @@ export interface RootConsoleOptions {
 /** Lines have numbers that no address has. */
 const SERIAL_LINE: LoginSource = { name: "serial", throttle: 2 ** 32, local: true };
 /** A serial line stays, whatever the session does. */
+const LINE_END = Uint8Array.of(0x0d, 0x0a);
 const FAREWELL = "to leave this console press Ctrl-A, then x";
 const INPUT_BYTES = 2048;
 /** Unless long lines need more. */
@@ -154,7 +155,11 @@ export class RootConsole {
       },
       line(text: string): void {
         output.text(text);
-        output.text("\r\n");
+        output.append(LINE_END, 0, LINE_END.length);
+      },
+      plain(from: Uint8Array, start: number, size: number): void {
+        output.append(from, start, size);
+        output.append(LINE_END, 0, LINE_END.length);
       },
       close(): void {},
     };

@@ -56,6 +56,8 @@ export class DoorClient {
   #quits = false;
   #shut = false;
   #frames = 0;
+  /** Whether the line that came is printable ASCII. */
+  #plain = false;
   #nowUs = 0;
 
   constructor(door: Doorway, connection: Connection, number: number) {
@@ -66,7 +68,7 @@ export class DoorClient {
     const { remoteAddress } = connection;
     this.source = { name: `tcp ${formatIpv4(remoteAddress)}`, throttle: remoteAddress >>> 0, local: false };
     this.#framing = new LineFraming(bytes, limits.lineBytes);
-    this.#out = new LineOutbox(scratch, limits.unsentBytes);
+    this.#out = new LineOutbox(scratch, limits.unsentBytes, this.#link);
     this.#deadlines = new Deadlines(limits);
     this.#deadlines.phaseUs = clock.nowUs() + limits.authUs;
   }
@@ -209,7 +211,7 @@ export class DoorClient {
       cost += LINE_COST;
       this.#frames++;
       if (this.#phase === "auth") this.#authenticate(text);
-      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text));
+      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text, this.#plain));
       else this.#take(TOO_LONG, state === BROKEN ? "length" : undefined);
     }
     return cost;
@@ -219,7 +221,8 @@ export class DoorClient {
   #text(): string | undefined {
     const { bytes, at, size } = this.#framing;
     const port = this.#door.bytes;
-    return port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
+    this.#plain = port.plain(bytes, at, size) === size;
+    return this.#plain || port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
   }
 
   #authenticate(text: string | undefined): void {
