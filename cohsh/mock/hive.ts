@@ -22,7 +22,7 @@ import { Pump, type Source } from "../../services/pump/pump.ts";
 import type { TimerPort } from "../../services/pump/timers.ts";
 import type { CtlSchemas } from "../../services/queen/schemas.ts";
 import { WORKER_RULES } from "../../services/workers/rules.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import type { Credentials } from "../tickets/credentials.ts";
 import { LocalComponents } from "./components.ts";
 
@@ -160,6 +160,7 @@ export class MockHive {
     const { sessions, mounts, fids, tags, unsentBytes } = limits;
     const hive = new Hive({
       clock,
+      spare: this.#pump.spare,
       wallClock: { unixSeconds: () => Math.floor(Date.now() / 1000) },
       random: {
         ready: true,

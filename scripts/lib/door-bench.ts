@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "../../services/secure9p/client.ts";
 import type { Message } from "../../services/secure9p/message.ts";
 import type { Refusal } from "../../services/secure9p/refusal.ts";
-import { nodeBytes } from "../../cohsh/bytes.ts";
+import { nodeBytes } from "./node-bytes.ts";
 import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
 import { ahead, type Figure } from "./figures.ts";
 import { median, percentile } from "./statistics.ts";

@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { BROKEN, LINE, LineFraming, NEED_MORE } from "../../services/console/door/framing.ts";
-import { nodeBytes } from "../../cohsh/bytes.ts";
+import { nodeBytes } from "./node-bytes.ts";
 
 const HEADER = 4;
 const LINE_BYTES = 65_532;

@@ -4,7 +4,6 @@
  * command is a line of `/log/queen.log`.
  */
 import type { Supervisor } from "../components/supervisor.ts";
-import { TicketTree } from "../ninedoor/attach.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
 import { View } from "../ninedoor/view.ts";
@@ -19,7 +18,6 @@ import type { Role } from "../roles/roles.ts";
 import { LoginThrottle } from "../roles/throttle.ts";
 import { TicketVerifier } from "../roles/verifier.ts";
 import { PERMISSION } from "../secure9p/refusal.ts";
-import type { Tree } from "../secure9p/tree.ts";
 import type { WorkerRules } from "../workers/rules.ts";
 import { Scheduler } from "../workers/scheduler.ts";
 import { Workers } from "../workers/workers.ts";
@@ -34,6 +32,8 @@ import { WallTime } from "./wall-time.ts";
 
 export interface HiveOptions {
   readonly clock: Clock;
+  /** Counts the time in which components can run. */
+  readonly spare: Clock;
   readonly wallClock: WallClock;
   readonly random: Random;
   readonly bytes: Bytes;
@@ -89,7 +89,7 @@ export class Hive implements Door {
     this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
     this.#sessions = new Sessions({ bytes, clock, log, namespace, leases: NO_LEASES, limits, sweeper, failed });
     const { quantumUs, stuckQuanta } = rules;
-    this.scheduler = new Scheduler({ components, clock, timers, quantumUs, stuckQuanta });
+    this.scheduler = new Scheduler({ components, clock, spare: options.spare, timers, quantumUs, stuckQuanta });
     this.workers = new Workers({
       bytes,
       clock,
@@ -153,21 +153,6 @@ export class Hive implements Door {
   /** The logins there are. */
   sessions(): readonly LiveSession[] {
     return this.#sessions.list();
-  }
-
-  /**
-   * A tree for one connection of a listener where the ticket in `aname` decides. It checks tickets when they attach; the requests
-   * of such a connection are paid from no budget.
-   */
-  ticketTree(source: Source): Tree {
-    const admitter = {
-      admit: (ticket: string) => {
-        const checked = this.#logins.checkTicket(ticket, source);
-        return checked.kind === "granted" ? checked.grant : PERMISSION;
-      },
-      view: (grant: View["grant"]) => this.#sessions.view(grant),
-    };
-    return new TicketTree(admitter, this.namespace.counters);
   }
 
   #addCounters({ sessions: most }: HiveLimits): void {

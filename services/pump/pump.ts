@@ -83,6 +83,8 @@ export class Pump {
   readonly collection: Collection;
   /** How long turns take, in microseconds. */
   readonly turnTime = new Histogram();
+  /** Counts the time that is left to components, which run when no turn does: it stands still in each. */
+  readonly spare: Clock = { nowUs: () => (this.#turnUs ?? this.#clock.nowUs()) - this.#busyUs };
   readonly #timers: Timers;
   readonly #jobs: Jobs;
   readonly #clock: Clock;
@@ -95,6 +97,9 @@ export class Pump {
   readonly #failed = new Float64Array(SCHEDULE.length);
   #state: "running" | "draining" | "stopped" = "running";
   #drainUntilUs = Infinity;
+  /** When the turn that is under way began, and how long all before it took. */
+  #turnUs: number | undefined;
+  #busyUs = 0;
   #stopped: () => void = () => undefined;
 
   constructor(options: PumpOptions) {
@@ -205,6 +210,7 @@ export class Pump {
   /** One turn. @returns when the next shall come at the latest. */
   turn(nowUs: number): number {
     if (this.#state === "stopped") return Infinity;
+    this.#turnUs = nowUs;
     const running = this.#state === "running";
     if (running && this.tick.observe(nowUs)) this.#pulse();
 
@@ -216,7 +222,10 @@ export class Pump {
     if (worked && this.#state === "running") this.tick.work(nowUs);
 
     const deferred = this.#lookAgain(nowUs);
-    this.turnTime.record(this.#clock.nowUs() - nowUs);
+    const tookUs = this.#clock.nowUs() - nowUs;
+    this.turnTime.record(tookUs);
+    this.#busyUs += tookUs;
+    this.#turnUs = undefined;
     if (this.#state !== "running") return this.#drain(nowUs, deferred);
     if (deferred) return nowUs;
     return Math.min(this.#timers.nextUs(), this.#jobs.nextUs(), this.tick.nextUs);

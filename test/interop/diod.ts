@@ -12,8 +12,6 @@ import { Listener, type ListenerOptions } from "./listener.ts";
 import type { Recorder } from "./recorder.ts";
 
 const PATIENCE_S = 10;
-/** Lines that make the log longer than any message. */
-const LINES = 2000;
 
 /** Why these checks cannot run here; `undefined` if they can. */
 function missing(): string | undefined {
@@ -50,7 +48,7 @@ export async function diodChecks(checks: Checks, recorder: Recorder): Promise<vo
   }
   const hive = new Hive();
   const folder = mkdtempSync(join(tmpdir(), "diod-"));
-  const options = (): ListenerOptions => ({ tree: () => hive.tree(), tap: recorder.tap() });
+  const options = (): ListenerOptions => ({ session: (failed) => hive.session(failed), tap: recorder.tap() });
   const tcp = await Listener.open(0, options());
   const unix = await Listener.open(join(folder, "9p"), options());
   const server = `127.0.0.1:${tcp.port}`;
@@ -72,10 +70,10 @@ export async function diodChecks(checks: Checks, recorder: Recorder): Promise<vo
     await checks.run("diodls -l shows type, mode and size of what is there", async () => {
       const { status, out, err } = await tool("diodls", server, queen, "-l", "log", "proc", "queen");
       ensure(status === 0, err);
-      const size = Number(ours.size(ours.opened("log/queen.log")));
-      ensure(new RegExp(`^-rw-r--r--.* ${size} .*queen\\.log$`, "m").test(out), `it says: ${out}`);
-      ensure(/^-r--r--r--.* queen\.log\.follow$/m.test(out) && /^-rw-r--r--.* ctl$/m.test(out), `it says: ${out}`);
-      return `queen.log has ${size} bytes`;
+      const size = hive.long.length;
+      ensure(new RegExp(`^-r--r--r--.* ${size} .*long\\.log$`, "m").test(out), `it says: ${out}`);
+      ensure(/^-rw-r--r--.* queen\.log$/m.test(out) && /^-rw-r--r--.* ctl$/m.test(out), `it says: ${out}`);
+      return `long.log has ${size} bytes`;
     });
     await checks.run("diodls lists a directory of several replies whole, once each", async () => {
       for (let n = hive.namespace.workers.size; n < 60; n++) {
@@ -93,12 +91,11 @@ export async function diodChecks(checks: Checks, recorder: Recorder): Promise<vo
       return `${out.length} bytes`;
     });
     await checks.run("diodcat reads a log longer than any message, byte for byte", async () => {
-      for (let n = 0; n < LINES; n++) hive.namespace.queenLog.line("test", `line ${n} größer als ASCII`);
       const read = [];
       for (const msize of ["512", "65536"]) {
-        const { status, out, err } = await tool("diodcat", server, queen, "-m", msize, "log/queen.log");
+        const { status, out, err } = await tool("diodcat", server, queen, "-m", msize, "log/long.log");
         ensure(status === 0, err);
-        ensure(out === hive.logBytes().toString(), `with msize ${msize} it differs, ${out.length} characters`);
+        ensure(out === hive.long.toString(), `with msize ${msize} it differs, ${out.length} characters`);
         read.push(Buffer.byteLength(out));
       }
       return `${read.join(" and ")} bytes, with msize 512 and 8192 (65536 asked)`;
@@ -115,8 +112,8 @@ export async function diodChecks(checks: Checks, recorder: Recorder): Promise<vo
       });
     }
     await checks.run("fifty diodcats at once each read all of it", async () => {
-      const all = hive.logBytes().toString();
-      const said = await Promise.all(Array.from({ length: 50 }, () => tool("diodcat", server, queen, "log/queen.log")));
+      const all = hive.long.toString();
+      const said = await Promise.all(Array.from({ length: 50 }, () => tool("diodcat", server, queen, "log/long.log")));
       ensure(
         said.every(({ status, out }) => status === 0 && out === all),
         "some did not",
