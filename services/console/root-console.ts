@@ -167,18 +167,22 @@ export class RootConsole {
 
   #receive(budget: number): number {
     if (!this.#options.interactive) return 0;
+    if (this.#port.readable() === 0) return 0;
     const done = this.#input.fill(this.#port, budget);
     if (done < budget && this.#input.free === 0 && this.#port.readable() > 0) this.#inputFull++;
     return done;
   }
 
   #transmit(budget: number): number {
+    if (this.#output.length === 0) return 0;
     const done = this.#output.drain(this.#port, budget);
     this.#handedOver += done;
     return done;
   }
 
   #dispatch(budget: number): number {
+    // Most turns are for others.
+    if (this.#input.length === 0 && !this.#reader.waiting && (this.#drawn || !this.#open) && !this.#session.busy) return 0;
     const output = this.#output;
     const before = output.total;
     // Output counts too: a byte that redraws a long line, or a verb with a long answer, is work for the line.

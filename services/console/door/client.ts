@@ -128,13 +128,15 @@ export class DoorClient {
   /** Take frames and answer them. @param budget in units of the dispatch stage @returns what it cost */
   serve(budget: number, nowUs: number): number {
     this.#nowUs = nowUs;
-    if (!this.connection.connected) this.#finish("reset");
+    const { connection } = this;
+    if (!connection.connected) this.#finish("reset");
     let cost = 0;
     for (let spent = -1; spent < cost && cost < budget;) {
       spent = cost;
-      if (this.#phase === "auth" || this.#phase === "lines") cost += this.#read(budget - cost);
+      if (this.#phase === "lines" || this.#phase === "auth") cost += this.#read(budget - cost);
       if (this.#phase === "lines") cost += this.#run(budget - cost);
       if (this.#phase === "9p") cost += this.#nineP(budget - cost);
+      else if (connection.readable === 0 && this.#session?.busy !== true && !this.#upgrading) break;
     }
     this.#settle();
     return Math.max(1, Math.ceil(cost));
@@ -146,7 +148,8 @@ export class DoorClient {
     let done = this.#out.drain(this.connection);
     if (this.#out.length === 0 && this.#nine !== undefined) done += this.#nine.drain();
     this.#door.counters.bytesOut += done;
-    this.#settle();
+    // What a line was waited for was seen to when it was served; it is different for who is on the way out, or took too little.
+    if (this.#phase !== "lines" || this.#deadlines.slowing) this.#settle();
     return done;
   }
 
