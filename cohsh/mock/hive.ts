@@ -106,7 +106,12 @@ export class MockHive {
       NETSTATS: unsupported,
     };
     this.#session = new ConsoleSession({
-      sink: { free: ALWAYS_FREE, line: (text) => options.reply(text), close: () => undefined },
+      sink: {
+        free: ALWAYS_FREE,
+        line: (text) => options.reply(text),
+        plain: (from, start, size) => options.reply(bytes.decode(from, start, size)),
+        close: () => undefined,
+      },
       bytes,
       clock,
       timers,

@@ -49,8 +49,11 @@ export const VERBS = {
 
 export type Verb = keyof typeof VERBS;
 
-/** Other words for a verb. */
-const ALIASES: Readonly<Record<string, Verb>> = { LOGIN: "ATTACH" };
+/** The verbs by the words that stand for them. */
+const WORDS: ReadonlyMap<string, Verb> = new Map([
+  ...Object.keys(VERBS).map((verb): [string, Verb] => [verb, verb as Verb]),
+  ["LOGIN", "ATTACH"],
+]);
 /**
  * Verbs of the interface that turn a console into something else, which a serial line cannot be. They need a login, so nobody
  * else learns which these are.
@@ -98,29 +101,30 @@ function refused(word: string, detail: string, login = false): Refused {
   return { kind: "refused", word, refusal: { reason: "policy", detail }, login };
 }
 
-/** Parse one line, without its end. */
-export function parse(line: string): Parsed {
-  if (CONTROL.test(line)) return INVALID_CHARACTER;
+/** Parse one line, without its end. @param plain whether it is known to be printable ASCII, which need not be looked for again */
+export function parse(line: string, plain = false): Parsed {
+  if (!plain && CONTROL.test(line)) return INVALID_CHARACTER;
   const text = trimBlanks(line);
   if (text === "") return EMPTY;
   const blank = text.indexOf(" ");
   const word = blank < 0 ? text : text.slice(0, blank);
-  if (!WORD.test(word)) return UNKNOWN;
+  if (!plain && !WORD.test(word)) return UNKNOWN;
   const name = word.toUpperCase();
-  if (name === UPGRADE.word && blank < 0) return UPGRADE;
-  if (UNSUPPORTED.includes(name)) return refused(name, "unsupported", true);
-  const verb = verbOf(name);
-  if (verb === undefined) return UNKNOWN;
+  const verb = WORDS.get(name);
+  if (verb === undefined) {
+    if (name === UPGRADE.word && blank < 0) return UPGRADE;
+    return UNSUPPORTED.includes(name) ? refused(name, "unsupported", true) : UNKNOWN;
+  }
   const given = ARGUMENTS[verb](blank < 0 ? "" : trimBlanks(text.slice(blank)));
+  if (typeof given !== "string") {
+    // Made for this line alone. The table of arguments has them by verb, which an index by a union does not show.
+    const command = given as { -readonly [Key in keyof Command]: Command[Key] };
+    command.kind = "command";
+    command.verb = verb;
+    return command as Command;
+  }
   const { word: acknowledged, login } = VERBS[verb];
-  if (typeof given === "string") return refused(acknowledged, given, login);
-  // The table of arguments has them by verb, which an index by a union does not show.
-  return { kind: "command", verb, ...given } as Command;
-}
-
-function verbOf(name: string): Verb | undefined {
-  if (Object.hasOwn(ALIASES, name)) return ALIASES[name];
-  return Object.hasOwn(VERBS, name) ? (name as Verb) : undefined;
+  return refused(acknowledged, given, login);
 }
 
 /** `OK <VERB> [detail]`. */

@@ -151,7 +151,7 @@ export class ConsoleSession {
     const output = this.#output;
     const before = output.said;
     output.budget = budget;
-    if (output.flush()) while (this.#step());
+    if (output.held === 0 || output.flush()) while (this.#step());
     return output.said - before;
   }
 

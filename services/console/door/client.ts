@@ -60,6 +60,8 @@ export class DoorClient {
   #frames = 0;
   /** Times that it was read no more because its answers waited. */
   #heldBack = 0;
+  /** Whether the line that came is printable ASCII. */
+  #plain = false;
   #nowUs = 0;
 
   constructor(door: Doorway, connection: Connection, number: number) {
@@ -70,7 +72,7 @@ export class DoorClient {
     const { remoteAddress } = connection;
     this.source = { name: `tcp ${formatIpv4(remoteAddress)}`, throttle: remoteAddress >>> 0, local: false };
     this.#framing = new LineFraming(bytes, limits.lineBytes);
-    this.#out = new LineOutbox(scratch, limits.unsentBytes);
+    this.#out = new LineOutbox(scratch, limits.unsentBytes, this.#link);
     this.#deadlines = new Deadlines(limits);
     this.#deadlines.phaseUs = clock.nowUs() + limits.authUs;
   }
@@ -137,13 +139,15 @@ export class DoorClient {
   /** Take frames and answer them. @param budget in units of the dispatch stage @returns what it cost */
   serve(budget: number, nowUs: number): number {
     this.#nowUs = nowUs;
-    if (!this.connection.connected) this.#finish("reset");
+    const { connection } = this;
+    if (!connection.connected) this.#finish("reset");
     let cost = 0;
     for (let spent = -1; spent < cost && cost < budget;) {
       spent = cost;
-      if (this.#phase === "auth" || this.#phase === "lines") cost += this.#read(budget - cost);
+      if (this.#phase === "lines" || this.#phase === "auth") cost += this.#read(budget - cost);
       if (this.#phase === "lines") cost += this.#run(budget - cost);
       if (this.#phase === "9p") cost += this.#nineP(budget - cost);
+      else if (connection.readable === 0 && this.#session?.busy !== true && !this.#upgrading) break;
     }
     this.#settle();
     return Math.max(1, Math.ceil(cost));
@@ -155,7 +159,8 @@ export class DoorClient {
     let done = this.#out.drain(this.connection);
     if (this.#out.length === 0 && this.#nine !== undefined) done += this.#nine.drain();
     this.#door.counters.bytesOut += done;
-    this.#settle();
+    // What a line was waited for was seen to when it was served; it is different for who is on the way out, or took too little.
+    if (this.#phase !== "lines" || this.#deadlines.slowing) this.#settle();
     return done;
   }
 
@@ -220,7 +225,7 @@ export class DoorClient {
       cost += LINE_COST;
       this.#frames++;
       if (this.#phase === "auth") this.#authenticate(text);
-      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text));
+      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text, this.#plain));
       else this.#take(TOO_LONG, state === BROKEN ? "length" : undefined);
     }
     return cost;
@@ -230,7 +235,8 @@ export class DoorClient {
   #text(): string | undefined {
     const { bytes, at, size } = this.#framing;
     const port = this.#door.bytes;
-    return port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
+    this.#plain = port.plain(bytes, at, size) === size;
+    return this.#plain || port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
   }
 
   #authenticate(text: string | undefined): void {
