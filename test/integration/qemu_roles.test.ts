@@ -31,11 +31,6 @@ function said(acknowledgement: string | undefined): string {
   return `!${code}`;
 }
 
-const names = async (client: NineClient, path: string): Promise<string[] | string> => {
-  const listed = await client.list(path);
-  return typeof listed === "string" ? listed : listed.map(({ name }) => name);
-};
-
 describe("roles of a hive on seL4, over TCP", function () {
   needsQemu(this);
   let hive: DoorHive;
@@ -107,26 +102,26 @@ describe("roles of a hive on seL4, over TCP", function () {
     for (const command of ['{"mount":{"service":"log","at":"/audit"}}', '{"bind":{"from":"/proc","to":"/queen"}}']) {
       expect(await first.write(ctl, `${command}\n`)).to.equal(String(command.length + 1));
     }
-    const proc = await names(second, "/proc");
-    expect(await names(first, "/queen")).to.deep.equal(proc);
-    expect(await names(first, "/")).to.deep.equal(["proc", "log", "worker", "audit", "queen"]);
+    const proc = await second.names("/proc");
+    expect(await first.names("/queen")).to.deep.equal(proc);
+    expect(await first.names("/")).to.deep.equal(["proc", "log", "worker", "audit", "queen"]);
     expect(await first.cat("/queen/time")).to.match(/^uptime_ms \d+\n/);
     expect(await first.open("/queen/ctl", O_WRONLY)).to.equal("!ENOENT");
     expect(await first.echo("by another name\n", "/audit/queen.log")).to.equal("16");
     // What was open before goes on leading where it led.
     expect(await first.write(ctl, '{"kill":"worker-99"}\n')).to.equal("!ENOENT");
     for (const other of [second, queen]) {
-      expect(await names(other, "/queen")).to.deep.equal(["ctl"]);
-      expect(await names(other, "/")).to.deep.equal(["proc", "log", "queen", "worker"]);
+      expect(await other.names("/queen")).to.deep.equal(["ctl"]);
+      expect(await other.names("/")).to.deep.equal(["proc", "log", "queen", "worker"]);
       expect(await other.open("/audit/queen.log")).to.equal("!ENOENT");
     }
     expect(await lines.stream("LS /queen")).to.deep.equal(["ctl"]);
     // The same on a console, whose 9P afterwards sees what its lines saw.
     expect(await lines.ask("BIND /worker /queen")).to.equal("OK BIND from=/worker to=/queen");
     expect(await lines.stream("LS /queen")).to.deep.equal(["worker-1", "worker-2"]);
-    expect(await names(second, "/queen")).to.deep.equal(["ctl"]);
+    expect(await second.names("/queen")).to.deep.equal(["ctl"]);
     first.close();
-    expect(await names(await hive.nine("queen"), "/queen")).to.deep.equal(["ctl"]);
+    expect(await (await hive.nine("queen")).names("/queen")).to.deep.equal(["ctl"]);
     expect((await auditLog(queen)).filter((line) => line.includes("by another name"))).to.have.length(1);
   });
 
@@ -143,7 +138,7 @@ describe("roles of a hive on seL4, over TCP", function () {
     ]) {
       expect(await lines.ask(line), line).to.match(/^ERR \w+ reason=policy detail=denied [^]*error=EPERM$/);
     }
-    expect(await names(worker, "/worker/self"))
+    expect(await worker.names("/worker/self"))
       .to.include.members(["telemetry", "yield"])
       .and.not.include("x");
     const denied = (await auditLog(queen)).slice(before).filter((line) => line.startsWith("audit: "));
