@@ -16,6 +16,7 @@ import { writeIfChanged } from "./lib/output.ts";
 import { machineMissing } from "./lib/qemu-available.ts";
 import { inRepository, revision } from "./lib/repository.ts";
 import { median } from "./lib/statistics.ts";
+import { bothVariants } from "./lib/variants.ts";
 import { buildVmBundle } from "./lib/vm-bundle.ts";
 
 /** `node` is no hive: it runs the core's own benchmarks, for comparison. */
@@ -144,16 +145,30 @@ async function runningAtBest(target: HiveTarget, idleSeconds: number): Promise<F
   return best;
 }
 
-function sizes(target: HiveTarget): Figure[] {
-  const size = (path: string): number => statSync(inRepository("out", path)).size;
-  const bundle: Figure = { name: "bundle main.js", value: size("vm/main.js"), unit: "bytes" };
-  if (target === "sim") return [bundle];
-  return [
-    bundle,
-    { name: "bytecode main.qbc", value: size("vm/main.qbc"), unit: "bytes" },
-    { name: "rootfs.cpio", value: size("rootfs.cpio"), unit: "bytes", limit: 1024 * 1024 },
-    { name: "boot image hive.elf", value: size("hive.elf"), unit: "bytes", limit: 2 * 1024 * 1024 },
-  ];
+/** With the network and without it. */
+async function sizes(target: HiveTarget): Promise<Figure[]> {
+  const built = inRepository("out", "rootfs.cpio");
+  const archived = target === "sim" ? undefined : { compiler: inRepository("out", "native", "qjsbc"), archive: built };
+  const variants = await bothVariants(
+    {
+      entry: inRepository("services", "main.ts"),
+      manifest: manifestPath,
+      out: inRepository("out", "vm"),
+    },
+    archived,
+  );
+  const unit = "bytes";
+  const figures = variants.flatMap(({ bundle, bytecode, archive }, at): Figure[] => {
+    const without = at === 0 ? "" : ", without the network";
+    return [
+      { name: `bundle main.js${without}`, value: bundle, unit },
+      ...(bytecode === undefined ? [] : [{ name: `bytecode main.qbc${without}`, value: bytecode, unit }]),
+      ...(archive === undefined ? [] : [{ name: `rootfs.cpio${without}`, value: archive, unit, limit: 1024 * 1024 }]),
+    ];
+  });
+  if (target === "sim") return figures;
+  const image = statSync(inRepository("out", "hive.elf")).size;
+  return [...figures, { name: "boot image hive.elf", value: image, unit, limit: 2 * 1024 * 1024 }];
 }
 
 /** The micro-benchmarks of test/bench/bundle. */
@@ -222,7 +237,7 @@ async function main(): Promise<number> {
     if (options.micro !== true && target === "node") figures.push(...(await comparison()));
     if (options.micro !== true && target !== "node") {
       figures.push(...(await boots(target, options.boots)));
-      figures.push(...(await runningAtBest(target, options.idle)), ...sizes(target));
+      figures.push(...(await runningAtBest(target, options.idle)), ...(await sizes(target)));
     }
     figures.push(...(await micro(target, prefix, options.instructions === true)));
     results.set(target, figures);

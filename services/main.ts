@@ -23,21 +23,19 @@ import { HIVE_LIMITS } from "./hive/limits.ts";
 import { BootLog } from "./log/boot-log.ts";
 import { drainLog } from "./log/log-drain.ts";
 import { formatMac } from "./net/address.ts";
+import { NetSources } from "./net/sources.ts";
 import { NetStack } from "./net/stack.ts";
 import type { Bytes, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
 import { addReport, addReports } from "./proc/files.ts";
 import { networkLines } from "./proc/network.ts";
+import { Interrupts } from "./pump/interrupts.ts";
 import { DONE } from "./pump/jobs.ts";
 import { isOutOfMemory } from "./pump/out-of-memory.ts";
 import { Pump } from "./pump/pump.ts";
-import type { StageName } from "./pump/schedule.ts";
 import { readCredentials } from "./roles/credentials.ts";
 import * as schemas from "./queen/validators.js";
 import { WORKER_RULES } from "./workers/rules.ts";
-
-/** Whether the network stack is part of this bundle; set when it is made. */
-declare const COHESIX_NET: boolean;
 
 /** `raised` bit of component events. */
 const COMPONENT = 2;
@@ -85,6 +83,7 @@ const pump = new Pump({
   tickUs: manifest.pumpTickUs,
   timers: TIMERS,
 });
+const interrupts = new Interrupts(pump);
 const components = new HostComponents(host);
 const supervisor = new Supervisor({
   components,
@@ -106,29 +105,11 @@ const random: Random = {
   },
   fill: (into) => rng?.fill(into) ?? false,
 };
-let network: { readonly port: VirtioNet; readonly stack: NetStack } | undefined;
+let networkReport: (() => readonly string[]) | undefined;
 let hive: Hive | undefined;
 let doorReport: (() => readonly string[]) | undefined;
 /** The line that shows a prompt; one that is not opened shows the log alone. */
 let console: RootConsole | undefined;
-
-/** Interrupt lines by `raised` bit, and whether each has come up since it was served. */
-const lines: { readonly mask: number; up: boolean }[] = [];
-
-/** Serve a device's interrupt in its stage. */
-function onInterrupt(stage: StageName, name: string, bit: number, service: () => void): void {
-  const line = { mask: 1 << bit, up: false };
-  lines.push(line);
-  pump.attach(stage, name, {
-    serve: () => {
-      if (!line.up) return 0;
-      line.up = false;
-      service();
-      return 0;
-    },
-    ready: () => false,
-  });
-}
 
 const facts: Facts = {
   machine: host,
@@ -138,7 +119,7 @@ const facts: Facts = {
   supervisor,
   devices: () => devices,
   console: () => console?.summary() ?? "",
-  network: networkReport,
+  network: () => networkReport?.(),
 };
 
 function banner(): void {
@@ -152,7 +133,7 @@ function serial(): void {
   const node = host.devices().find((device) => device.compatible === "arm,pl011");
   if (node === undefined) throw new Error("no PL011 in the device tree");
   const port = new Pl011(host, node);
-  onInterrupt("serial-rx", "pl011", port.bit, () => port.service());
+  interrupts.attach("serial-rx", "pl011", port.bit, () => port.service());
   devices.push(`serial ${node.name} irq ${node.irq}`);
   console = consoleOn(port, "console", manifest.serialConsole);
 }
@@ -183,7 +164,7 @@ function consoleOn(port: SerialPort, name: string, interactive: boolean): RootCo
 function virtioConsole(transport: VirtioMmio): void {
   const { node } = transport;
   const port = new VirtioConsole(host, transport, (why) => log.line("virtio", `${node.name} was reset: ${why}`));
-  onInterrupt("serial-rx", "virtio-console", port.bit, () => port.service());
+  interrupts.attach("serial-rx", "virtio-console", port.bit, () => port.service());
   devices.push(`console ${node.name} irq ${node.irq}`);
   console = consoleOn(port, "virtio-console", true);
 }
@@ -205,23 +186,23 @@ function entropy(transport: VirtioMmio | undefined): void {
   const { node } = transport;
   const device = new VirtioRng(host, transport);
   rng = device;
-  onInterrupt("jobs", "virtio-rng", device.bit, () => device.service());
+  interrupts.attach("jobs", "virtio-rng", device.bit, () => device.service());
   devices.push(`rng ${node.name} irq ${node.irq}`);
   pump.timers.schedule(host.nowUs() + RNG_PATIENCE_US, () => {
     if (!device.ready) log.line("rng", `${node.name} gave nothing within ${RNG_PATIENCE_US / 1e6} s: ${DOOR_SHUT}`);
   });
 }
 
+/** Whoever asks for the network shall find why there is none. */
+function noNetwork(why: string): void {
+  log.line("net", why);
+  devices.push(`net none: ${why}`);
+}
+
 function ethernet(transport: VirtioMmio | undefined): void {
   const { mode, address, prefix, gateway } = manifest.network;
-  if (mode === "none") {
-    log.line("net", "off by manifest");
-    return;
-  }
-  if (transport === undefined) {
-    log.line("net", "no virtio-net device");
-    return;
-  }
+  if (mode === "none") return noNetwork("off by manifest");
+  if (transport === undefined) return noNetwork("no virtio-net device");
   const { node } = transport;
   const audit = (text: string): void => [log, hive?.queenLog].forEach((kept) => kept?.line("net", text));
   const port = new VirtioNet(host, transport, {
@@ -234,40 +215,17 @@ function ethernet(transport: VirtioMmio | undefined): void {
   const ipv4 = mode === "static" ? { address, prefix, gateway } : undefined;
   const tcp = { sockets: manifest.limits.sessions + SPARE_SOCKETS };
   const stack = new NetStack({ port, clock: host, bytes, random, timers: pump.timers, ipv4, addressed: audit, tcp });
-  let retrying = false;
-  onInterrupt("net-rx", "virtio-net", port.bit, () => {
+  const sources = new NetSources({ name: node.name, port, stack, timers: pump.timers, log });
+  interrupts.attach("net-rx", "virtio-net", port.bit, () => {
     port.service();
     stack.raise();
   });
-  pump.attach("net-rx", "interface", {
-    serve: (budget) => {
-      const taken = stack.receive(budget);
-      const retryUs = port.retryAtUs();
-      if (retryUs !== Infinity && !retrying) {
-        retrying = true;
-        log.line("net", `${node.name} is out of service: ${port.trouble}`);
-        pump.timers.schedule(retryUs, () => {
-          retrying = false;
-          stack.raise();
-        });
-      }
-      return taken;
-    },
-    ready: () => stack.receiving,
-  });
+  pump.attach("net-rx", "interface", sources.receive);
   pump.initialise("door", () => door(stack));
-  pump.attach("net-tx", "tcp", {
-    serve: (budget, nowUs) => stack.send(budget, nowUs),
-    ready: (nowUs) => stack.sending(nowUs),
-    refused: () => port.counters.txFull,
-  });
+  pump.attach("net-tx", "tcp", sources.transmit);
   devices.push(`net ${node.name} irq ${node.irq} mac ${formatMac(port.mac, 0)}`);
   log.line("net", `${stack.address}, link ${port.linkUp ? "up" : "down"}`);
-  network = { port, stack };
-}
-
-function networkReport(): readonly string[] | undefined {
-  return network === undefined ? undefined : networkLines(network.port, network.stack);
+  networkReport = () => networkLines(port, stack);
 }
 
 /** The console over TCP, with sessions as the serial line has one. It is served before TCP sends. */
@@ -298,6 +256,7 @@ function virtio(): void {
   if (line !== undefined) pump.initialise("virtio-console", () => virtioConsole(line));
   pump.initialise("rng", () => entropy(first(DEVICE_IDS.rng)));
   if (COHESIX_NET) pump.initialise("net", () => ethernet(first(DEVICE_IDS.net)));
+  else noNetwork("left out of this build");
 }
 
 /** The namespace, logins, the Queen's commands and the workers. */
@@ -404,7 +363,7 @@ pump.addJob({
 
 /** One turn: what came up since the last is remembered for its stage, then the pump serves all of them. */
 export function turn(raised: number, nowUs: number): number {
-  for (const line of lines) if (raised & line.mask) line.up = true;
+  interrupts.raise(raised);
   if (raised & COMPONENT) supervisor.raise();
   return pump.turn(nowUs);
 }

@@ -6,7 +6,7 @@
 import { HeartbeatWorker, type WorkerCall } from "../../services/workers/heartbeat.ts";
 import { FAILED_BYTES, FRAME_BYTES, WORKER } from "../../services/workers/protocol.ts";
 import type { ComponentEvent, Components } from "../../services/ports/index.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 
 /** As many as on seL4. */
 const COMPONENTS_MAX = 64;

@@ -22,7 +22,7 @@ import { Pump, type Source } from "../../services/pump/pump.ts";
 import type { TimerPort } from "../../services/pump/timers.ts";
 import type { CtlSchemas } from "../../services/queen/schemas.ts";
 import { WORKER_RULES } from "../../services/workers/rules.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import type { Credentials } from "../tickets/credentials.ts";
 import { LocalComponents } from "./components.ts";
 

@@ -5,7 +5,7 @@
 import type { Credentials } from "../../services/roles/credentials.ts";
 import { type Role, ROLES } from "../../services/roles/roles.ts";
 import { deriveKey, signTicket } from "../../services/roles/ticket.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 
 export { type Credentials, readCredentials } from "../../services/roles/credentials.ts";
 

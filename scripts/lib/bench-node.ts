@@ -3,7 +3,7 @@
  * benchmarks call and no machine, so a bundle that wants one fails here.
  */
 import { pathToFileURL } from "node:url";
-import { nodeBytes } from "../../cohsh/bytes.ts";
+import { nodeBytes } from "./node-bytes.ts";
 import type { Bundle } from "../../runtime-bindings.d.ts";
 
 interface Ended {

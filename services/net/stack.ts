@@ -21,6 +21,8 @@ export interface NetStackOptions {
   readonly timers: TimerPort;
   /** The address; without it DHCP gets one. */
   readonly ipv4?: Ipv4Config | undefined;
+  /** Whether somebody without an address may ask for one, see {@link Interface}. */
+  readonly givesAddresses?: boolean;
   readonly tcp?: Partial<TcpSettings>;
   /** Told in one sentence of every address that came or went. */
   addressed(text: string): void;
@@ -39,13 +41,13 @@ export class NetStack {
 
   /** @throws Error, one sentence, if the address does not fit together or no timer is left. */
   constructor(options: NetStackOptions) {
-    const { port, clock, bytes, random, timers, ipv4 } = options;
+    const { port, clock, bytes, random, timers, ipv4, givesAddresses } = options;
     // Firing is enough: the turn that it makes serves what is due.
     const timer = HeldTimer.take(timers, nothing);
     if (timer === undefined) throw new Error("NetStack: no timer is left");
     this.#timer = timer;
     this.#port = port;
-    this.link = new Interface({ port, clock, bytes, ...(ipv4 === undefined ? {} : { ipv4 }) });
+    this.link = new Interface({ port, clock, bytes, ipv4, givesAddresses });
     this.udp = new Udp(this.link, bytes);
     this.tcp = new Tcp({ net: this.link, clock, bytes, random }, options.tcp);
     if (ipv4 !== undefined) return;

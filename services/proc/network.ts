@@ -4,9 +4,10 @@
 import type { NetStack } from "../net/stack.ts";
 import type { FramePort } from "../ports/index.ts";
 
-/** A port that knows how often its link changed. */
+/** A port that knows how often its link changed, and in what ways its device broke the protocol. */
 export interface ReportedPort extends FramePort {
   readonly linkChanges: number;
+  readonly faults: object;
 }
 
 export function networkLines(port: ReportedPort, stack: NetStack): string[] {
@@ -16,6 +17,7 @@ export function networkLines(port: ReportedPort, stack: NetStack): string[] {
     `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
     `address ${stack.address}`,
     row("device", port.counters),
+    row("device.faults", port.faults),
     `frames ${frames}`,
     row("handled", handled),
     row("dropped", dropped),

@@ -2,6 +2,7 @@
  * Who may do what: one table, and everything that it does not grant is denied. A decision allocates nothing, so it can be
  * taken on every request; it is taken on the resolved path, so no bind or mount changes what a role may do.
  */
+import { hasInvisible } from "./invisible.ts";
 import { ROLES, type Role } from "./roles.ts";
 
 /**
@@ -117,7 +118,12 @@ export function describeDenial(
 
 /** Text of a client in an audit line: no blanks, no control characters, nothing that turns the line around. */
 function escape(text: string): string {
-  return text.replace(/[\p{C}\p{Z}"\\=]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+  let shown = "";
+  for (const character of text) {
+    const plain = !'"\\='.includes(character) && !hasInvisible(character);
+    shown += plain ? character : `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  }
+  return shown;
 }
 
 /** @param prefix whether the path may also stop on the way to what the row names. */

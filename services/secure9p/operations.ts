@@ -8,6 +8,7 @@ import * as p9 from "./constants.ts";
 import type { SessionCounters } from "./counters.ts";
 import { type Fid, Fids } from "./fids.ts";
 import type { Attributes, Message } from "./message.ts";
+import { provide } from "./providing.ts";
 import * as refusal from "./refusal.ts";
 import type { Refusal } from "./refusal.ts";
 import { copyQid, ENTRY_ADDED, ENTRY_INVALID, isQid, type Replies } from "./replies.ts";
@@ -312,18 +313,9 @@ export class Operations implements Owner {
     this.#replies.spend();
   }
 
-  /** Hand a request to its provider. The message's spans and records are valid in here only. */
   #call(slot: Slot, m: Message): void {
-    const fid = slot.fid!;
-    const bytes = this.#bytes;
     try {
-      if (slot.type === p9.TREAD) fid.file!.read(slot);
-      else if (slot.type === p9.TWRITE) fid.file!.write(slot, m.data.bytes, m.data.start, m.data.length);
-      else if (slot.type === p9.TREADDIR) fid.file!.readdir(slot);
-      else if (slot.type === p9.TLOPEN) fid.node.open(slot);
-      else if (slot.type === p9.TGETATTR) fid.node.getattr(slot, fid.file);
-      else if (slot.type === p9.TSETATTR) fid.node.setattr(slot, m.change, fid.file);
-      else this.#options.tree.attach(slot, m.aname.text(bytes), m.uname.text(bytes));
+      provide(slot, m, this.#options.tree, this.#bytes);
     } catch (error) {
       this.#threw(slot, error);
     }

@@ -1,12 +1,31 @@
-/** A hive on seL4 in QEMU whose console listens on a free port of the loopback. */
+/** Hives whose console listens on a free port of the loopback, on each kind of machine. */
 import { createServer } from "node:net";
 import { HiveProcess } from "../../scripts/lib/hive-process.ts";
-import { hiveImage } from "./qemu-image.ts";
+import { hiveImage, needsQemu } from "./qemu-image.ts";
+import { SimulatedHive } from "./simulated-hive.ts";
 
 const patienceMs = 60_000;
 
+/** A hive that is up. */
+export interface ListeningHive {
+  readonly port: number;
+  /** What its machine's own line has printed. */
+  readonly output: string;
+  /** @throws Error if the machine had not run until then. */
+  end(): Promise<void>;
+}
+
+/** What a hive can be on: a suite over it runs on all of them. */
+export interface MachineKind {
+  readonly name: string;
+  /** In a suite: skip it where there is no such machine. */
+  needed(suite: Mocha.Suite): void;
+  /** @returns a hive of the built bundle, with the build's credentials. Whoever asks ends it. */
+  start(): Promise<ListeningHive>;
+}
+
 /** A port that nobody listens on now. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((settle, fail) => {
     const server = createServer();
     server.once("error", fail);
@@ -19,10 +38,10 @@ function freePort(): Promise<number> {
   });
 }
 
-/** @returns the hive, up, and the port. Whoever asks ends it. */
-export async function listeningHive(): Promise<{ readonly hive: HiveProcess; readonly port: number }> {
+/** On seL4 in QEMU. @returns the hive, up, and the port. Whoever asks ends it. */
+export async function listeningHive(image = hiveImage): Promise<{ readonly hive: HiveProcess; readonly port: number }> {
   const port = await freePort();
-  const hive = new HiveProcess(["--image", hiveImage, "--net", "user", "--tcp-port", String(port)]);
+  const hive = new HiveProcess(["--image", image, "--net", "user", "--tcp-port", String(port)]);
   try {
     await hive.expect(/PONG 1\r?\n/, patienceMs);
     return { hive, port };
@@ -31,3 +50,28 @@ export async function listeningHive(): Promise<{ readonly hive: HiveProcess; rea
     throw error;
   }
 }
+
+export const onQemu: MachineKind = {
+  name: "on seL4 in QEMU",
+  needed: needsQemu,
+  start: async () => {
+    const { hive, port } = await listeningHive();
+    return {
+      port,
+      get output() {
+        return hive.output;
+      },
+      end: async () => {
+        const status = await hive.end();
+        if (status !== 0) throw new Error(`QEMU ended with status ${status}: ${hive.messages}`);
+      },
+    };
+  },
+};
+
+export const inSimulator: MachineKind = {
+  name: "in the simulator",
+  // It is wherever the tests are.
+  needed: () => undefined,
+  start: () => SimulatedHive.start(),
+};

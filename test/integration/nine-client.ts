@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import { attach9p } from "../../cohsh/9p/attach.ts";
-import { nodeBytes } from "../../cohsh/bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import type { Role } from "../../services/roles/roles.ts";
 import { Client, NO_TAG } from "../../services/secure9p/client.ts";
 import type { Done } from "../../services/secure9p/client-calls.ts";

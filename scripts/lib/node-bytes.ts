@@ -1,7 +1,7 @@
-/** The `Bytes` port on Node, for core modules that the shell shares with the VM. */
+/** The `Bytes` port on Node, for core modules that programs of the host share with the VM. */
 
 import { isUtf8 } from "node:buffer";
-import type { Bytes } from "../services/ports/index.ts";
+import type { Bytes } from "../../services/ports/index.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,0 +1,158 @@
+/**
+ * The hive of the built bundle in a simulated machine, in this process and in real time, with its console on a free port of the
+ * loopback through the gateway. Its network can be unplugged and its network device can break.
+ */
+import { readFileSync } from "node:fs";
+import { DriverFault, type UsedEntry } from "../../engine/sim/devices/virtio/queue.ts";
+import { gatewayNetwork } from "../../engine/sim/gateway/network.ts";
+import { publish, type Published } from "../../engine/sim/gateway/publish.ts";
+import { createHive } from "../../engine/sim/hive.ts";
+import type { Machine } from "../../engine/sim/machine.ts";
+import { manifestPath } from "../../scripts/lib/manifest.ts";
+import { inRepository } from "../../scripts/lib/repository.ts";
+import { readManifest } from "../../services/config/manifest.ts";
+
+const patienceMs = 60_000;
+
+/** What the device does to need a reset: it asks for one, or it writes what cannot be into the used ring. */
+export type Breakage = "asks" | "index" | "id" | "length";
+
+export interface SimulatedHiveOptions {
+  /** The manifest's text; without it the repository's. */
+  readonly manifest?: string;
+}
+
+export class SimulatedHive {
+  readonly machine: Machine;
+  /** Everything that the console's line and the debug console have printed. */
+  output = "";
+  readonly #falsify: (Breakage | undefined)[] = [];
+  #published: Published | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #gone: string | undefined;
+  #looked = 0;
+  #changed: (() => void) | undefined;
+
+  /** @returns one that is up. Whoever asks ends it. */
+  static async start(options: SimulatedHiveOptions = {}): Promise<SimulatedHive> {
+    const text = options.manifest ?? readFileSync(manifestPath, "utf8");
+    const hive = new SimulatedHive(text);
+    try {
+      hive.#published = await publish(hive.machine, gatewayNetwork(readManifest(text).network), {
+        host: "127.0.0.1",
+        port: 0,
+      });
+      hive.#run();
+      await hive.expect(/PONG 1\r?\n/, patienceMs);
+      return hive;
+    } catch (error) {
+      await hive.end().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private constructor(manifest: string) {
+    this.machine = createHive({
+      outDir: inRepository("out"),
+      manifest: { text: manifest },
+      clock: "real",
+      net: { hooks: { used: (entry) => falsify(entry, this.#falsify.pop()) } },
+      onLog: (printed) => this.#print(printed),
+    });
+    const { console } = this.machine;
+    console.onOutput = () => this.#print(Buffer.from(console.read()).toString("utf8"));
+  }
+
+  #run(): void {
+    this.#running = this.machine.start().then(
+      () => this.#end(`it halted: ${this.machine.haltReason ?? "it was stopped"}`),
+      (error: unknown) => this.#end(String(error)),
+    );
+  }
+
+  #print(text: string): void {
+    this.output += text;
+    this.#changed?.();
+  }
+
+  #end(why: string): void {
+    this.#gone = why;
+    this.#changed?.();
+  }
+
+  /** Where its console listens, on 127.0.0.1. */
+  get port(): number {
+    return this.#opened.port;
+  }
+
+  get gateway(): Published["gateway"] {
+    return this.#opened.gateway;
+  }
+
+  get #opened(): Published {
+    if (this.#published === undefined) throw new Error("the hive has no port");
+    return this.#published;
+  }
+
+  /**
+   * Wait for output of the console's line that was not waited for before.
+   * @returns what came up to and with it. @throws Error at the time-out or when the machine is gone.
+   */
+  async expect(pattern: RegExp, withinMs: number): Promise<string> {
+    const deadline = performance.now() + withinMs;
+    for (;;) {
+      const rest = this.output.slice(this.#looked);
+      const found = pattern.exec(rest);
+      if (found !== null) {
+        const end = found.index + found[0].length;
+        this.#looked += end;
+        return rest.slice(0, end);
+      }
+      const left = deadline - performance.now();
+      if (this.#gone !== undefined || left <= 0) {
+        const why = this.#gone ?? `not within ${withinMs} ms`;
+        throw new Error(`${String(pattern)} did not come: ${why}; the output ends: ${rest.slice(-400)}`);
+      }
+      await new Promise<void>((settle) => {
+        const timer = setTimeout(settle, left);
+        this.#changed = () => {
+          clearTimeout(timer);
+          settle();
+        };
+      });
+      this.#changed = undefined;
+    }
+  }
+
+  /** Pull the network's plug, or put it back. */
+  setLink(up: boolean): void {
+    this.machine.net?.setLink(up);
+  }
+
+  /** Let the network device break; but for `asks`, with the next buffer that it gives back. */
+  breakNetwork(how: Breakage): void {
+    if (how !== "asks") {
+      this.#falsify.push(how);
+      return;
+    }
+    const { slots } = this.machine;
+    slots[slots.length - 1]?.guard(() => {
+      throw new DriverFault("a test asks for a reset");
+    });
+  }
+
+  /** @throws Error if the machine did not run to now. */
+  async end(): Promise<void> {
+    const before = this.#gone;
+    await this.#published?.close();
+    await this.machine.stop();
+    await this.#running;
+    if (before !== undefined) throw new Error(before);
+  }
+}
+
+function falsify(entry: UsedEntry, how: Breakage | undefined): void {
+  if (how === "index") entry.index = (entry.index + 0x4000) & 0xffff;
+  else if (how === "id") entry.id = 0xffff;
+  else if (how === "length") entry.length = 0x7fffffff;
+}
