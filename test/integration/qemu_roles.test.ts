@@ -3,7 +3,6 @@ import { type Role, ROLES } from "../../services/roles/roles.ts";
 import { O_RDONLY, O_WRONLY, QTDIR } from "../../services/secure9p/constants.ts";
 import { attemptsOf, withSelf, wrongWith } from "../services/hive/attempts.ts";
 import { auditLog, DoorHive } from "./door-hive.ts";
-import type { LineClient } from "./line-client.ts";
 import type { NineClient } from "./nine-client.ts";
 import { needsQemu } from "./qemu-image.ts";
 
@@ -115,10 +114,12 @@ describe("roles of a hive on seL4, over TCP", function () {
       expect(await other.names("/")).to.deep.equal(["proc", "log", "queen", "worker"]);
       expect(await other.open("/audit/queen.log")).to.equal("!ENOENT");
     }
-    expect(await lines.stream("LS /queen")).to.deep.equal(["ctl"]);
+    expect(await lines.ask("LS /queen")).to.equal("OK LS path=/queen entries=1");
+    expect(await lines.stream()).to.deep.equal(["ctl", "END"]);
     // The same on a console, whose 9P afterwards sees what its lines saw.
     expect(await lines.ask("BIND /worker /queen")).to.equal("OK BIND from=/worker to=/queen");
-    expect(await lines.stream("LS /queen")).to.deep.equal(["worker-1", "worker-2"]);
+    expect(await lines.ask("LS /queen")).to.equal("OK LS path=/queen entries=2");
+    expect(await lines.stream()).to.deep.equal(["worker-1", "worker-2", "END"]);
     expect(await second.names("/queen")).to.deep.equal(["ctl"]);
     first.close();
     expect(await (await hive.nine("queen")).names("/queen")).to.deep.equal(["ctl"]);
@@ -128,7 +129,7 @@ describe("roles of a hive on seL4, over TCP", function () {
   it("refuse a worker a bind, a mount and every command, and say in the log who wanted it", async () => {
     const before = (await auditLog(queen)).length;
     const worker = await hive.nine("worker-heartbeat", ticketOf("worker-heartbeat"));
-    const lines: LineClient = await hive.lines("worker-heartbeat", ticketOf("worker-heartbeat"));
+    const lines = await hive.lines("worker-heartbeat", ticketOf("worker-heartbeat"));
     expect(await worker.echo('{"bind":{"from":"/proc","to":"/worker/self/x"}}\n', "/queen/ctl")).to.equal("!EPERM");
     for (const line of [
       "BIND /proc/time /worker/self/x",
