@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { TestHive } from "../hive/support.ts";
+import { frame } from "./door/wire.ts";
 import { heartbeats, operator, TCP, Terminal } from "./terminal.ts";
 
 /** Log in as an observer. */
@@ -109,6 +110,8 @@ describe("console: CAT", () => {
     expect(lines[0]).to.equal("short");
     expect(lines.slice(1, 4).join("")).to.equal(long);
     expect(lines.slice(4)).to.deep.equal(["last", "END"]);
+    // As a frame it is one that upstream's clients take.
+    for (const line of lines) expect(frame(line).length).to.be.at.most(8192);
   });
 
   it("prefers in the queen's log what was written with ECHO, and acknowledges with what was said", () => {
