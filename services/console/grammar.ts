@@ -3,7 +3,7 @@
  * Pure text to values and back: every line parses to exactly one command or one refusal, and every acknowledgement
  * that is formatted here has the form `OK <VERB> [detail]` or `ERR <VERB> reason=… [detail=…] [path=…] [error=…]`.
  */
-import { type Arguments, ARGUMENTS, trimBlanks } from "./arguments.ts";
+import { type Arguments, ARGUMENTS, exported, trimBlanks } from "./arguments.ts";
 
 /** Why something was refused. */
 export type Reason = "busy" | "quota" | "cut" | "policy";
@@ -51,11 +51,9 @@ export type Verb = keyof typeof VERBS;
 
 /** Other words for a verb. */
 const ALIASES: Readonly<Record<string, Verb>> = { LOGIN: "ATTACH" };
-/**
- * Verbs of the interface that turn a console into something else, which a serial line cannot be. They need a login, so nobody
- * else learns which these are.
- */
-const UNSUPPORTED: readonly string[] = ["SECURE9P", "EXPORT"];
+/** Verbs that turn a console into something else, which a serial line cannot be. */
+const SECURE9P = "SECURE9P";
+const EXPORT = "EXPORT";
 
 /** A refusal's fields, in the order in which they are written. */
 export interface Refusal {
@@ -75,8 +73,13 @@ export interface Refused {
   readonly refusal: Refusal;
   /** Whether its verb needs a login; who has none is told that before anything about arguments. */
   readonly login: boolean;
-  /** It is `SECURE9P`: a transport that can be switched to 9P does so instead. */
-  readonly upgrade?: true;
+  /** A transport that can be switched to 9P does so instead. */
+  readonly upgrade?: Upgrade;
+}
+
+/** `SECURE9P`, or `EXPORT` of a service. */
+export interface Upgrade {
+  readonly service?: string;
 }
 
 /** What a line means. */
@@ -92,7 +95,6 @@ export const INVALID_CHARACTER: Parsed = refused("PARSE", "invalid-character");
 export const TOO_LONG: Parsed = refused("FRAME", "invalid-length");
 const EMPTY: Parsed = refused("PARSE", "empty command");
 const UNKNOWN: Parsed = refused("PARSE", "unsupported console command");
-const UPGRADE: Refused = { ...refused("SECURE9P", "unsupported", true), upgrade: true };
 
 function refused(word: string, detail: string, login = false): Refused {
   return { kind: "refused", word, refusal: { reason: "policy", detail }, login };
@@ -107,8 +109,7 @@ export function parse(line: string): Parsed {
   const word = blank < 0 ? text : text.slice(0, blank);
   if (!WORD.test(word)) return UNKNOWN;
   const name = word.toUpperCase();
-  if (name === UPGRADE.word && blank < 0) return UPGRADE;
-  if (UNSUPPORTED.includes(name)) return refused(name, "unsupported", true);
+  if (name === SECURE9P || name === EXPORT) return upgrade(name, blank < 0 ? "" : trimBlanks(text.slice(blank)));
   const verb = verbOf(name);
   if (verb === undefined) return UNKNOWN;
   const given = ARGUMENTS[verb](blank < 0 ? "" : trimBlanks(text.slice(blank)));
@@ -116,6 +117,13 @@ export function parse(line: string): Parsed {
   if (typeof given === "string") return refused(acknowledged, given, login);
   // The table of arguments has them by verb, which an index by a union does not show.
   return { kind: "command", verb, ...given } as Command;
+}
+
+function upgrade(word: string, text: string): Refused {
+  const plain = refused(word, "unsupported", true);
+  if (word === SECURE9P) return text === "" ? { ...plain, upgrade: {} } : plain;
+  const given = exported(text);
+  return typeof given === "string" ? refused(word, given, true) : { ...plain, upgrade: given };
 }
 
 function verbOf(name: string): Verb | undefined {
