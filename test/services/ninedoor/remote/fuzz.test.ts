@@ -221,7 +221,7 @@ describe("RemoteService under fuzz", () => {
       fc.property(seeds, (from) => {
         expect(play(from, 400)).to.be.greaterThan(50);
       }),
-      { seed, numRuns: 60 },
+      { seed, numRuns: 30 },
     );
   });
 
@@ -264,7 +264,7 @@ describe("RemoteService under fuzz", () => {
         expect(hive.failures).to.deep.equal([]);
         if (queen !== undefined) expect(queen.session.counters).to.include({ late: 0, providerErrors: 0 });
       }),
-      { seed, numRuns: 1000 },
+      { seed, numRuns: 400 },
     );
   });
 });
