@@ -282,7 +282,7 @@ function virtio(): void {
 /** The namespace, logins, the Queen's commands and the workers. */
 function ninedoor(): void {
   const { limits, workers, budgetMaximum } = manifest;
-  const { sessions, mounts, fids, tags, unsentBytes } = limits;
+  const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
   hive = new Hive({
     clock: host,
     spare: pump.spare,
@@ -302,6 +302,7 @@ function ninedoor(): void {
       fids,
       tags,
       unsentBytes,
+      providerUs,
       namespace: {
         lineBytes: manifest.lineBytes,
         logBytes: manifest.queenLogBytes,

@@ -157,7 +157,7 @@ export class MockHive {
   #makeHive(clock: { nowUs(): number }): Hive {
     const { manifest, credentials, schemas } = this.#options;
     const { limits, workers, budgetMaximum } = manifest;
-    const { sessions, mounts, fids, tags, unsentBytes } = limits;
+    const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
     const hive = new Hive({
       clock,
       spare: this.#pump.spare,
@@ -178,7 +178,7 @@ export class MockHive {
       credentials,
       limits: {
         ...HIVE_LIMITS,
-        ...{ sessions, mounts, fids, tags, unsentBytes },
+        ...{ sessions, mounts, fids, tags, unsentBytes, providerUs },
         namespace: {
           lineBytes: manifest.lineBytes,
           logBytes: manifest.queenLogBytes,
