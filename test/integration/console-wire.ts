@@ -86,6 +86,11 @@ export class ConsoleWire {
     }
   }
 
+  /** Take nothing any more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   close(): void {
     this.#socket.destroy();
   }

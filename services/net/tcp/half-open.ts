@@ -13,7 +13,7 @@ import { distance } from "./sequence.ts";
 import { TupleTable } from "./tuple-table.ts";
 
 /** Times that a SYN-ACK is sent again: after 1, 3 and 7 seconds; after 15 the handshake is given up. */
-const REPEATS = 3;
+export const REPEATS = 3;
 /** RFC 9293 §3.7.1: what a peer that gives no MSS can take. */
 export const MSS_DEFAULT = 536;
 /** Least MSS that we go down to, or a peer could make us send headers for nothing. */
