@@ -4,9 +4,9 @@
  * asks for what it may not, it cannot flush the audit log, for lines beyond a rate are summed up in the next one.
  */
 import { RateLimit } from "../net/rate.ts";
-import type { Clock, Log } from "../ports/index.ts";
+import type { Clock, Log, Pool } from "../ports/index.ts";
 import type { Grant } from "../roles/grant.ts";
-import { describeDenial, type Leases, type Operation } from "../roles/policy.ts";
+import { describeDenial, homeOf, type Leases, mayExport, type Operation } from "../roles/policy.ts";
 import { namesOf } from "../roles/scope.ts";
 import { COMPONENT_BYTES, QTDIR } from "../secure9p/constants.ts";
 import { BUSY, INVALID, NOT_FOUND, PERMISSION, RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
@@ -14,7 +14,7 @@ import type { Node, Request } from "../secure9p/tree.ts";
 import { utf8Length } from "../secure9p/wire.ts";
 import { areSame, MountTable, type Names, type Target } from "./mounts.ts";
 import type { Namespace } from "./namespace.ts";
-import type { Client, Place, WalkRequest } from "./place.ts";
+import type { Client, HeldTexts, Place, WalkRequest } from "./place.ts";
 import { Probe, Relay } from "./relay.ts";
 import { Spot, Spots } from "./spot.ts";
 import { ViewNode } from "./view-node.ts";
@@ -35,12 +35,26 @@ export interface ViewOptions {
   readonly mounts?: number;
 }
 
+/** Memory of a mount with the longest paths. */
+const MOUNT_BYTES = 2048;
+
+/** What a login's view may hold, and does. No mount is ever taken away. */
+export function viewPools(mounts: number, texts: number, view?: View): Pool[] {
+  const mounted = view?.mounts.size ?? 0;
+  const held = view?.texts;
+  return [
+    ["login.mounts", mounts * MOUNT_BYTES, mounted, mounts, mounted, "refused", view?.mounts.full ?? 0],
+    ["login.texts", texts, held?.used ?? 0, texts, held?.peak ?? 0, "refused", held?.full ?? 0],
+  ];
+}
+
 export class View implements Client {
   readonly grant: Grant;
   readonly session: number;
   /** Whether the grant pays for what it reads. */
   readonly metered: boolean;
   readonly mounts: MountTable;
+  readonly texts: HeldTexts = { used: 0, peak: 0, full: 0 };
   readonly #options: ViewOptions;
   readonly #spots = new Spots();
   readonly #always: (operation: Operation, names: Names) => boolean;
@@ -69,6 +83,10 @@ export class View implements Client {
     return this.grant;
   }
 
+  pools(): Pool[] {
+    return viewPools(this.mounts.capacity, this.#options.namespace.limits.openTextBytes, this);
+  }
+
   /**
    * Why the session may not do that, after saying so to the log.
    * @param names of the path that the policy knows
@@ -90,6 +108,13 @@ export class View implements Client {
     const why = this.may(operation, spot.names, untold);
     if (why === undefined) spot.learn(operation, this.#always);
     return why;
+  }
+
+  /** Why the session may not export that service, after saying so to the log. */
+  mayExport(service: string): Refusal | undefined {
+    if (mayExport(this.grant, service)) return undefined;
+    this.#deny(describeDenial(this.grant, "export", homeOf(service), "not-granted"));
+    return PERMISSION;
   }
 
   /** Walk from a directory to a name in it. */
@@ -139,8 +164,9 @@ export class View implements Client {
   }
 
   #mount(service: string, path: Names): Refusal | undefined {
-    const known = this.#options.namespace.services.find(service);
-    if (known === undefined) return this.#refuseMount(NOT_FOUND);
+    const { services } = this.#options.namespace;
+    const known = services.find(service);
+    if (known === undefined) return this.#refuseMount(services.away.has(service) ? BUSY : NOT_FOUND);
     const why = this.mounts.check(path, known.home) ?? this.#checkPoint(path);
     if (why !== undefined) return this.#refuseMount(why);
     const target: Target = { service, rest: [], names: known.home };

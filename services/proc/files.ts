@@ -17,11 +17,11 @@ export function addReports(namespace: Namespace, facts: Facts): void {
   add("version", () => versionReport(facts));
   add("pump", () => [...pumpReport(facts), ...processReport(facts)]);
   add("mem", () => [...memoryReport(facts), ...capsReport(facts.machine)]);
-  add("console", () => [facts.console()]);
-  if (facts.network() !== undefined) add("net/counters", () => facts.network() ?? []);
+  add("console", () => facts.console());
+  for (const [name, lines] of Object.entries(facts.network() ?? {})) add(`net/${name}`, lines);
 }
 
 /** The network begins with the link and the address. */
 function linkLines(facts: Facts): readonly string[] {
-  return facts.network()?.slice(0, 2) ?? [];
+  return facts.network()?.["interface"]?.().slice(0, 2) ?? [];
 }

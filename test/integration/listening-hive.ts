@@ -1,5 +1,5 @@
 /** Hives whose console listens on a free port of the loopback, on each kind of machine. */
-import { createServer } from "node:net";
+import { freePort } from "../../scripts/lib/free-port.ts";
 import { HiveProcess } from "../../scripts/lib/hive-process.ts";
 import { hiveImage, needsQemu } from "./qemu-image.ts";
 import { type Breakage, SimulatedHive } from "./simulated-hive.ts";
@@ -37,20 +37,6 @@ export interface MachineKind<Hive extends ListeningHive = ListeningHive> {
   needed(suite: Mocha.Suite): void;
   /** @returns a hive of the built bundle, with the build's credentials. Whoever asks ends it. */
   start(): Promise<Hive>;
-}
-
-/** A port that nobody listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((settle, fail) => {
-    const server = createServer();
-    server.once("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === "object" && address !== null ? settle(address.port) : fail(new Error("no port")),
-      );
-    });
-  });
 }
 
 /** On seL4 in QEMU. @returns the hive, up, and the port. Whoever asks ends it. */

@@ -10,7 +10,7 @@ import { GdbSession } from "../../scripts/lib/gdb-remote.ts";
 import { HiveProcess } from "../../scripts/lib/hive-process.ts";
 import { QmpSession } from "../../scripts/lib/qmp.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
-import { freePort } from "./listening-hive.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
 import { LyingNetwork } from "./lying-network.ts";
 import { hiveImage } from "./qemu-image.ts";
 

@@ -36,7 +36,8 @@ describe(`the TCP console of a hive ${inSimulator.name}`, function () {
     }
     expect(after.get("rxFrames")).to.equal(hive.gateway.port.counters.txFrames);
     expect(after.get("txFrames")).to.equal(hive.gateway.port.counters.rxFrames);
-    expect(grown("rxFrames")).to.be.greaterThan(4);
+    // SYN, what was said, FIN.
+    expect(grown("rxFrames")).to.be.at.least(3);
     expect(grown("accepted")).to.equal(1);
   });
 });

@@ -22,6 +22,8 @@ export const ENDS = [
   "slow",
   "limited",
   "revoked",
+  /** An exporter that broke the protocol or did not answer. */
+  "dropped",
   /** The door was closed, or what served it threw. */
   "closed",
   "failed",
@@ -43,6 +45,7 @@ export class DoorCounters {
   heldBack = 0;
   connectionsHighWater = 0;
   sessionsHighWater = 0;
+  strangersHighWater = 0;
   unsentHighWater = 0;
   readonly ends: Record<End, number> = Object.fromEntries(ENDS.map((end) => [end, 0])) as Record<End, number>;
 }
