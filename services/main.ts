@@ -58,13 +58,17 @@ interface ReportedSerial extends SerialPort {
   queues(): readonly string[];
 }
 
+/* Host functions look at no `this`, and a call around each would cost as much as what most of them do. */
+/* eslint-disable @typescript-eslint/unbound-method */
 const bytes: Bytes = {
-  copy: (into, at, from, start, length) => host.copy(into, at, from, start, length),
-  checksum: (from, start, length, initial) => host.checksum(from, start, length, initial),
-  encode: (text, into, at) => host.utf8Encode(text, into, at),
-  decode: (from, start, length) => host.utf8Decode(from, start, length),
-  validate: (from, start, length) => host.utf8Validate(from, start, length),
+  copy: host.copy,
+  checksum: host.checksum,
+  encode: host.utf8Encode,
+  decode: host.utf8Decode,
+  validate: host.utf8Validate,
+  plain: host.plainRun,
 };
+/* eslint-enable @typescript-eslint/unbound-method */
 
 /** A file of the image as text. Without it the image is damaged, and the machine stops. */
 function imageFile<T>(name: string, read: (text: string) => T): T {
@@ -278,9 +282,10 @@ function virtio(): void {
 /** The namespace, logins, the Queen's commands and the workers. */
 function ninedoor(): void {
   const { limits, workers, budgetMaximum } = manifest;
-  const { sessions, mounts, fids, tags, unsentBytes } = limits;
+  const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
   hive = new Hive({
     clock: host,
+    spare: pump.spare,
     wallClock,
     random,
     bytes,
@@ -297,6 +302,7 @@ function ninedoor(): void {
       fids,
       tags,
       unsentBytes,
+      providerUs,
       namespace: {
         lineBytes: manifest.lineBytes,
         logBytes: manifest.queenLogBytes,

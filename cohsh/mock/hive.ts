@@ -106,7 +106,12 @@ export class MockHive {
       NETSTATS: unsupported,
     };
     this.#session = new ConsoleSession({
-      sink: { free: ALWAYS_FREE, line: (text) => options.reply(text), close: () => undefined },
+      sink: {
+        free: ALWAYS_FREE,
+        line: (text) => options.reply(text),
+        plain: (from, start, size) => options.reply(bytes.decode(from, start, size)),
+        close: () => undefined,
+      },
       bytes,
       clock,
       timers,
@@ -152,9 +157,10 @@ export class MockHive {
   #makeHive(clock: { nowUs(): number }): Hive {
     const { manifest, credentials, schemas } = this.#options;
     const { limits, workers, budgetMaximum } = manifest;
-    const { sessions, mounts, fids, tags, unsentBytes } = limits;
+    const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
     const hive = new Hive({
       clock,
+      spare: this.#pump.spare,
       wallClock: { unixSeconds: () => Math.floor(Date.now() / 1000) },
       random: {
         ready: true,
@@ -172,7 +178,7 @@ export class MockHive {
       credentials,
       limits: {
         ...HIVE_LIMITS,
-        ...{ sessions, mounts, fids, tags, unsentBytes },
+        ...{ sessions, mounts, fids, tags, unsentBytes, providerUs },
         namespace: {
           lineBytes: manifest.lineBytes,
           logBytes: manifest.queenLogBytes,

@@ -125,18 +125,27 @@ class ProcessBenchHive implements BenchHive {
   }
 }
 
+export interface QemuBenchOptions {
+  readonly net: "none" | "user";
+  /** The port of the loopback at which its console over TCP is. */
+  readonly port?: number;
+  /** Let the guest's clock count its instructions, one a nanosecond, whatever else this machine does. */
+  readonly counted?: boolean;
+}
+
 /** A hive in QEMU, without the script around it, so that the time is QEMU's own. */
 export class QemuBenchHive extends ProcessBenchHive {
-  /** @param counted let the guest's clock count its instructions, one a nanosecond, whatever else this machine does */
-  constructor(image: string, net: "none" | "user", counted = false) {
+  constructor(image: string, { net, port, counted }: QemuBenchOptions) {
     const [command = "", ...args] = execFileSync(
       inRepository("scripts", "qemu-run.sh"),
-      ["--image", image, "--net", net, "--port", "none", "--print-command"],
+      ["--image", image, "--net", net, "--port", String(port ?? "none"), "--print-command"],
       { encoding: "utf8" },
     )
       .trimEnd()
       .split("\n");
-    super(command, counted ? [...args, "-icount", "shift=0,sleep=off"] : args);
+    // Without a network nobody waits for what is outside, so there is no use in waiting for the time to pass.
+    const sleep = net === "none" ? "off" : "on";
+    super(command, counted === true ? [...args, "-icount", `shift=0,sleep=${sleep}`] : args);
   }
 }
 

@@ -25,11 +25,15 @@ export class HiveProcess {
   #changed: (() => void) | undefined;
 
   /**
-   * @param words options of `scripts/qemu-run.sh`
+   * @param words options of `scripts/qemu-run.sh`, or of `program`
    * @param around a command to run it under, e.g. `ip netns exec NAME`
    */
-  constructor(words: readonly string[], around: readonly string[] = []) {
-    const [command = "", ...args] = [...around, inRepository("scripts", "qemu-run.sh"), ...words];
+  constructor(
+    words: readonly string[],
+    around: readonly string[] = [],
+    program = inRepository("scripts", "qemu-run.sh"),
+  ) {
+    const [command = "", ...args] = [...around, program, ...words];
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
     const decoder = new StringDecoder("utf8");
@@ -51,6 +55,11 @@ export class HiveProcess {
       });
       child.once("close", (status) => ended(status ?? 1));
     });
+  }
+
+  /** The process that was started; 0 if it could not be. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   type(text: string | Uint8Array): void {

@@ -58,4 +58,10 @@ export const nodeBytes: Bytes = {
     check("validate", bytes, start, length);
     return isUtf8(bytes.subarray(start, start + length));
   },
+  plain(bytes, start, length) {
+    check("plain", bytes, start, length);
+    let at = start;
+    while (at < start + length && bytes[at]! >= 0x20 && bytes[at]! < 0x7f) at++;
+    return at - start;
+  },
 };

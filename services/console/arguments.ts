@@ -110,6 +110,8 @@ function wordsOf(text: string): string[] {
 }
 
 function tooLong(argument: string, text: string, limit: number): string | undefined {
+  // A UTF-16 unit takes at most three bytes.
+  if (text.length * 3 <= limit) return undefined;
   return utf8Length(text, limit) > limit ? `argument ${argument} exceeds allowed length` : undefined;
 }
 
@@ -197,6 +199,13 @@ function bind(text: string): Arguments["BIND"] | string {
   const target = pathOf(to, "to");
   if (typeof target === "string") return target;
   return rest.length > 0 ? INVALID_PAYLOAD : { from: source.path, to: target.path };
+}
+
+/** The argument of `EXPORT`. */
+export function exported(text: string): { readonly service: string } | string {
+  const [service, ...rest] = wordsOf(text);
+  const why = named(service, "service") ?? (rest.length > 0 ? INVALID_PAYLOAD : undefined);
+  return why ?? { service: service! };
 }
 
 function mount(text: string): Arguments["MOUNT"] | string {

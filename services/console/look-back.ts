@@ -9,9 +9,9 @@ import { shown } from "./line-buffer.ts";
 
 /** Most bytes of the detail of a `CAT`'s acknowledgement. */
 export const DETAIL_BYTES = 128;
-/** Where lines of clients are preferred, and what they look like: what `ECHO` wrote, and not what the hive says. */
+/** Where lines of clients are preferred, and what the log has put before them: what `ECHO` wrote, and not what the hive says. */
 const QUEEN_LOG = "/log/queen.log";
-const CLIENT_LINE = /^\[ *\d+\.\d{6}\] client session=\d+ role=/;
+const CLIENT_LINE = /^\[ *\d+\.\d{6}\] client session=\d+ role=[\w-]+(?: subject=[\w.-]+)?: /;
 const NEWLINE = 0x0a;
 
 /** `from` is where to read on. With an error it is the oldest byte, and the detail holds no lines. */
@@ -81,9 +81,12 @@ export class LookBack {
   }
 }
 
-/** The path, and as many of the newest lines as there is room for. */
+/**
+ * The path, and as many of the newest lines as there is room for. Clients that judge a write by this look for what they wrote, one
+ * after the other, so it stands without whose it is: that is in the lines which follow.
+ */
 function detailOf(path: string, lines: readonly string[]): string {
-  const written = path === QUEEN_LOG ? lines.filter((line) => CLIENT_LINE.test(line)) : [];
+  const written = path === QUEEN_LOG ? lines.flatMap(writtenIn) : [];
   const wanted = written.length > 0 ? written : lines;
   const head = `path=${path} data=`;
   let data = "";
@@ -93,4 +96,10 @@ function detailOf(path: string, lines: readonly string[]): string {
     data = more;
   }
   return head + data;
+}
+
+/** What a client has written, if the line is one of a client's. */
+function writtenIn(line: string): string[] {
+  const head = CLIENT_LINE.exec(line)?.[0];
+  return head === undefined ? [] : [line.slice(head.length)];
 }

@@ -41,6 +41,7 @@ export interface RootConsoleOptions {
 /** Lines have numbers that no address has. */
 const SERIAL_LINE: LoginSource = { name: "serial", throttle: 2 ** 32, local: true };
 /** A serial line stays, whatever the session does. */
+const LINE_END = Uint8Array.of(0x0d, 0x0a);
 const FAREWELL = "to leave this console press Ctrl-A, then x";
 const INPUT_BYTES = 2048;
 /** Unless long lines need more. */
@@ -159,7 +160,11 @@ export class RootConsole {
       },
       line(text: string): void {
         output.text(text);
-        output.text("\r\n");
+        output.append(LINE_END, 0, LINE_END.length);
+      },
+      plain(from: Uint8Array, start: number, size: number): void {
+        output.append(from, start, size);
+        output.append(LINE_END, 0, LINE_END.length);
       },
       close(): void {},
     };
@@ -167,18 +172,22 @@ export class RootConsole {
 
   #receive(budget: number): number {
     if (!this.#options.interactive) return 0;
+    if (this.#port.readable() === 0) return 0;
     const done = this.#input.fill(this.#port, budget);
     if (done < budget && this.#input.free === 0 && this.#port.readable() > 0) this.#inputFull++;
     return done;
   }
 
   #transmit(budget: number): number {
+    if (this.#output.length === 0) return 0;
     const done = this.#output.drain(this.#port, budget);
     this.#handedOver += done;
     return done;
   }
 
   #dispatch(budget: number): number {
+    // Most turns are for others.
+    if (this.#input.length === 0 && !this.#reader.waiting && (this.#drawn || !this.#open) && !this.#session.busy) return 0;
     const output = this.#output;
     const before = output.total;
     // Output counts too: a byte that redraws a long line, or a verb with a long answer, is work for the line.

@@ -4,9 +4,9 @@
  * command is a line of `/log/queen.log`.
  */
 import type { Supervisor } from "../components/supervisor.ts";
-import { TicketTree } from "../ninedoor/attach.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
+import { Exports } from "../ninedoor/remote/exports.ts";
 import { View } from "../ninedoor/view.ts";
 import type { Bytes, Clock, Components, Log, Pool, Random, WallClock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
@@ -19,7 +19,6 @@ import type { Role } from "../roles/roles.ts";
 import { LoginThrottle } from "../roles/throttle.ts";
 import { TicketVerifier } from "../roles/verifier.ts";
 import { PERMISSION } from "../secure9p/refusal.ts";
-import type { Tree } from "../secure9p/tree.ts";
 import type { WorkerRules } from "../workers/rules.ts";
 import { Scheduler } from "../workers/scheduler.ts";
 import { Workers } from "../workers/workers.ts";
@@ -34,6 +33,8 @@ import { WallTime } from "./wall-time.ts";
 
 export interface HiveOptions {
   readonly clock: Clock;
+  /** Counts the time in which components can run. */
+  readonly spare: Clock;
   readonly wallClock: WallClock;
   readonly random: Random;
   readonly bytes: Bytes;
@@ -65,6 +66,7 @@ export class Hive implements Door {
   readonly throttle = new LoginThrottle();
   readonly workers: Workers;
   readonly scheduler: Scheduler;
+  readonly exports: Exports;
   readonly #sessions: Sessions;
   readonly #logins: Logins;
   readonly #wallTime: WallTime;
@@ -87,9 +89,23 @@ export class Hive implements Door {
     const { namespace, queenLog: log } = this;
     this.verifier = new TicketVerifier(bytes, credentials.secrets, limits.tickets);
     this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
-    this.#sessions = new Sessions({ bytes, clock, log, namespace, leases: NO_LEASES, limits, sweeper, failed });
+    const { services, files } = namespace;
+    const { providerUs } = limits;
+    this.exports = new Exports({ bytes, clock, timers, log, services, qids: files.qids, providerUs, failed });
+    const { exports } = this;
+    this.#sessions = new Sessions({
+      bytes,
+      clock,
+      log,
+      namespace,
+      exports,
+      leases: NO_LEASES,
+      limits,
+      sweeper,
+      failed,
+    });
     const { quantumUs, stuckQuanta } = rules;
-    this.scheduler = new Scheduler({ components, clock, timers, quantumUs, stuckQuanta });
+    this.scheduler = new Scheduler({ components, clock, spare: options.spare, timers, quantumUs, stuckQuanta });
     this.workers = new Workers({
       bytes,
       clock,
@@ -162,21 +178,6 @@ export class Hive implements Door {
     return this.#sessions.list();
   }
 
-  /**
-   * A tree for one connection of a listener where the ticket in `aname` decides. It checks tickets when they attach; the requests
-   * of such a connection are paid from no budget.
-   */
-  ticketTree(source: Source): Tree {
-    const admitter = {
-      admit: (ticket: string) => {
-        const checked = this.#logins.checkTicket(ticket, source);
-        return checked.kind === "granted" ? checked.grant : PERMISSION;
-      },
-      view: (grant: View["grant"]) => this.#sessions.view(grant),
-    };
-    return new TicketTree(admitter, this.namespace.counters);
-  }
-
   #addCounters({ sessions: most }: HiveLimits): void {
     const { namespace } = this;
     const add = (name: string, text: () => string): void => namespace.addProc(`9p/${name}`, text);
@@ -194,6 +195,10 @@ export class Hive implements Door {
         counterLines(verifier.counters, "verifier_") +
         counterLines({ sources: throttle.size, ...throttle.counters }, "throttle_")
       );
+    });
+    add("services", () => {
+      const { counters, requests } = this.exports;
+      return counterLines({ ...counters, ...requests }) + this.exports.lines();
     });
     add("queen", () => counterLines({ ...this.control.counters }));
     add("workers", () => workerLines(this.workers, this.scheduler, namespace.limits.workers));

@@ -50,7 +50,7 @@ export class MountTable {
   find(path: Names): Mount | undefined {
     for (let i = 0; i < this.#mounts.length; i++) {
       const mount = this.#mounts[i]!;
-      if (mount.at.length === path.length && isWithin(path, mount.at)) return mount;
+      if (areSame(path, mount.at)) return mount;
     }
     return undefined;
   }
@@ -77,8 +77,7 @@ export class MountTable {
       return BUSY;
     }
     // A service may well be mounted at home.
-    const home = at.length === from.length && isWithin(at, from);
-    const circle = home ? reachesThrough(from, at, others) : reaches(from, at, others);
+    const circle = areSame(at, from) ? reachesThrough(from, at, others) : reaches(from, at, others);
     return circle ? INVALID : undefined;
   }
 
@@ -96,6 +95,10 @@ export function isWithin(path: Names, top: Names): boolean {
   if (path.length < top.length) return false;
   for (let i = 0; i < top.length; i++) if (path[i] !== top[i]) return false;
   return true;
+}
+
+export function areSame(one: Names, other: Names): boolean {
+  return one.length === other.length && isWithin(one, other);
 }
 
 /** Whether what is seen at `from` shows `goal`, below it or through a mount. */

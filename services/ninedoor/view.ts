@@ -6,13 +6,13 @@
 import { RateLimit } from "../net/rate.ts";
 import type { Clock, Log, Pool } from "../ports/index.ts";
 import type { Grant } from "../roles/grant.ts";
-import { describeDenial, type Leases, type Operation } from "../roles/policy.ts";
+import { describeDenial, homeOf, type Leases, mayExport, type Operation } from "../roles/policy.ts";
 import { namesOf } from "../roles/scope.ts";
 import { COMPONENT_BYTES, QTDIR } from "../secure9p/constants.ts";
 import { BUSY, INVALID, NOT_FOUND, PERMISSION, RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
 import type { Node, Request } from "../secure9p/tree.ts";
 import { utf8Length } from "../secure9p/wire.ts";
-import { MountTable, type Names, type Target } from "./mounts.ts";
+import { areSame, MountTable, type Names, type Target } from "./mounts.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Client, HeldTexts, Place, WalkRequest } from "./place.ts";
 import { Probe, Relay } from "./relay.ts";
@@ -60,6 +60,8 @@ export class View implements Client {
   readonly #always: (operation: Operation, names: Names) => boolean;
   readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
   #unlogged = 0;
+  /** Where a walk was denied last without its client being told why. */
+  #untold: Names | undefined;
 
   constructor(options: ViewOptions) {
     this.#options = options;
@@ -85,20 +87,34 @@ export class View implements Client {
     return viewPools(this.mounts.capacity, this.#options.namespace.limits.openTextBytes, this);
   }
 
-  /** Why the session may not do that, after saying so to the log. @param names of the path that the policy knows. */
-  may(operation: Operation, names: Names): Refusal | undefined {
+  /**
+   * Why the session may not do that, after saying so to the log.
+   * @param names of the path that the policy knows
+   * @param untold whether the client is not told why: it asks again, and that is not another denial
+   */
+  may(operation: Operation, names: Names, untold = false): Refusal | undefined {
     const decision = this.grant.decide(operation, names, this.#options.leases);
     if (decision === "granted") return this.#takeRate(operation, names);
-    this.#deny(describeDenial(this.grant, operation, names, decision));
+    const before = this.#untold;
+    this.#untold = untold ? names : undefined;
+    const asked = operation === "walk" && !untold && before !== undefined && areSame(before, names);
+    if (!asked) this.#deny(describeDenial(this.grant, operation, names, decision));
     return PERMISSION;
   }
 
   /** The same where a fid stands or wants to go, without asking the policy again for what is granted for good. */
-  mayAt(operation: Operation, spot: Spot): Refusal | undefined {
+  mayAt(operation: Operation, spot: Spot, untold = false): Refusal | undefined {
     if (spot.grants(operation)) return this.grant.narrowed ? this.#takeRate(operation, spot.names) : undefined;
-    const why = this.may(operation, spot.names);
+    const why = this.may(operation, spot.names, untold);
     if (why === undefined) spot.learn(operation, this.#always);
     return why;
+  }
+
+  /** Why the session may not export that service, after saying so to the log. */
+  mayExport(service: string): Refusal | undefined {
+    if (mayExport(this.grant, service)) return undefined;
+    this.#deny(describeDenial(this.grant, "export", homeOf(service), "not-granted"));
+    return PERMISSION;
   }
 
   /** Walk from a directory to a name in it. */
@@ -109,7 +125,7 @@ export class View implements Client {
       const mount = this.mounts.find(spot.visible);
       if (mount !== undefined) return this.#enter(request, spot.visible, mount.target);
     }
-    const why = this.mayAt("walk", spot);
+    const why = this.mayAt("walk", spot, request.partway);
     if (why !== undefined) return request.refuse(why);
     if (place.find === undefined) return place.walk(new Step(request, this, spot, []), name, this);
     const found = place.find(name, this);
@@ -121,7 +137,7 @@ export class View implements Client {
     const source = pathOf(from);
     const at = pathOf(to);
     if (source === undefined || at === undefined) return this.#refuseMount(INVALID);
-    if (source.length === at.length && source.every((name, i) => name === at[i])) return this.#refuseMount(INVALID);
+    if (areSame(source, at)) return this.#refuseMount(INVALID);
     const why = this.may("bind", this.mounts.resolve(at).names) ?? this.mounts.check(at, source);
     if (why !== undefined) return this.#refuseMount(why);
     const found = this.#look(source);
@@ -148,8 +164,9 @@ export class View implements Client {
   }
 
   #mount(service: string, path: Names): Refusal | undefined {
-    const known = this.#options.namespace.services.find(service);
-    if (known === undefined) return this.#refuseMount(NOT_FOUND);
+    const { services } = this.#options.namespace;
+    const known = services.find(service);
+    if (known === undefined) return this.#refuseMount(services.away.has(service) ? BUSY : NOT_FOUND);
     const why = this.mounts.check(path, known.home) ?? this.#checkPoint(path);
     if (why !== undefined) return this.#refuseMount(why);
     const target: Target = { service, rest: [], names: known.home };
@@ -159,7 +176,7 @@ export class View implements Client {
 
   #enter(request: Request, visible: Names, target: Target): void {
     const { namespace } = this.#options;
-    const why = this.may("walk", target.names);
+    const why = this.may("walk", target.names, request.partway);
     if (why !== undefined) return request.refuse(why);
     const root = target.service === undefined ? namespace.root : namespace.services.find(target.service)?.root;
     if (root === undefined) request.refuse(BUSY);

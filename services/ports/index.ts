@@ -154,4 +154,6 @@ export interface Bytes {
   encode(text: string, into: Uint8Array, at: number): number;
   decode(bytes: Uint8Array, start: number, length: number): string;
   validate(bytes: Uint8Array, start: number, length: number): boolean;
+  /** How many of the bytes, from the first on, are printable ASCII (0x20 to 0x7e). */
+  plain(bytes: Uint8Array, start: number, length: number): number;
 }

@@ -36,6 +36,7 @@ export class Interrupts {
 
   /** These lines have come up. */
   raise(raised: number): void {
-    for (const line of this.#lines) if (raised & line.mask) line.up = true;
+    const lines = this.#lines;
+    for (let at = 0; at < lines.length; at++) if (raised & lines[at]!.mask) lines[at]!.up = true;
   }
 }

@@ -130,8 +130,12 @@ export class Jobs {
 
   /** When the next waiting job wants to run. */
   nextUs(): number {
+    const entries = this.#entries;
     let next = Infinity;
-    for (const entry of this.#entries) if (entry.ended === undefined && entry.wakeUs < next) next = entry.wakeUs;
+    for (let at = 0; at < entries.length; at++) {
+      const entry = entries[at]!;
+      if (entry.ended === undefined && entry.wakeUs < next) next = entry.wakeUs;
+    }
     return next;
   }
 

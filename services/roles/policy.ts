@@ -2,6 +2,7 @@
  * Who may do what: one table, and everything that it does not grant is denied. A decision allocates nothing, so it can be
  * taken on every request; it is taken on the resolved path, so no bind or mount changes what a role may do.
  */
+import { hasInvisible } from "./invisible.ts";
 import { ROLES, type Role } from "./roles.ts";
 
 /**
@@ -104,10 +105,15 @@ export function mayExport(who: Principal, service: string): boolean {
   return who.role === "service" && service !== "" && who.subject === service;
 }
 
+/** The path by which the table knows an exporter's tree, wherever it is mounted. */
+export function homeOf(service: string): readonly string[] {
+  return service === "gpu-bridge" ? ["gpu"] : ["svc", service];
+}
+
 /** The audit line of a denial. What the client chose is shown so that it cannot look like another line or field. */
 export function describeDenial(
   who: Principal,
-  operation: Operation,
+  operation: Operation | "export",
   names: readonly string[],
   denial: Denial | "out-of-scope",
 ): string {
@@ -117,7 +123,12 @@ export function describeDenial(
 
 /** Text of a client in an audit line: no blanks, no control characters, nothing that turns the line around. */
 function escape(text: string): string {
-  return text.replace(/[\p{C}\p{Z}"\\=]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+  let shown = "";
+  for (const character of text) {
+    const plain = !'"\\='.includes(character) && !hasInvisible(character);
+    shown += plain ? character : `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  }
+  return shown;
 }
 
 /** @param prefix whether the path may also stop on the way to what the row names. */

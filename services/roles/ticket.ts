@@ -4,6 +4,7 @@
  */
 import { blake3 } from "@noble/hashes/blake3.js";
 import type { Bytes } from "../ports/index.ts";
+import { hasControl, hasInvisible } from "./invisible.ts";
 import { ROLE_CODES, type Role, roleOfCode, needsSubject } from "./roles.ts";
 import { namesOf, type Scope, SCOPE_RATE_MAX, SCOPE_VERBS, SCOPES_MAX } from "./scope.ts";
 
@@ -182,9 +183,9 @@ function mistakeIn(claims: Claims, limits: TicketLimits): string | undefined {
   if (subject === "" && needsSubject(role)) return `a ${role} must name its subject`;
   if (utf8Length(subject) > limits.subject) return `the subject is longer than ${limits.subject} bytes`;
   // A subject stands in audit lines.
-  if (/[\p{C}\p{Z}]/u.test(subject)) return "the subject has blanks or control characters";
+  if (hasInvisible(subject)) return "the subject has blanks or control characters";
   if ((mountService === "") !== (mountAt === "")) return "a mount has a service and a path";
-  if (utf8Length(mountService) > STRING_BYTES || /[\p{C}\p{Z}/]/u.test(mountService)) {
+  if (utf8Length(mountService) > STRING_BYTES || mountService.includes("/") || hasInvisible(mountService)) {
     return "the mount's service is no name";
   }
   if (mountAt !== "" && !isPath(mountAt)) return "the mount's path is none";
@@ -204,7 +205,7 @@ function isCount(value: number): boolean {
 }
 
 function isPath(path: string): boolean {
-  return namesOf(path) !== undefined && utf8Length(path) <= STRING_BYTES && !/\p{C}/u.test(path);
+  return namesOf(path) !== undefined && utf8Length(path) <= STRING_BYTES && !hasControl(path);
 }
 
 /** Bytes of a text in UTF-8. */

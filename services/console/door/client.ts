@@ -6,7 +6,7 @@
 import type { HiveSession, Source } from "../../hive/session.ts";
 import type { Pool } from "../../ports/index.ts";
 import { formatIpv4 } from "../../net/address.ts";
-import { BUSY } from "../../secure9p/refusal.ts";
+import { BUSY, type Refusal as Errno } from "../../secure9p/refusal.ts";
 import { trimBlanks } from "../arguments.ts";
 import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG } from "../grammar.ts";
 import { ANSWER_BYTES } from "../output.ts";
@@ -17,8 +17,9 @@ import type { End } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Doorway } from "./doorway.ts";
 import { BROKEN, LINE, LineFraming, NEED_MORE } from "./framing.ts";
+import { Exported } from "./exported.ts";
 import { lineSession, Link } from "./line-session.ts";
-import { Nine } from "./nine.ts";
+import { Nine, type Speaker } from "./nine.ts";
 import { LineOutbox } from "./outbox.ts";
 import { clientPools } from "./pools.ts";
 
@@ -46,7 +47,7 @@ export class DoorClient {
   readonly #link = new Link();
   #phase: Phase = "auth";
   #session: ConsoleSession | undefined;
-  #nine: Nine | undefined;
+  #nine: Speaker | undefined;
   /** The answer to a wrong token, until it is told. */
   #refusal: Refusal | undefined;
   /** Nothing more is read; it ends like that when all is answered. */
@@ -60,6 +61,8 @@ export class DoorClient {
   #frames = 0;
   /** Times that it was read no more because its answers waited. */
   #heldBack = 0;
+  /** Whether the line that came is printable ASCII. */
+  #plain = false;
   #nowUs = 0;
 
   constructor(door: Doorway, connection: Connection, number: number) {
@@ -70,7 +73,7 @@ export class DoorClient {
     const { remoteAddress } = connection;
     this.source = { name: `tcp ${formatIpv4(remoteAddress)}`, throttle: remoteAddress >>> 0, local: false };
     this.#framing = new LineFraming(bytes, limits.lineBytes);
-    this.#out = new LineOutbox(scratch, limits.unsentBytes);
+    this.#out = new LineOutbox(scratch, limits.unsentBytes, this.#link);
     this.#deadlines = new Deadlines(limits);
     this.#deadlines.phaseUs = clock.nowUs() + limits.authUs;
   }
@@ -137,13 +140,15 @@ export class DoorClient {
   /** Take frames and answer them. @param budget in units of the dispatch stage @returns what it cost */
   serve(budget: number, nowUs: number): number {
     this.#nowUs = nowUs;
-    if (!this.connection.connected) this.#finish("reset");
+    const { connection } = this;
+    if (!connection.connected) this.#finish("reset");
     let cost = 0;
     for (let spent = -1; spent < cost && cost < budget;) {
       spent = cost;
-      if (this.#phase === "auth" || this.#phase === "lines") cost += this.#read(budget - cost);
+      if (this.#phase === "lines" || this.#phase === "auth") cost += this.#read(budget - cost);
       if (this.#phase === "lines") cost += this.#run(budget - cost);
       if (this.#phase === "9p") cost += this.#nineP(budget - cost);
+      else if (connection.readable === 0 && this.#session?.busy !== true && !this.#upgrading) break;
     }
     this.#settle();
     return Math.max(1, Math.ceil(cost));
@@ -155,7 +160,8 @@ export class DoorClient {
     let done = this.#out.drain(this.connection);
     if (this.#out.length === 0 && this.#nine !== undefined) done += this.#nine.drain();
     this.#door.counters.bytesOut += done;
-    this.#settle();
+    // What a line was waited for was seen to when it was served; it is different for who is on the way out, or took too little.
+    if (this.#phase !== "lines" || this.#deadlines.slowing) this.#settle();
     return done;
   }
 
@@ -220,7 +226,7 @@ export class DoorClient {
       cost += LINE_COST;
       this.#frames++;
       if (this.#phase === "auth") this.#authenticate(text);
-      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text));
+      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text, this.#plain));
       else this.#take(TOO_LONG, state === BROKEN ? "length" : undefined);
     }
     return cost;
@@ -230,7 +236,8 @@ export class DoorClient {
   #text(): string | undefined {
     const { bytes, at, size } = this.#framing;
     const port = this.#door.bytes;
-    return port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
+    this.#plain = port.plain(bytes, at, size) === size;
+    return this.#plain || port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
   }
 
   #authenticate(text: string | undefined): void {
@@ -262,7 +269,7 @@ export class DoorClient {
     this.#out.line(ok("AUTH"));
     this.#link.carrier = {
       hangUp: () => this.#finish(this.#quits ? "quit" : "limited"),
-      upgrade: (login) => this.#upgrade(login),
+      upgrade: (login, service) => this.#upgrade(login, service),
     };
     this.#session = lineSession(this.#door, this.source, this.#out, this.#link);
   }
@@ -270,7 +277,7 @@ export class DoorClient {
   /** A line for the session. @param last it is the last one, and that is how the connection ends */
   #take(parsed: Parsed, last?: End): void {
     this.#deadlines.heard(this.#nowUs);
-    if (parsed.kind === "refused" && parsed.upgrade === true) this.#upgrading = true;
+    if (parsed.kind === "refused" && parsed.upgrade !== undefined) this.#upgrading = true;
     if (parsed.kind === "command" && parsed.verb === "QUIT") this.#quits = true;
     this.#session!.take(parsed);
     if (last !== undefined) this.#hearNoMore(last);
@@ -290,12 +297,23 @@ export class DoorClient {
     session.endFollows();
   }
 
-  #upgrade(login: HiveSession): string {
-    const session = login.open9p();
-    this.#nine = new Nine(session, this.connection);
+  #upgrade(login: HiveSession, service: string | undefined): string | Errno {
+    let said = `service=${service}`;
+    if (service === undefined) {
+      // A role that may see nothing has nothing to ask for.
+      const why = login.view.may("walk", []);
+      if (why !== undefined) return why;
+      const session = login.open9p();
+      this.#nine = new Nine(session, this.connection);
+      said = `msize=${session.msizeMax}`;
+    } else {
+      const exported = login.export9p(service);
+      if ("errno" in exported) return exported;
+      this.#nine = new Exported(exported, this.connection);
+    }
     this.#door.counters.upgraded++;
     login.onRevoked(() => this.#finish("revoked"));
-    return `msize=${session.msizeMax}`;
+    return said;
   }
 
   /** Go on with lines. @returns what it cost */
@@ -321,8 +339,8 @@ export class DoorClient {
   #nineP(budget: number): number {
     const nine = this.#nine!;
     this.#door.counters.bytesIn += nine.serve(budget);
-    if (nine.session.ended) this.#finish("length");
-    else if (nine.over) this.#finish("left");
+    const { end } = nine;
+    if (end !== undefined) this.#finish(end);
     return nine.cost;
   }
 
@@ -346,8 +364,8 @@ export class DoorClient {
     const nine = this.#nine;
     let began: boolean;
     if (this.#phase === "9p" && nine !== undefined) {
-      deadlines.half(nine.waits, nine.session.counters.requests, nowUs);
-      began = deadlines.slow(nine.session.heldBack, nine.sent, nowUs);
+      deadlines.half(nine.waits, nine.frames, nowUs);
+      began = deadlines.slow(nine.heldBack, nine.sent, nowUs);
     } else if (this.#phase === "lines") {
       const full = this.#out.length > this.#door.limits.unsentBytes - ANSWER_BYTES;
       deadlines.half(this.#reads && this.#framing.partial && this.connection.readable === 0, this.#frames, nowUs);
@@ -365,6 +383,7 @@ export class DoorClient {
     this.#phase = "closing";
     this.#deadlines.phase(clock.nowUs() + limits.lingerUs);
     counters.ends[why]++;
+    this.#nine?.close(why);
     counters.unsentHighWater = Math.max(counters.unsentHighWater, this.#out.highWater);
     const session = this.#session;
     if (session === undefined) return;

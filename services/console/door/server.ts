@@ -187,40 +187,53 @@ export class DoorServer {
   }
 
   get #ready(): boolean {
-    for (const client of this.#clients) if (client.ready) return true;
+    const clients = this.#clients;
+    for (let at = 0; at < clients.length; at++) if (clients[at]!.ready) return true;
     return false;
   }
 
   get #transmits(): boolean {
-    for (const client of this.#clients) if (client.transmits) return true;
+    const clients = this.#clients;
+    for (let at = 0; at < clients.length; at++) if (clients[at]!.transmits) return true;
     return false;
   }
 
   #serve(budget: number, nowUs: number): number {
-    const count = this.#clients.length;
+    const clients = this.#clients;
+    const count = clients.length;
+    const { counters } = this;
+    const before = counters.authenticated;
+    let first = this.#first;
     let cost = 0;
+    let gone = false;
     for (let visited = 0; visited < count && cost < budget; visited++) {
-      if (this.#first >= count) this.#first = 0;
-      const client = this.#clients[this.#first++]!;
+      if (first >= count) first = 0;
+      const client = clients[first]!;
+      first++;
       if (!client.ready) continue;
+      this.#first = first;
       try {
         cost += client.serve(budget - cost, nowUs);
       } catch (error) {
         cost++;
         this.#failed(client, error);
       }
-      this.#timeFor(client);
+      if (client.phase === "gone") gone = true;
+      else this.#timeFor(client);
     }
-    if (cost > 0) {
-      this.counters.sessionsHighWater = Math.max(this.counters.sessionsHighWater, this.sessions);
-      this.#sweep();
+    if (counters.authenticated !== before) {
+      counters.sessionsHighWater = Math.max(counters.sessionsHighWater, this.sessions);
     }
+    if (gone) this.#sweep();
     return cost;
   }
 
   #transmit(nowUs: number): number {
+    const clients = this.#clients;
     let served = 0;
-    for (const client of this.#clients) {
+    let gone = false;
+    for (let at = 0; at < clients.length; at++) {
+      const client = clients[at]!;
       if (!client.transmits) continue;
       served++;
       try {
@@ -228,9 +241,10 @@ export class DoorServer {
       } catch (error) {
         this.#failed(client, error);
       }
-      this.#timeFor(client);
+      if (client.phase === "gone") gone = true;
+      else this.#timeFor(client);
     }
-    if (served > 0) this.#sweep();
+    if (gone) this.#sweep();
     return served;
   }
 
@@ -255,7 +269,8 @@ export class DoorServer {
 
   /** The timer may come too early, for a time that has moved on: then it is set again. */
   #timeFor(client: DoorClient): void {
-    if (client.nextUs < this.#timer.deadlineUs) this.#timer.set(client.nextUs);
+    const { nextUs } = client;
+    if (nextUs < this.#timer.deadlineUs) this.#timer.set(nextUs);
   }
 
   #sweep(): void {

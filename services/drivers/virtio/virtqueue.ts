@@ -22,7 +22,7 @@ export const BROKEN = -2;
 
 const HIGH = 0x1_0000_0000;
 
-/** How a device broke the protocol, by what it was noticed. */
+/** How a device broke the protocol, by what it was noticed; queues of one device may count together. */
 export interface QueueFaults {
   /** used.idx went further than buffers are out. */
   index: number;
@@ -34,12 +34,16 @@ export interface QueueFaults {
   length: number;
 }
 
+export function noFaults(): QueueFaults {
+  return { index: 0, id: 0, notOutstanding: 0, length: 0 };
+}
+
 export class Virtqueue implements QueueLayout {
   readonly size: number;
   readonly descriptorAddress: number;
   readonly availAddress: number;
   readonly usedAddress: number;
-  readonly faults: QueueFaults = { index: 0, id: 0, notOutstanding: 0, length: 0 };
+  readonly faults: QueueFaults;
   /** Length that the device gave for the id that {@link take} returned last. */
   usedLength = 0;
   /** Buffers that the device has, the not yet published included. */
@@ -75,11 +79,12 @@ export class Virtqueue implements QueueLayout {
   private seenUsed = 0;
 
   /** @param size a power of two up to 32768 (§2.7) */
-  constructor(host: QueueHost, size: number) {
+  constructor(host: QueueHost, size: number, faults: QueueFaults = noFaults()) {
     if (!Number.isInteger(size) || size < 1 || size > 32768 || (size & (size - 1)) !== 0) {
       throw new RangeError(`Virtqueue: ${size} is not a power of two from 1 to 32768`);
     }
     this.host = host;
+    this.faults = faults;
     this.size = size;
     this.mask = size - 1;
     // §2.7: descriptors aligned to 16, the available ring to 2, the used ring to 4; the event fields at the rings' ends are laid out though unused.

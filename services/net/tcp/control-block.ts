@@ -126,10 +126,10 @@ export class ControlBlock {
   reordering = false;
   /** Highest sequence number reported delivered. */
   forward = 0;
-  /** A tail loss probe is out; it ended at this sequence number, and whether it was data sent before. */
+  /** A tail loss probe is out; all was sent again up to its end; whether it was in vain is not known. */
   probing = false;
   probeEnd = 0;
-  probeResent = false;
+  probeDoubt = false;
 
   /** Delivery rate. */
   delivered = 0;
@@ -216,6 +216,7 @@ export class ControlBlock {
     this.reordering = false;
     this.forward = iss;
     this.probing = false;
+    this.probeDoubt = false;
     this.delivered = 0;
     this.deliveredUs = nowUs;
     this.firstSentUs = nowUs;

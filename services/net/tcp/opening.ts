@@ -104,6 +104,11 @@ export class Opening {
   crossed(tcb: ControlBlock, segment: Segment): void {
     const core = this.#core;
     core.counters.taken.handshake++;
+    if (tcb.timestamps) {
+      // RFC 7323 §4.3; an older one has been dropped.
+      tcb.recent = core.options.timestamp;
+      tcb.recentUs = core.nowUs;
+    }
     if ((segment.flags & ACK) !== 0 && segment.acknowledgement === tcb.nxt) {
       this.establish(tcb);
       tcb.ackDue = true;

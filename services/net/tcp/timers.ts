@@ -91,8 +91,10 @@ export class Timers {
     core.counters.sent.tailProbes++;
     segments.flags[place] = segments.flags[place]! | RESENT;
     segments.sentUs[place] = core.nowUs;
+    // Of the one before nobody has said that it was in vain.
+    if (tcb.probeDoubt) this.#recovery.repaired(tcb);
     tcb.probing = true;
-    tcb.probeResent = true;
+    tcb.probeDoubt = true;
     tcb.probeEnd = tcb.nxt;
     this.#recovery.arm(tcb);
   }

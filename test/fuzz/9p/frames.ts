@@ -6,7 +6,6 @@ import { VERSION } from "../../../services/secure9p/constants.ts";
 import { DECODED, decode } from "../../../services/secure9p/decode.ts";
 import { encode, UNFIT } from "../../../services/secure9p/encode.ts";
 import { Message } from "../../../services/secure9p/message.ts";
-import { Session } from "../../../services/secure9p/session.ts";
 import { Reader, Writer } from "../../../services/secure9p/wire.ts";
 import { concat, frame } from "../../services/secure9p/fixture.ts";
 import { Random } from "../random.ts";
@@ -110,15 +109,7 @@ function fuzzFrames(seed: number, frames: number, counts: FrameCounts): void {
 }
 
 function open(world: World, counts: FrameCounts): Ledger {
-  const ledger = new Ledger(
-    new Session({
-      tree: world.tree(),
-      bytes: nodeBytes,
-      failed: (error) => {
-        throw error;
-      },
-    }),
-  );
+  const ledger = new Ledger(world.session());
   ledger.session.receive(opening, 0, opening.length);
   ledger.drain();
   counts.sessions++;

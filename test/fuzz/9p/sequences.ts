@@ -16,7 +16,7 @@ import {
 } from "../../../services/secure9p/constants.ts";
 import { encode } from "../../../services/secure9p/encode.ts";
 import { Message } from "../../../services/secure9p/message.ts";
-import { Session } from "../../../services/secure9p/session.ts";
+import type { Session } from "../../../services/secure9p/session.ts";
 import { Writer } from "../../../services/secure9p/wire.ts";
 import { span } from "../../services/secure9p/fixture.ts";
 import { Random } from "../random.ts";
@@ -98,14 +98,7 @@ class Peer {
 
   constructor(world: World, random: Random) {
     this.#random = random;
-    this.session = new Session({
-      tree: world.tree(),
-      bytes: nodeBytes,
-      unsentBytes: 16_384,
-      failed: (error) => {
-        throw error;
-      },
-    });
+    this.session = world.session(16_384);
     this.ledger = new Ledger(this.session, (reply) => this.#took(reply));
     this.#start(NOTAG, 8192, "9P2000.L");
     this.send();

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Visitor, WAITS } from "../ninedoor/support.ts";
+import { WAITS } from "../ninedoor/support.ts";
 import { SERIAL, TCP, TestHive, TOKEN } from "./support.ts";
 
 describe("hive: logins", () => {
@@ -240,17 +240,5 @@ describe("hive: its counters", () => {
     expect(queen.cat("/proc/9p/workers")).to.match(
       /^workers 1\nmost 64\nspawned 1\n(?:[a-z_]+ \d+\n)+worker worker-1 starting worker\n$/,
     );
-  });
-});
-
-describe("hive: a listener's connections", () => {
-  it("lets the ticket of an attach decide", () => {
-    const all = new TestHive();
-    const tree = (): ReturnType<typeof all.hive.ticketTree> => all.hive.ticketTree(TCP);
-    expect(new Visitor(tree(), "x").attached).to.equal("!EPERM");
-    expect(new Visitor(tree(), all.ticket("observer")).cat("/proc/time")).to.match(/^uptime_ms 0/);
-    expect(new Visitor(tree(), all.ticket("queen")).list("/queen")).to.deep.equal(["ctl"]);
-    expect(new Visitor(tree(), all.ticket("service", { subject: "gpu-bridge" })).attached).to.equal("!EPERM");
-    expect(all.log()[0]).to.equal("login: refused role=- why=wrong credential from=tcp 10.0.2.2");
   });
 });

@@ -368,7 +368,9 @@ describe("hive", () => {
     await hive.quiet();
     const { transcript } = hive.terminal;
     expect(transcript).to.contain("\nlink up mtu=1500 changes=3\r\n");
-    expect(transcript).to.match(/\ndevice .*device_errors=1 resets=1 /);
+    expect(transcript).to.match(
+      /\ndevice .*device_errors=1 resets=1 .*\r\nqueue net\.rx .* bad_index=0 bad_id=1 bad_twice=0 bad_length=0\r\n/,
+    );
     const told = [...transcript.matchAll(/\] net: (.*)\r\n/g)].map(([, text]) => text);
     expect(told.slice(1)).to.deep.equal([
       "link down",
