@@ -150,12 +150,14 @@ export class Sessions implements Sweepable {
 
   pools(): Pool[] {
     const { counters, size } = this;
+    const { exports, limits } = this.#options;
     const live = this.list();
     const most = this.#most;
     return [
       ["login.sessions", most * LOGIN_BYTES, size, most, counters.highWater, "refused", counters.refused],
       ...this.#views.pools(live.map(({ view }) => view.pools())),
       ...this.#nine.pools(live.flatMap(({ sessions }) => sessions.map((session) => session.pools("9p")))),
+      ...exports.pools(limits.sessions),
     ];
   }
 
