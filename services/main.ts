@@ -28,7 +28,7 @@ import { NetStack } from "./net/stack.ts";
 import type { Bytes, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
 import { addReport, addReports } from "./proc/files.ts";
-import { networkLines } from "./proc/network.ts";
+import { linkLines, networkLines } from "./proc/network.ts";
 import { Interrupts } from "./pump/interrupts.ts";
 import { DONE } from "./pump/jobs.ts";
 import { isOutOfMemory } from "./pump/out-of-memory.ts";
@@ -110,6 +110,7 @@ const random: Random = {
   fill: (into) => rng?.fill(into) ?? false,
 };
 let networkReport: (() => readonly string[]) | undefined;
+let linkReport: (() => readonly string[]) | undefined;
 let hive: Hive | undefined;
 let doorReport: (() => readonly string[]) | undefined;
 /** The line that shows a prompt; one that is not opened shows the log alone. */
@@ -123,6 +124,7 @@ const facts: Facts = {
   supervisor,
   devices: () => devices,
   console: () => console?.summary() ?? "",
+  link: () => linkReport?.() ?? [],
   network: () => networkReport?.(),
 };
 
@@ -229,6 +231,7 @@ function ethernet(transport: VirtioMmio | undefined): void {
   pump.attach("net-tx", "tcp", sources.transmit);
   devices.push(`net ${node.name} irq ${node.irq} mac ${formatMac(port.mac, 0)}`);
   log.line("net", `${stack.address}, link ${port.linkUp ? "up" : "down"}`);
+  linkReport = () => linkLines(port, stack);
   networkReport = () => networkLines(port, stack);
 }
 

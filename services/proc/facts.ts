@@ -50,6 +50,8 @@ export interface Facts {
   devices(): readonly string[];
   /** The console's own counters. */
   console(): string;
+  /** The link and the address; nothing if there is no network. */
+  link(): readonly string[];
   /** Counters of the network, one line each; `undefined` if there is no network. */
   network(): readonly string[] | undefined;
 }

@@ -10,12 +10,19 @@ export interface ReportedPort extends FramePort {
   readonly faults: object;
 }
 
+/** Link and address alone, which cost little to say. */
+export function linkLines(port: ReportedPort, stack: NetStack): string[] {
+  return [
+    `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
+    `address ${stack.address}`,
+  ];
+}
+
 export function networkLines(port: ReportedPort, stack: NetStack): string[] {
   const { link, tcp, udp } = stack;
   const { frames, handled, dropped, sent, unsent, neighbours } = link.counters;
   return [
-    `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
-    `address ${stack.address}`,
+    ...linkLines(port, stack),
     row("device", port.counters),
     row("device.faults", port.faults),
     `frames ${frames}`,

@@ -107,6 +107,7 @@ export class Session {
       supervisor,
       devices: () => ["serial pl011@9000000 irq 33"],
       console: () => this.console.summary(),
+      link: () => [],
       network: () => options.network,
     });
     this.console = new RootConsole({
