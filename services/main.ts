@@ -25,10 +25,11 @@ import { drainLog } from "./log/log-drain.ts";
 import { formatMac } from "./net/address.ts";
 import { NetSources } from "./net/sources.ts";
 import { NetStack } from "./net/stack.ts";
-import type { Bytes, Random, SerialPort, WallClock } from "./ports/index.ts";
+import type { Bytes, Pool, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
 import { addReport, addReports } from "./proc/files.ts";
-import { linkLines, networkLines } from "./proc/network.ts";
+import { linkLines, networkReports, type Reports } from "./proc/network.ts";
+import { row } from "./proc/rows.ts";
 import { Interrupts } from "./pump/interrupts.ts";
 import { DONE } from "./pump/jobs.ts";
 import { isOutOfMemory } from "./pump/out-of-memory.ts";
@@ -50,6 +51,12 @@ const PONG_ARENA_BYTES = 65536;
 const PONG_SETTLE_US = 5_000_000;
 /** How long virtio-rng may take for its first bytes before the log says so. */
 const RNG_PATIENCE_US = 1_000_000;
+
+/** A line that says what it holds. */
+interface ReportedSerial extends SerialPort {
+  pools(): readonly Pool[];
+  queues(): readonly string[];
+}
 
 /* Host functions look at no `this`, and a call around each would cost as much as what most of them do. */
 /* eslint-disable @typescript-eslint/unbound-method */
@@ -99,6 +106,9 @@ const supervisor = new Supervisor({
 });
 /** What each driver serves, for `bi`. */
 const devices: string[] = [];
+/** What is bounded, of each part that came up, and the reports on consoles, the one with the prompt first. */
+const pools: (() => readonly Pool[])[] = [];
+const consoles: (() => readonly string[])[] = [];
 /** Clock and entropy as the hive sees them, before and after their drivers came up. */
 let rtc: Pl031 | undefined;
 let rng: VirtioRng | undefined;
@@ -109,7 +119,7 @@ const random: Random = {
   },
   fill: (into) => rng?.fill(into) ?? false,
 };
-let networkReport: (() => readonly string[]) | undefined;
+let network: Reports | undefined;
 let linkReport: (() => readonly string[]) | undefined;
 let hive: Hive | undefined;
 let doorReport: (() => readonly string[]) | undefined;
@@ -123,9 +133,10 @@ const facts: Facts = {
   log,
   supervisor,
   devices: () => devices,
-  console: () => console?.summary() ?? "",
+  console: () => consoles.flatMap((lines) => lines()),
   link: () => linkReport?.() ?? [],
-  network: () => networkReport?.(),
+  network: () => network,
+  pools: () => pools.flatMap((made) => made()),
 };
 
 function banner(): void {
@@ -145,7 +156,7 @@ function serial(): void {
 }
 
 /** Put a console on a line. */
-function consoleOn(port: SerialPort, name: string, interactive: boolean): RootConsole {
+function consoleOn(port: ReportedSerial, name: string, interactive: boolean): RootConsole {
   const made = new RootConsole({
     port,
     bytes,
@@ -163,6 +174,8 @@ function consoleOn(port: SerialPort, name: string, interactive: boolean): RootCo
   pump.attach("serial-rx", name, made.receive);
   pump.attach("dispatch", name, made.dispatch);
   pump.attach("serial-tx", name, made.transmit);
+  pools.push(() => [...port.pools(), ...made.pools(name)]);
+  consoles.unshift(() => [made.summary(), row(`line ${name}`, port.counters), ...port.queues()]);
   return made;
 }
 
@@ -194,6 +207,7 @@ function entropy(transport: VirtioMmio | undefined): void {
   rng = device;
   interrupts.attach("jobs", "virtio-rng", device.bit, () => device.service());
   devices.push(`rng ${node.name} irq ${node.irq}`);
+  pools.push(() => device.pools());
   pump.timers.schedule(host.nowUs() + RNG_PATIENCE_US, () => {
     if (!device.ready) log.line("rng", `${node.name} gave nothing within ${RNG_PATIENCE_US / 1e6} s: ${DOOR_SHUT}`);
   });
@@ -232,7 +246,8 @@ function ethernet(transport: VirtioMmio | undefined): void {
   devices.push(`net ${node.name} irq ${node.irq} mac ${formatMac(port.mac, 0)}`);
   log.line("net", `${stack.address}, link ${port.linkUp ? "up" : "down"}`);
   linkReport = () => linkLines(port, stack);
-  networkReport = () => networkLines(port, stack);
+  network = networkReports(port, stack);
+  pools.push(() => [...port.pools(), ...stack.pools()]);
 }
 
 /** The console over TCP, with sessions as the serial line has one. It is served before TCP sends. */
@@ -253,6 +268,7 @@ function door(stack: NetStack): void {
   pump.attach("dispatch", "door", server.dispatch);
   pump.attach("net-tx", "door", server.transmit);
   doorReport = () => server.lines();
+  pools.push(() => server.pools());
 }
 
 function virtio(): void {
@@ -300,8 +316,13 @@ function ninedoor(): void {
     failed: (error) => pump.report("a file's provider threw", error),
   });
   hive.namespace.addLog("boot.log", log.ring);
+  pools.push(() => hive?.pools() ?? []);
   addReports(hive.namespace, facts);
   if (doorReport !== undefined) addReport(hive.namespace, "net/console", doorReport);
+  const entropySource = rng;
+  if (entropySource !== undefined) {
+    addReport(hive.namespace, "rng", () => [row("rng", entropySource.counters), ...entropySource.queues()]);
+  }
 }
 
 function firstComponents(): void {

@@ -209,9 +209,10 @@ export class MockHive {
       log: this.#log,
       supervisor: this.#supervisor,
       devices: () => [],
-      console: () => "console in the shell's own process",
+      console: () => ["console in the shell's own process"],
       link: () => [],
       network: () => undefined,
+      pools: () => [],
     };
   }
 

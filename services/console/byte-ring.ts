@@ -2,7 +2,7 @@
  * A bounded queue of bytes between a console and its line. It takes what fits and says how much that was;
  * nothing is allocated after construction.
  */
-import type { Bytes, SerialPort } from "../ports/index.ts";
+import type { Bytes, Pool, SerialPort } from "../ports/index.ts";
 
 /** A ring of bytes. */
 export class ByteRing {
@@ -30,6 +30,11 @@ export class ByteRing {
 
   get free(): number {
     return this.capacity - this.length;
+  }
+
+  /** For reports. @param full how often work was left with its producer because this was full */
+  pool(name: string, full: number): Pool {
+    return [name, this.capacity + this.#scratch.length, this.length, this.capacity, this.highWater, "held_back", full];
   }
 
   /** Add one byte. @returns false if it is full. */

@@ -17,7 +17,7 @@ export const VERBS = {
   PING: { word: "PING", stream: false, login: false, usage: "", help: "answer PONG" },
   BI: { word: "BOOTINFO", stream: true, login: false, usage: "", help: "kernel, machine, image, boot phases, devices" },
   CAPS: { word: "CAPS", stream: true, login: false, usage: "", help: "capabilities and untyped memory" },
-  MEM: { word: "MEM", stream: true, login: false, usage: "", help: "heap, DMA memory, log ring" },
+  MEM: { word: "MEM", stream: true, login: false, usage: "", help: "heap, DMA memory, buffers and pools" },
   PS: { word: "PS", stream: true, login: false, usage: "", help: "stages, jobs and components with their counters" },
   NETSTATS: { word: "NETSTATS", stream: true, login: false, usage: "", help: "counters of the network" },
   ATTACH: { word: "ATTACH", stream: false, login: false, usage: "<role> <ticket>", help: "log in (also: login)" },

@@ -5,8 +5,8 @@
 import type { Bytes } from "../ports/index.ts";
 import { findByte } from "../ninedoor/find-byte.ts";
 
-/** Longest line in bytes that is shown in one piece. */
-export const SHOWN_LINE_BYTES = 8192;
+/** Longest line in bytes that is shown in one piece: behind its length a frame of 8192 bytes, upstream's clients take no longer one. */
+export const SHOWN_LINE_BYTES = 8188;
 const NEWLINE = 0x0a;
 /** Characters that end a line, move a terminal's cursor or turn the direction of what is shown. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;

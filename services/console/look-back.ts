@@ -10,9 +10,9 @@ import { shown } from "./line-buffer.ts";
 
 /** Most bytes of the detail of a `CAT`'s acknowledgement. */
 export const DETAIL_BYTES = 128;
-/** Where lines of clients are preferred, and what they look like: what `ECHO` wrote, and not what the hive says. */
+/** Where lines of clients are preferred, and what the log has put before them: what `ECHO` wrote, and not what the hive says. */
 const QUEEN_LOG = "/log/queen.log";
-const CLIENT_LINE = /^\[ *\d+\.\d{6}\] client session=\d+ role=/;
+const CLIENT_LINE = /^\[ *\d+\.\d{6}\] client session=\d+ role=[\w-]+(?: subject=[\w.-]+)?: /;
 const NEWLINE = 0x0a;
 const NOTHING = new Span();
 
@@ -79,7 +79,10 @@ export class LookBack {
   }
 }
 
-/** The path, and as many of the newest lines as there is room for. @param whole whether the first line is one */
+/**
+ * The path, and as many of the newest lines as there is room for. Clients that judge a write by this look for what they wrote, one
+ * after the other, so it stands without whose it is: that is in the lines which follow. @param whole whether the first line is one
+ */
 function detailOf(path: string, data: Span, bytes: Bytes, whole = true): string {
   const head = `path=${path} data=`;
   const written = path === QUEEN_LOG ? newestOf(head, data, bytes, whole, true) : undefined;
@@ -99,8 +102,9 @@ function newestOf(head: string, data: Span, port: Bytes, whole: boolean, clients
     if (newline < start && !whole) break;
     const at = newline < start ? start : newline + 1;
     const plain = port.plain(bytes, at, end - at) === end - at;
-    const text = port.decode(bytes, at, end - at);
-    if (!clients || CLIENT_LINE.test(text)) {
+    const written = port.decode(bytes, at, end - at);
+    const text = clients ? writtenIn(written) : written;
+    if (text !== undefined) {
       const line = plain ? text : shown(text);
       room -= (plain ? line.length : utf8Length(line, DETAIL_BYTES)) + (lines === undefined ? 0 : 1);
       if (room < 0) return head + (lines ?? "");
@@ -110,4 +114,10 @@ function newestOf(head: string, data: Span, port: Bytes, whole: boolean, clients
     end = newline;
   }
   return lines === undefined ? undefined : head + lines;
+}
+
+/** What a client has written, if the line is one of a client's. */
+function writtenIn(line: string): string | undefined {
+  const head = CLIENT_LINE.exec(line)?.[0];
+  return head === undefined ? undefined : line.slice(head.length);
 }

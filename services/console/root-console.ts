@@ -5,7 +5,7 @@
  */
 import type { Source as LoginSource } from "../hive/session.ts";
 import { type BootLog, LogReader } from "../log/boot-log.ts";
-import type { Bytes, Clock, SerialPort } from "../ports/index.ts";
+import type { Bytes, Clock, Pool, SerialPort } from "../ports/index.ts";
 import type { Source } from "../pump/pump.ts";
 import type { TimerPort } from "../pump/timers.ts";
 import { ByteRing } from "./byte-ring.ts";
@@ -144,6 +144,11 @@ export class RootConsole {
       ` err=${err} timed_out=${timedOut}` +
       ` log_lost=${this.#reader.lost} cut=${this.#output.cut} ignored=${this.#editor.ignored}`
     );
+  }
+
+  /** @param name of the line */
+  pools(name: string): Pool[] {
+    return [this.#input.pool(`${name}.input`, this.#inputFull), this.#output.pool(`${name}.output`, this.#outputFull)];
   }
 
   #sink(): ConsoleSink {

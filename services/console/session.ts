@@ -50,7 +50,8 @@ export interface ConsoleSessionOptions {
   readonly patienceUs?: number;
 }
 
-const QUEUE = 16;
+/** Lines that may wait unless it is said otherwise. */
+export const QUEUE = 16;
 const QUEEN_LOG = { path: "/log/queen.log", names: ["log", "queen.log"] };
 
 export class ConsoleSession {
@@ -59,6 +60,8 @@ export class ConsoleSession {
    * and requests that were given up.
    */
   readonly counters = { lines: 0, ok: 0, err: 0, dropped: 0, heldBack: 0, timedOut: 0 };
+  /** Most lines that ever waited. */
+  highWater = 0;
   readonly #options: ConsoleSessionOptions;
   readonly #output: Output;
   readonly #answer: AnswerWriter;
@@ -87,6 +90,11 @@ export class ConsoleSession {
 
   get role(): Role | undefined {
     return this.#login?.view.grant.role;
+  }
+
+  /** Lines that wait. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Whether a line is not answered to the end. */
@@ -127,6 +135,7 @@ export class ConsoleSession {
       else if (parsed.verb === "PING" && this.#pingNow()) return true;
     } else if (parsed.upgrade === true) this.endFollows();
     this.#queue.push(parsed);
+    this.highWater = Math.max(this.highWater, this.#queue.length);
     return true;
   }
 

@@ -7,7 +7,7 @@ import type { Supervisor } from "../components/supervisor.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
 import { View } from "../ninedoor/view.ts";
-import type { Bytes, Clock, Components, Log, Random, WallClock } from "../ports/index.ts";
+import type { Bytes, Clock, Components, Log, Pool, Random, WallClock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
 import type { TimerPort } from "../pump/timers.ts";
 import { QueenControl } from "../queen/control.ts";
@@ -148,6 +148,13 @@ export class Hive implements Door {
     if (checked.kind === "refused") return checked;
     if (this.#sessions.full(source)) return this.#logins.full(role, source);
     return { kind: "admitted", session: this.#sessions.open(checked.grant, source, checked.by) };
+  }
+
+  /** What the hive may hold, and does. */
+  pools(): Pool[] {
+    const { namespace, workers, ledger, verifier, throttle } = this;
+    const parts = [namespace, this.#sessions, workers, ledger, verifier, throttle];
+    return parts.flatMap((part) => part.pools());
   }
 
   /** The logins there are. */

@@ -103,6 +103,11 @@ export class Interface {
     if (another) for (const handler of this.handlers) handler?.readdressed?.();
   }
 
+  /** For reports: one line for each neighbour. */
+  neighbours(): string[] {
+    return this.arp.neighbours.lines(this.clock.nowUs());
+  }
+
   /** Give a protocol number to a handler. @throws RangeError if it is taken or none. */
   attach(protocol: number, handler: ProtocolHandler): void {
     if (!Number.isInteger(protocol) || protocol < 0 || protocol > 255) {

@@ -30,6 +30,8 @@ export interface Mount {
 
 export class MountTable {
   readonly capacity: number;
+  /** Times that one more was refused. */
+  full = 0;
   readonly #mounts: Mount[] = [];
 
   constructor(capacity: number) {
@@ -70,7 +72,10 @@ export class MountTable {
     if (at.length === 0) return INVALID;
     const replaced = this.find(at);
     const others = this.#mounts.filter((mount) => mount !== replaced);
-    if (others.length >= this.capacity) return BUSY;
+    if (others.length >= this.capacity) {
+      this.full++;
+      return BUSY;
+    }
     // A service may well be mounted at home.
     const circle = areSame(at, from) ? reachesThrough(from, at, others) : reaches(from, at, others);
     return circle ? INVALID : undefined;

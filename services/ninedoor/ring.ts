@@ -3,7 +3,7 @@
  * pushes out the oldest whole ones, so what is kept always begins with a record; a reader sees by its offset that it was
  * overtaken. Memory is taken as it fills, by doubling up to the bound, and never again: then neither appending nor reading allocates.
  */
-import type { Bytes } from "../ports/index.ts";
+import type { Bytes, Pool } from "../ports/index.ts";
 import { findByte } from "./find-byte.ts";
 
 const NEWLINE = 0x0a;
@@ -52,6 +52,13 @@ export class Ring {
   /** Bytes of memory that it has taken so far. */
   get taken(): number {
     return this.#ring.length;
+  }
+
+  /** For reports. */
+  pool(name: string): Pool {
+    const { capacity, overwritten } = this;
+    const used = this.end - this.start;
+    return [name, capacity, used, capacity, overwritten > 0 ? capacity : used, "overwritten", overwritten];
   }
 
   /** Tell it of every append from now on. How many watch is bounded by who lets them. */

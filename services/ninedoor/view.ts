@@ -4,7 +4,7 @@
  * asks for what it may not, it cannot flush the audit log, for lines beyond a rate are summed up in the next one.
  */
 import { RateLimit } from "../net/rate.ts";
-import type { Clock, Log } from "../ports/index.ts";
+import type { Clock, Log, Pool } from "../ports/index.ts";
 import type { Grant } from "../roles/grant.ts";
 import { describeDenial, type Leases, type Operation } from "../roles/policy.ts";
 import { namesOf } from "../roles/scope.ts";
@@ -14,7 +14,7 @@ import type { Node, Request } from "../secure9p/tree.ts";
 import { utf8Length } from "../secure9p/wire.ts";
 import { areSame, MountTable, type Names, type Target } from "./mounts.ts";
 import type { Namespace } from "./namespace.ts";
-import type { Client, Place, WalkRequest } from "./place.ts";
+import type { Client, HeldTexts, Place, WalkRequest } from "./place.ts";
 import { Probe, Relay } from "./relay.ts";
 import { Spot, Spots } from "./spot.ts";
 import { ViewNode } from "./view-node.ts";
@@ -35,12 +35,26 @@ export interface ViewOptions {
   readonly mounts?: number;
 }
 
+/** Memory of a mount with the longest paths. */
+const MOUNT_BYTES = 2048;
+
+/** What a login's view may hold, and does. No mount is ever taken away. */
+export function viewPools(mounts: number, texts: number, view?: View): Pool[] {
+  const mounted = view?.mounts.size ?? 0;
+  const held = view?.texts;
+  return [
+    ["login.mounts", mounts * MOUNT_BYTES, mounted, mounts, mounted, "refused", view?.mounts.full ?? 0],
+    ["login.texts", texts, held?.used ?? 0, texts, held?.peak ?? 0, "refused", held?.full ?? 0],
+  ];
+}
+
 export class View implements Client {
   readonly grant: Grant;
   readonly session: number;
   /** Whether the grant pays for what it reads. */
   readonly metered: boolean;
   readonly mounts: MountTable;
+  readonly texts: HeldTexts = { used: 0, peak: 0, full: 0 };
   readonly #options: ViewOptions;
   readonly #spots = new Spots();
   readonly #always: (operation: Operation, names: Names) => boolean;
@@ -67,6 +81,10 @@ export class View implements Client {
 
   get who(): Grant {
     return this.grant;
+  }
+
+  pools(): Pool[] {
+    return viewPools(this.mounts.capacity, this.#options.namespace.limits.openTextBytes, this);
   }
 
   /**

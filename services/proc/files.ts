@@ -18,6 +18,6 @@ export function addReports(namespace: Namespace, facts: Facts): void {
   add("version", () => versionReport(facts));
   add("pump", () => [...pumpReport(facts), ...processReport(facts)]);
   add("mem", () => [...memoryReport(facts), ...capsReport(facts.machine)]);
-  add("console", () => [facts.console()]);
-  if (facts.network() !== undefined) add("net/counters", () => facts.network() ?? []);
+  add("console", () => facts.console());
+  for (const [name, lines] of Object.entries(facts.network() ?? {})) add(`net/${name}`, lines);
 }

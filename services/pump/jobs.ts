@@ -3,8 +3,12 @@
  * stepped once before any is stepped again; one that throws is reported and restarted or stopped by its rule,
  * and no other job notices.
  */
+import type { Pool } from "../ports/index.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { Strikes } from "./strikes.ts";
+
+/** Memory of one; what its steps hold is their own. */
+const JOB_BYTES = 2048;
 
 /** What a step returns instead of a time when the job has ended. */
 export const DONE = -1;
@@ -116,6 +120,12 @@ export class Jobs {
   /** Jobs refused because the table was full. */
   refused(): number {
     return this.#refused;
+  }
+
+  pools(): Pool[] {
+    const { capacity } = this.#options;
+    const taken = this.#entries.length;
+    return [["pump.jobs", capacity * JOB_BYTES, this.backlog(), capacity, taken, "refused", this.#refused]];
   }
 
   /** When the next waiting job wants to run. */

@@ -3,7 +3,7 @@
  * engine when to come again. Sources and jobs that throw are reported and tried again at most three times a minute;
  * the others go on. Running out of memory alone leaves the pump, for the engine to deal with.
  */
-import type { Clock, Log } from "../ports/index.ts";
+import type { Clock, Log, Pool } from "../ports/index.ts";
 import { Collection, type Heap } from "./collection.ts";
 import { Histogram } from "./histogram.ts";
 import { type Job, Jobs, type JobSpec } from "./jobs.ts";
@@ -196,6 +196,10 @@ export class Pump {
     this.#drainUntilUs = this.#clock.nowUs() + graceUs;
     this.#jobs.stopAll();
     this.tick.stop();
+  }
+
+  pools(): Pool[] {
+    return [...this.#timers.pools(), ...this.#jobs.pools()];
   }
 
   /** Counters of every stage, in order. */

@@ -3,7 +3,7 @@
  * it does not throw, holds bounded memory, and each request gets exactly one reply or is dropped for a reason that is
  * counted; a peer that does not take its replies is not read until it does.
  */
-import type { Bytes } from "../ports/index.ts";
+import type { Bytes, Pool } from "../ports/index.ts";
 import * as p9 from "./constants.ts";
 import { createSessionCounters, type SessionCounters } from "./counters.ts";
 import { DECODED, decode, UNKNOWN_TYPE } from "./decode.ts";
@@ -11,6 +11,7 @@ import { BROKEN, FRAME, Framing, NEED_MORE, type OVERSIZED } from "./framing.ts"
 import { Message } from "./message.ts";
 import { Operations } from "./operations.ts";
 import { Outbox } from "./outbox.ts";
+import { type SessionBounds, sessionPools, unsentBound } from "./pools.ts";
 import { CLOSED, INVALID, type Refusal, TOO_BIG, UNSUPPORTED } from "./refusal.ts";
 import { Replies } from "./replies.ts";
 import type { Tree } from "./tree.ts";
@@ -34,6 +35,8 @@ export interface SessionOptions {
   readonly replied?: () => void;
   /** Told what a provider threw. What this throws (running out of memory has to) is the one thing that leaves the session. */
   readonly failed?: (error: unknown) => void;
+  /** Told once that it is over, be it closed or revoked. */
+  readonly over?: (session: Session) => void;
 }
 
 export class Session {
@@ -48,21 +51,26 @@ export class Session {
   readonly #message = new Message();
   readonly #replies: Replies;
   readonly #operations: Operations;
+  readonly #bounds: SessionBounds;
+  #over: ((session: Session) => void) | undefined;
   #ended = false;
 
   /** @throws RangeError, one sentence, if the limits cannot hold. */
   constructor(options: SessionOptions) {
     const { bytes, tree, msize = p9.MSIZE_MAX, fids = 64, tags = 16, unsentBytes = 65536 } = options;
     const { admit, spent, replied, failed } = options;
+    const bounds = { msize, fids, tags, unsentBytes };
     if (!(msize >= p9.MSIZE_MIN && msize <= p9.MSIZE_MAX)) {
       throw new RangeError(`Session: msize ${msize} is not within ${p9.MSIZE_MIN} to ${p9.MSIZE_MAX}`);
     }
     if (unsentBytes < msize) throw new RangeError(`Session: ${unsentBytes} unsent bytes hold no frame of ${msize}`);
     if (fids < 1 || tags < 1) throw new RangeError(`Session: ${fids} fids and ${tags} tags serve nobody`);
+    this.#bounds = bounds;
+    this.#over = options.over;
     this.#msizeMax = msize;
     this.#room = unsentBytes - msize;
     this.#bytes = bytes;
-    this.#out = new Outbox(bytes, unsentBytes + tags * msize);
+    this.#out = new Outbox(bytes, unsentBound(bounds));
     this.#framing = new Framing(bytes, msize);
     this.#replies = new Replies(bytes, this.#out, this.counters, { spent, replied });
     this.#operations = new Operations({ tree, bytes, fids, tags, admit, failed }, this.#replies, this.counters);
@@ -90,6 +98,18 @@ export class Session {
   /** Nothing more is read: {@link close} was called or the stream cannot be followed. What is unsent may still be sent. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** For reports. @param kind of sessions, which the names begin with */
+  pools(kind: string): Pool[] {
+    const { fids, tags } = this.#operations;
+    return sessionPools(
+      kind,
+      this.#bounds,
+      [fids.size, fids.highWater, fids.refused],
+      [tags.taken, tags.highWater, tags.refused],
+      [this.#out.length, this.#out.highWater, this.counters.heldBack],
+    );
   }
 
   /** Whether a frame has begun to arrive and is not whole, for whoever times that. */
@@ -159,7 +179,9 @@ export class Session {
    * May be called from within a provider.
    */
   revoke(why: Refusal = CLOSED): void {
-    if (!this.#ended) this.#operations.revoke(why);
+    if (this.#ended) return;
+    this.#operations.revoke(why);
+    this.#report();
   }
 
   /** End it: parked requests are dropped, open files closed, nothing more is read. May be called from within a provider. */
@@ -167,6 +189,13 @@ export class Session {
     if (this.#ended) return;
     this.#ended = true;
     this.#operations.end(undefined);
+    this.#report();
+  }
+
+  #report(): void {
+    const over = this.#over;
+    this.#over = undefined;
+    over?.(this);
   }
 
   #frame(): void {

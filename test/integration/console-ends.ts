@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { SerialLines } from "../../cohsh/transports/serial-lines.ts";
+import { PROMPT, SerialLines } from "../../cohsh/transports/serial-lines.ts";
 import { VERBS } from "../../services/console/grammar.ts";
 import { frame } from "../services/console/door/wire.ts";
 
@@ -171,7 +171,8 @@ export class Wire extends ConsoleEnd {
 
 /** The terminal of a hive: somebody types, and what is printed comes. */
 export interface TerminalOfHive {
-  type(text: string | Uint8Array): void;
+  /** Settles when it may be typed on. */
+  type(text: string | Uint8Array): void | Promise<void>;
   /** What was printed up to and with this, and was not waited for before. */
   expect(pattern: RegExp, patienceMs: number): Promise<string>;
 }
@@ -198,18 +199,20 @@ export class TypedLine extends ConsoleEnd {
       log: () => undefined,
       ended: () => undefined,
     });
+    // Whoever waited for the hive to come up has seen it.
+    this.#read.feed(Buffer.from(PROMPT));
   }
 
   override send(...lines: readonly string[]): void {
     for (const line of lines) {
       this.#read.sent(line);
-      this.raw(`${line}\r`);
+      void this.raw(`${line}\r`);
     }
   }
 
   /** Type what is no line, or none that comes back as it was typed. */
-  raw(bytes: Uint8Array | string): void {
-    this.#terminal.type(bytes);
+  async raw(bytes: Uint8Array | string): Promise<void> {
+    await this.#terminal.type(bytes);
   }
 
   protected override async more(withinMs: number): Promise<void> {

@@ -69,6 +69,12 @@ export class ConsoleWire {
     }
   }
 
+  /** Say a line. @returns the next that comes, its acknowledgement */
+  ask(line: string): Promise<string | undefined> {
+    this.send(line);
+    return this.line();
+  }
+
   async lines(count: number): Promise<(string | undefined)[]> {
     const lines = [];
     for (let i = 0; i < count; i++) lines.push(await this.line());

@@ -7,7 +7,7 @@ import { type Credentials, readCredentials } from "../../services/roles/credenti
 import type { Role } from "../../services/roles/roles.ts";
 import type { Claims } from "../../services/roles/ticket.ts";
 import { claims } from "../services/support/ticket.ts";
-import { LineClient } from "./line-client.ts";
+import { ConsoleWire } from "./console-wire.ts";
 import { listeningHive } from "./listening-hive.ts";
 import { NineClient } from "./nine-client.ts";
 
@@ -43,12 +43,15 @@ export class DoorHive {
   }
 
   /** A connection on which nobody has logged in yet. */
-  async door(): Promise<LineClient> {
-    return this.#keep(await LineClient.open(this.port, this.token));
+  async door(): Promise<ConsoleWire> {
+    const wire = this.#keep(await ConsoleWire.open(this.port));
+    const answer = await wire.ask(`AUTH ${this.token}`);
+    if (answer === "OK AUTH") return wire;
+    throw new Error(`AUTH: ${answer ?? "closed"}`);
   }
 
   /** Log in and speak lines. @throws Error if the hive refuses that */
-  async lines(role: Role, ticket = this.ticket(role)): Promise<LineClient> {
+  async lines(role: Role, ticket = this.ticket(role)): Promise<ConsoleWire> {
     const client = await this.door();
     const answer = await client.ask(`ATTACH ${role} ${ticket}`);
     if (answer === `OK ATTACH role=${role}`) return client;

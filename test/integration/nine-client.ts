@@ -146,51 +146,50 @@ export class NineClient {
 
   /** All of a file, or why not. */
   async cat(path: string): Promise<string> {
-    const fid = await this.open(path);
-    if (typeof fid === "string") return fid;
-    const parts: Buffer[] = [];
-    for (let offset = 0; ;) {
-      const part = await this.read(fid, offset);
-      if (typeof part === "string") return part;
-      if (part.length === 0) break;
-      parts.push(part);
-      offset += part.length;
-    }
-    await this.clunk(fid);
-    return Buffer.concat(parts).toString();
+    return this.#with(path, O_RDONLY, async (fid) => {
+      const parts: Buffer[] = [];
+      for (let offset = 0; ;) {
+        const part = await this.read(fid, offset);
+        if (typeof part === "string") return part;
+        if (part.length === 0) return Buffer.concat(parts).toString();
+        parts.push(part);
+        offset += part.length;
+      }
+    });
   }
 
   /** Open, write, close. @returns what {@link write} does */
-  async echo(line: string, path: string): Promise<string> {
-    const fid = await this.open(path, O_WRONLY);
-    if (typeof fid === "string") return fid;
-    const result = await this.write(fid, line);
-    await this.clunk(fid);
-    return result;
+  echo(line: string, path: string): Promise<string> {
+    return this.#with(path, O_WRONLY, (fid) => this.write(fid, line));
   }
 
   /** What is in a directory, or why that is not told. */
   async list(path: string): Promise<Listed[] | string> {
-    const fid = await this.open(path);
-    if (typeof fid === "string") return fid;
-    const entries = new Entries(nodeBytes);
-    const listed: Listed[] = [];
-    for (let offset = 0, before = -1; listed.length > before;) {
-      before = listed.length;
-      const why = await this.#ask(
-        (done) => this.#client.readdir(fid, offset, READ_BYTES, done),
-        (reply) => {
-          entries.begin(reply.data);
-          while (entries.next()) {
-            listed.push({ name: entries.name.text(nodeBytes), type: entries.qid.type });
-            offset = entries.offset;
-          }
-        },
-      );
-      if (why !== "") return why;
-    }
-    await this.clunk(fid);
-    return listed;
+    return this.#with(path, O_RDONLY, async (fid) => {
+      const entries = new Entries(nodeBytes);
+      const listed: Listed[] = [];
+      for (let offset = 0, before = -1; listed.length > before;) {
+        before = listed.length;
+        const why = await this.#ask(
+          (done) => this.#client.readdir(fid, offset, READ_BYTES, done),
+          (reply) => {
+            entries.begin(reply.data);
+            while (entries.next()) {
+              listed.push({ name: entries.name.text(nodeBytes), type: entries.qid.type });
+              offset = entries.offset;
+            }
+          },
+        );
+        if (why !== "") return why;
+      }
+      return listed;
+    });
+  }
+
+  /** The names in it. */
+  async names(path: string): Promise<string[] | string> {
+    const listed = await this.list(path);
+    return typeof listed === "string" ? listed : listed.map(({ name }) => name);
   }
 
   /** The value that stands behind a name in a file of counters. */
@@ -198,6 +197,15 @@ export class NineClient {
     const value = new RegExp(`^${name} (\\d+)$`, "m").exec(await this.cat(path))?.[1];
     if (value === undefined) throw new Error(`${path} has no ${name}`);
     return Number(value);
+  }
+
+  /** Do something with an open file, and close it. */
+  async #with<T>(path: string, flags: number, work: (fid: number) => Promise<T>): Promise<T | string> {
+    const fid = await this.open(path, flags);
+    if (typeof fid === "string") return fid;
+    const result = await work(fid);
+    await this.clunk(fid);
+    return result;
   }
 
   async #begin(): Promise<string> {

@@ -71,10 +71,18 @@ class FollowedLog {
     return lines.slice(0, -1);
   }
 
-  /** Counters of a row of `/proc/net/counters`. */
-  async counters(row: string): Promise<Readonly<Record<string, number>>> {
-    const line = (await this.read("/proc/net/counters")).find((text) => text.startsWith(`${row} `)) ?? "";
+  /** Numbers of a row of a file below `/proc/net`. */
+  async counters(file: string, row: string): Promise<Readonly<Record<string, number>>> {
+    const line = (await this.read(`/proc/net/${file}`)).find((text) => text.startsWith(`${row} `)) ?? "";
     return Object.fromEntries([...line.matchAll(/(\w+)=(\d+)/g)].map(([, name = "", value]) => [name, Number(value)]));
+  }
+
+  /** How often the device broke the protocol of a queue, by how. */
+  async faults(queue: string): Promise<Readonly<Record<string, number>>> {
+    const bad = Object.entries(await this.counters("interface", `queue ${queue}`)).filter(([name]) =>
+      /^bad_/.test(name),
+    );
+    return Object.fromEntries(bad.map(([name, count]) => [name.slice("bad_".length), count]));
   }
 
   /** A value of `/proc/net/console`. */
@@ -104,13 +112,13 @@ class FollowedLog {
 
   /** Let the device break its protocol until the driver sees it. */
   async provoke(change: (network: LyingNetwork) => Promise<void>): Promise<void> {
-    const before = (await this.counters("device"))["resets"] ?? NaN;
+    const before = (await this.counters("interface", "device"))["resets"] ?? NaN;
     for (let tries = 0; tries < TRIES; tries++) {
       await this.hive.lie(change);
       const deadline = performance.now() + LOOK_MS;
       while (performance.now() < deadline) {
         await this.write(1);
-        if ((await this.counters("device"))["resets"] === before + 1) return;
+        if ((await this.counters("interface", "device"))["resets"] === before + 1) return;
       }
     }
     throw new Error("the driver saw nothing");
@@ -156,7 +164,7 @@ describe("a shell that follows a log over TCP, on seL4 in QEMU", function () {
 
   it("notices nothing of a link that is back before it asks, for TCP sends anew what was lost", async () => {
     const log = await follow();
-    const before = (await log.counters("tcp.sent"))["resent"] ?? NaN;
+    const before = (await log.counters("tcp", "tcp.sent"))["resent"] ?? NaN;
     for (let round = 0; round < 3; round++) {
       await hive.setLink(false);
       await log.write(5);
@@ -167,36 +175,36 @@ describe("a shell that follows a log over TCP, on seL4 in QEMU", function () {
     const notes = await log.end();
     expect(notes.filter((note) => /connecting again$/.test(note))).to.deep.equal([]);
     expect(await log.audits()).to.deep.equal([...Array.from({ length: 3 }, () => ["link down", "link up"]).flat()]);
-    expect((await log.counters("tcp.sent"))["resent"]).to.be.greaterThan(before);
+    expect((await log.counters("tcp", "tcp.sent"))["resent"]).to.be.greaterThan(before);
     expect(await log.door("accepted")).to.equal(1);
   });
 
   it("survives a device that lies about its receive queue: it is reset each time, and nothing is lost", async () => {
     const log = await follow();
     const dma = (await log.read("/proc/mem")).find((line) => line.startsWith("dma "));
-    const sockets = await log.counters("tcp");
+    const sockets = await log.counters("tcp", "tcp");
     const lies: [fault: string, change: (network: LyingNetwork) => Promise<void>][] = [
       ["index", (network) => network.moveUsed(RECEIVE, 0x4000)],
       ["index", (network) => network.moveUsed(RECEIVE, -1)],
       ["id", (network) => network.use(RECEIVE, { id: network.sizeOf(RECEIVE), length: 64 })],
       ["length", (network) => network.use(RECEIVE, { id: 3, length: 0x7fff_ffff })],
       ["length", (network) => network.use(RECEIVE, { id: 3, length: 11 })],
-      ["notOutstanding", (network) => network.use(RECEIVE, { id: 3, length: 64 }, { id: 3, length: 64 })],
+      ["twice", (network) => network.use(RECEIVE, { id: 3, length: 64 }, { id: 3, length: 64 })],
     ];
-    const wanted: Record<string, number> = { index: 0, id: 0, notOutstanding: 0, length: 0 };
+    const wanted: Record<string, number> = { index: 0, id: 0, twice: 0, length: 0 };
     for (const [fault, change] of lies) {
       await log.provoke(async (network) => {
         await change(network);
         await network.interrupt();
       });
       wanted[fault]!++;
-      expect(await log.counters("device.faults")).to.deep.equal(wanted);
+      expect(await log.faults("net.rx")).to.deep.equal(wanted);
       await log.write(5);
       await log.caughtUp();
     }
-    expect(await log.counters("device")).to.include({ resets: lies.length, deviceErrors: lies.length });
+    expect(await log.counters("interface", "device")).to.include({ resets: lies.length, device_errors: lies.length });
     expect((await log.read("/proc/mem")).find((line) => line.startsWith("dma "))).to.equal(dma);
-    expect(await log.counters("tcp")).to.deep.equal(sockets);
+    expect(await log.counters("tcp", "tcp")).to.deep.equal(sockets);
     const notes = await log.end();
     expect(notes).to.deep.equal([]);
     expect(await log.audits()).to.deep.equal(
@@ -206,7 +214,7 @@ describe("a shell that follows a log over TCP, on seL4 in QEMU", function () {
 
   it("survives a device that gives back a sent buffer that it never had: the lost frames are sent anew", async () => {
     const log = await follow();
-    const resets = async (): Promise<number> => (await log.counters("device"))["resets"] ?? NaN;
+    const resets = async (): Promise<number> => (await log.counters("interface", "device"))["resets"] ?? NaN;
     for (let tries = 0; tries < TRIES && (await resets()) === 0; tries++) {
       await hive.lie(async (network) => {
         // It is looked at when buffers run short.
@@ -215,7 +223,7 @@ describe("a shell that follows a log over TCP, on seL4 in QEMU", function () {
       await log.write(QUEUE_BUFFERS);
     }
     await log.caughtUp();
-    expect(await log.counters("device.faults")).to.deep.equal({ index: 0, id: 1, notOutstanding: 0, length: 0 });
+    expect(await log.faults("net.tx")).to.deep.equal({ index: 0, id: 1, twice: 0, length: 0 });
     const notes = await log.end();
     expect(notes).to.deep.equal([]);
     expect(await log.audits()).to.deep.equal(["virtio_mmio@a003e00 was reset: its transmit queue is inconsistent"]);

@@ -3,7 +3,6 @@ import { type Role, ROLES } from "../../services/roles/roles.ts";
 import { O_RDONLY, O_WRONLY, QTDIR } from "../../services/secure9p/constants.ts";
 import { attemptsOf, withSelf, wrongWith } from "../services/hive/attempts.ts";
 import { auditLog, DoorHive } from "./door-hive.ts";
-import type { LineClient } from "./line-client.ts";
 import type { NineClient } from "./nine-client.ts";
 import { needsQemu } from "./qemu-image.ts";
 
@@ -30,11 +29,6 @@ function said(acknowledgement: string | undefined): string {
   if (code === undefined) throw new Error(`no acknowledgement: ${acknowledgement ?? "closed"}`);
   return `!${code}`;
 }
-
-const names = async (client: NineClient, path: string): Promise<string[] | string> => {
-  const listed = await client.list(path);
-  return typeof listed === "string" ? listed : listed.map(({ name }) => name);
-};
 
 describe("roles of a hive on seL4, over TCP", function () {
   needsQemu(this);
@@ -107,33 +101,35 @@ describe("roles of a hive on seL4, over TCP", function () {
     for (const command of ['{"mount":{"service":"log","at":"/audit"}}', '{"bind":{"from":"/proc","to":"/queen"}}']) {
       expect(await first.write(ctl, `${command}\n`)).to.equal(String(command.length + 1));
     }
-    const proc = await names(second, "/proc");
-    expect(await names(first, "/queen")).to.deep.equal(proc);
-    expect(await names(first, "/")).to.deep.equal(["proc", "log", "worker", "audit", "queen"]);
+    const proc = await second.names("/proc");
+    expect(await first.names("/queen")).to.deep.equal(proc);
+    expect(await first.names("/")).to.deep.equal(["proc", "log", "worker", "audit", "queen"]);
     expect(await first.cat("/queen/time")).to.match(/^uptime_ms \d+\n/);
     expect(await first.open("/queen/ctl", O_WRONLY)).to.equal("!ENOENT");
     expect(await first.echo("by another name\n", "/audit/queen.log")).to.equal("16");
     // What was open before goes on leading where it led.
     expect(await first.write(ctl, '{"kill":"worker-99"}\n')).to.equal("!ENOENT");
     for (const other of [second, queen]) {
-      expect(await names(other, "/queen")).to.deep.equal(["ctl"]);
-      expect(await names(other, "/")).to.deep.equal(["proc", "log", "queen", "worker"]);
+      expect(await other.names("/queen")).to.deep.equal(["ctl"]);
+      expect(await other.names("/")).to.deep.equal(["proc", "log", "queen", "worker"]);
       expect(await other.open("/audit/queen.log")).to.equal("!ENOENT");
     }
-    expect(await lines.stream("LS /queen")).to.deep.equal(["ctl"]);
+    expect(await lines.ask("LS /queen")).to.equal("OK LS path=/queen entries=1");
+    expect(await lines.stream()).to.deep.equal(["ctl", "END"]);
     // The same on a console, whose 9P afterwards sees what its lines saw.
     expect(await lines.ask("BIND /worker /queen")).to.equal("OK BIND from=/worker to=/queen");
-    expect(await lines.stream("LS /queen")).to.deep.equal(["worker-1", "worker-2"]);
-    expect(await names(second, "/queen")).to.deep.equal(["ctl"]);
+    expect(await lines.ask("LS /queen")).to.equal("OK LS path=/queen entries=2");
+    expect(await lines.stream()).to.deep.equal(["worker-1", "worker-2", "END"]);
+    expect(await second.names("/queen")).to.deep.equal(["ctl"]);
     first.close();
-    expect(await names(await hive.nine("queen"), "/queen")).to.deep.equal(["ctl"]);
+    expect(await (await hive.nine("queen")).names("/queen")).to.deep.equal(["ctl"]);
     expect((await auditLog(queen)).filter((line) => line.includes("by another name"))).to.have.length(1);
   });
 
   it("refuse a worker a bind, a mount and every command, and say in the log who wanted it", async () => {
     const before = (await auditLog(queen)).length;
     const worker = await hive.nine("worker-heartbeat", ticketOf("worker-heartbeat"));
-    const lines: LineClient = await hive.lines("worker-heartbeat", ticketOf("worker-heartbeat"));
+    const lines = await hive.lines("worker-heartbeat", ticketOf("worker-heartbeat"));
     expect(await worker.echo('{"bind":{"from":"/proc","to":"/worker/self/x"}}\n', "/queen/ctl")).to.equal("!EPERM");
     for (const line of [
       "BIND /proc/time /worker/self/x",
@@ -143,7 +139,7 @@ describe("roles of a hive on seL4, over TCP", function () {
     ]) {
       expect(await lines.ask(line), line).to.match(/^ERR \w+ reason=policy detail=denied [^]*error=EPERM$/);
     }
-    expect(await names(worker, "/worker/self"))
+    expect(await worker.names("/worker/self"))
       .to.include.members(["telemetry", "yield"])
       .and.not.include("x");
     const denied = (await auditLog(queen)).slice(before).filter((line) => line.startsWith("audit: "));

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { O_RDONLY } from "../../services/secure9p/constants.ts";
 import { auditLog, DoorHive } from "./door-hive.ts";
-import type { LineClient } from "./line-client.ts";
+import type { ConsoleWire } from "./console-wire.ts";
 import type { NineClient } from "./nine-client.ts";
 import { needsQemu } from "./qemu-image.ts";
 
@@ -17,7 +17,7 @@ describe("tickets at the door of a hive on seL4", function () {
   needsQemu(this);
   let hive: DoorHive;
   let queen: NineClient;
-  let door: LineClient;
+  let door: ConsoleWire;
   let seen = 0;
   before(async () => {
     hive = await DoorHive.boot();

@@ -11,10 +11,13 @@ import type { Machine } from "../../engine/sim/machine.ts";
 import { manifestPath } from "../../scripts/lib/manifest.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { readManifest } from "../../services/config/manifest.ts";
+import type { FailingHive } from "./listening-hive.ts";
 
 const patienceMs = 60_000;
+/** Number of the queue with which frames come to the guest (virtio 1.2 §5.1.2). */
+const RECEIVE = 0;
 
-/** What the device does to need a reset: it asks for one, or it writes what cannot be into the used ring. */
+/** How a device breaks: it asks for a reset, or writes what cannot be into the used ring. */
 export type Breakage = "asks" | "index" | "id" | "length";
 
 export interface SimulatedHiveOptions {
@@ -22,11 +25,13 @@ export interface SimulatedHiveOptions {
   readonly manifest?: string;
 }
 
-export class SimulatedHive {
+export class SimulatedHive implements FailingHive {
   readonly machine: Machine;
   /** Everything that the console's line and the debug console have printed. */
   output = "";
-  readonly #falsify: (Breakage | undefined)[] = [];
+  /** How the device breaks with the next frame for the guest, and the number of the last. */
+  #breakage: Breakage | undefined;
+  #used = 0;
   #published: Published | undefined;
   #running: Promise<void> = Promise.resolve();
   #gone: string | undefined;
@@ -56,7 +61,7 @@ export class SimulatedHive {
       outDir: inRepository("out"),
       manifest: { text: manifest },
       clock: "real",
-      net: { hooks: { used: (entry) => falsify(entry, this.#falsify.pop()) } },
+      net: { hooks: { used: (entry) => this.#give(entry) } },
       onLog: (printed) => this.#print(printed),
     });
     const { console } = this.machine;
@@ -94,6 +99,12 @@ export class SimulatedHive {
     return this.#published;
   }
 
+  /** @throws Error if the line's buffer is full. */
+  type(text: string): void {
+    const bytes = Buffer.from(text, "utf8");
+    if (this.machine.console.write(bytes) < bytes.length) throw new Error("the console's line is full");
+  }
+
   /**
    * Wait for output of the console's line that was not waited for before.
    * @returns what came up to and with it. @throws Error at the time-out or when the machine is gone.
@@ -129,16 +140,27 @@ export class SimulatedHive {
     this.machine.net?.setLink(up);
   }
 
-  /** Let the network device break; but for `asks`, with the next buffer that it gives back. */
-  breakNetwork(how: Breakage): void {
+  /** Let the network device break; but for `asks`, with the next frame for the guest. It works again once it was reset. */
+  breakNetwork(how: Breakage = "asks"): void {
     if (how !== "asks") {
-      this.#falsify.push(how);
+      this.#breakage = how;
       return;
     }
     const { slots } = this.machine;
     slots[slots.length - 1]?.guard(() => {
       throw new DriverFault("a test asks for a reset");
     });
+  }
+
+  /** The device gives a buffer back. */
+  #give(entry: UsedEntry): void {
+    if (entry.queue !== RECEIVE) return;
+    // A ring begins anew with its reset; the next entry of a broken one would hide what is wrong with this.
+    if (entry.index < this.#used) this.#breakage = undefined;
+    this.#used = entry.index;
+    if (this.#breakage === "index") entry.index = (entry.index + 0x4000) & 0xffff;
+    else if (this.#breakage === "id") entry.id = 0xffff;
+    else if (this.#breakage === "length") entry.length = 0x7fffffff;
   }
 
   /** @throws Error if the machine did not run to now. */
@@ -149,10 +171,4 @@ export class SimulatedHive {
     await this.#running;
     if (before !== undefined) throw new Error(before);
   }
-}
-
-function falsify(entry: UsedEntry, how: Breakage | undefined): void {
-  if (how === "index") entry.index = (entry.index + 0x4000) & 0xffff;
-  else if (how === "id") entry.id = 0xffff;
-  else if (how === "length") entry.length = 0x7fffffff;
 }

@@ -7,12 +7,12 @@ import { expect } from "chai";
 import { credentialsPath } from "../../scripts/lib/credentials.ts";
 import { readCredentials } from "../../services/roles/credentials.ts";
 import { ConsoleWire } from "./console-wire.ts";
-import type { ListeningHive, MachineKind } from "./listening-hive.ts";
+import type { ListeningHive } from "./listening-hive.ts";
 
 const HEADER = 4;
 
-/** Inside a suite whose machine is there. */
-export function tcpConsole(kind: Pick<MachineKind, "start">): void {
+/** @param started the hive, once the suite's tests run */
+export function tcpConsole(started: () => ListeningHive): void {
   const { token, tickets } = (() => {
     try {
       return readCredentials(readFileSync(credentialsPath, "utf8"));
@@ -20,14 +20,9 @@ export function tcpConsole(kind: Pick<MachineKind, "start">): void {
       return { token: "", tickets: { queen: "" } };
     }
   })();
-  let hive: ListeningHive;
-  before(async () => {
-    hive = await kind.start();
-  });
-  after(() => hive.end());
 
   const authenticated = async (): Promise<ConsoleWire> => {
-    const wire = await ConsoleWire.open(hive.port);
+    const wire = await ConsoleWire.open(started().port);
     wire.send(`AUTH ${token}`);
     expect(await wire.line()).to.equal("OK AUTH");
     return wire;
@@ -40,11 +35,11 @@ export function tcpConsole(kind: Pick<MachineKind, "start">): void {
   };
 
   it("asks for the token, then for a ticket, and tells nobody else anything", async () => {
-    const wire = await ConsoleWire.open(hive.port);
+    const wire = await ConsoleWire.open(started().port);
     wire.send("AUTH wrong");
     expect(await wire.line()).to.equal("ERR AUTH reason=policy detail=denied");
     expect(await wire.line()).to.equal(undefined);
-    const early = await ConsoleWire.open(hive.port);
+    const early = await ConsoleWire.open(started().port);
     early.send("PING");
     expect(await early.line()).to.equal("ERR AUTH reason=policy detail=denied");
     expect(await early.line()).to.equal(undefined);

@@ -4,6 +4,7 @@
  * and time are bounded, and when the connection ends, its login ends with it.
  */
 import type { HiveSession, Source } from "../../hive/session.ts";
+import type { Pool } from "../../ports/index.ts";
 import { formatIpv4 } from "../../net/address.ts";
 import { BUSY } from "../../secure9p/refusal.ts";
 import { trimBlanks } from "../arguments.ts";
@@ -19,6 +20,7 @@ import { BROKEN, LINE, LineFraming, NEED_MORE } from "./framing.ts";
 import { lineSession, Link } from "./line-session.ts";
 import { Nine } from "./nine.ts";
 import { LineOutbox } from "./outbox.ts";
+import { clientPools } from "./pools.ts";
 
 type Phase = "auth" | "refusing" | "lines" | "9p" | "closing" | "gone";
 
@@ -56,6 +58,8 @@ export class DoorClient {
   #quits = false;
   #shut = false;
   #frames = 0;
+  /** Times that it was read no more because its answers waited. */
+  #heldBack = 0;
   /** Whether the line that came is printable ASCII. */
   #plain = false;
   #nowUs = 0;
@@ -89,6 +93,13 @@ export class DoorClient {
   /** Bytes that wait for it. */
   get unsent(): number {
     return this.#out.length + (this.#nine?.unsent ?? 0);
+  }
+
+  /** What it may hold, and does. */
+  pools(): Pool[] {
+    const session = this.#session;
+    const lines = [session?.waiting ?? 0, session?.highWater ?? 0, session?.counters.heldBack ?? 0] as const;
+    return clientPools(this.#door.limits, lines, [this.#out.length, this.#out.highWater, this.#heldBack]);
   }
 
   /** When {@link expire} has to be called. */
@@ -348,7 +359,9 @@ export class DoorClient {
       deadlines.half(this.#reads && this.#framing.partial && this.connection.readable === 0, this.#frames, nowUs);
       began = deadlines.slow(full, this.#out.sent, nowUs);
     } else return;
-    if (began) this.#door.counters.heldBack++;
+    if (!began) return;
+    this.#heldBack++;
+    this.#door.counters.heldBack++;
   }
 
   /** It ends: nothing more is read, what is queued still leaves. */
@@ -385,6 +398,7 @@ export class DoorClient {
   #end(): void {
     if (this.#phase === "gone") return;
     this.#phase = "gone";
+    this.#door.ended(this.pools());
     if (this.unsent === 0) this.connection.close();
     else this.connection.abort();
     this.#nine = undefined;

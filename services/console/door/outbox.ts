@@ -11,7 +11,7 @@ import { LENGTH_BYTES } from "./framing.ts";
 import type { Link } from "./line-session.ts";
 
 /** What the last word of a connection may take. */
-const LAST_WORD_BYTES = 256;
+export const LAST_WORD_BYTES = 256;
 
 /** Memory that all connections of a door share: a line is encoded here before it is queued. */
 export class LineScratch {

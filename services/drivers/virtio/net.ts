@@ -4,7 +4,7 @@
  * is counted, reset and started again, a bounded number of times a minute.
  * In a turn it costs one interrupt status write and read and at most one notification per queue.
  */
-import type { FrameCounters, FramePort } from "../../ports/index.ts";
+import type { FrameCounters, FramePort, Pool } from "../../ports/index.ts";
 import { INTERRUPT_CONFIG_CHANGE, type MmioHost, type VirtioMmio } from "./mmio.ts";
 import { ResetBudget } from "./recovery.ts";
 import { BROKEN, noFaults, NONE, Virtqueue } from "./virtqueue.ts";
@@ -275,6 +275,21 @@ export class VirtioNet implements FramePort {
   /** When a device that is out of service may be tried again; `Infinity` while it works. */
   retryAtUs(): number {
     return this.broken ? this.budget.nextUs() : Infinity;
+  }
+
+  /** For reports: descriptors of both queues. */
+  queues(): string[] {
+    return [this.receiveQueue.account("net.rx"), this.transmitQueue.account("net.tx")];
+  }
+
+  /** For reports: a device that finds no receive buffer leaves the frame with its host, or drops it. */
+  pools(): Pool[] {
+    const { receiveQueue: rx, transmitQueue: tx } = this;
+    const bytes = QUEUE_SIZE * BUFFER_BYTES + rx.bytes;
+    return [
+      ["net.rx", bytes, rx.done, QUEUE_SIZE, rx.donePeak, "dry", rx.dry],
+      ["net.tx", bytes, tx.outstanding, QUEUE_SIZE, tx.peak, "refused", this.counters.txFull],
+    ];
   }
 
   private negotiate(): number {

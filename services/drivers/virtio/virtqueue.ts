@@ -48,6 +48,12 @@ export class Virtqueue implements QueueLayout {
   usedLength = 0;
   /** Buffers that the device has, the not yet published included. */
   outstanding = 0;
+  /** Bytes of its rings, and of what the driver keeps of them. */
+  readonly bytes: number;
+  /** Most buffers that the device ever had, most that it was done with at one look, and looks at which it had no other. */
+  peak = 0;
+  donePeak = 0;
+  dry = 0;
 
   private readonly host: QueueHost;
   private readonly mask: number;
@@ -85,6 +91,7 @@ export class Virtqueue implements QueueLayout {
     const availOffset = 16 * size;
     const usedOffset = (availOffset + 6 + 2 * size + 3) & ~3;
     const memory = host.dmaAlloc(usedOffset + 6 + 8 * size);
+    this.bytes = usedOffset + 6 + 17 * size;
     this.descriptorAddress = memory.address;
     this.availAddress = memory.address + availOffset;
     this.usedAddress = memory.address + usedOffset;
@@ -161,6 +168,7 @@ export class Virtqueue implements QueueLayout {
    * (§2.7.13.3.1), and puts a full one between this and {@link wantsNotification} (§2.7.13.4.1).
    */
   publish(): void {
+    if (this.outstanding > this.peak) this.peak = this.outstanding;
     this.avail[1] = this.availIndex;
     this.publishedIndex = this.availIndex;
   }
@@ -186,10 +194,13 @@ export class Virtqueue implements QueueLayout {
     if (this.lastUsed === this.seenUsed) {
       const index = this.usedHeader[1]!;
       if (index === this.seenUsed) return NONE;
-      if (((index - this.seenUsed) & 0xffff) > this.outstanding) {
+      const done = (index - this.seenUsed) & 0xffff;
+      if (done > this.outstanding) {
         this.faults.index++;
         return BROKEN;
       }
+      if (done > this.donePeak) this.donePeak = done;
+      if (done === this.outstanding - ((this.availIndex - this.publishedIndex) & 0xffff)) this.dry++;
       this.seenUsed = index;
       // §2.7.14: entries may be read only after the index that covers them.
       this.host.barrier(1);
@@ -216,5 +227,22 @@ export class Virtqueue implements QueueLayout {
     this.outstanding--;
     this.usedLength = length;
     return id;
+  }
+
+  /** Buffers that the device says it is done with, and that were not taken. */
+  get done(): number {
+    return Math.min((this.usedHeader[1]! - this.lastUsed) & 0xffff, this.outstanding);
+  }
+
+  /** For reports: who has its descriptors, and how the device broke the protocol. */
+  account(name: string): string {
+    const { size, freeCount: free, peak } = this;
+    const { index, id, notOutstanding, length } = this.faults;
+    let device = 0;
+    for (const out of this.out) device += out;
+    return (
+      `queue ${name} size=${size} free=${free} driver=${size - free - device} device=${device} peak=${peak}` +
+      ` bad_index=${index} bad_id=${id} bad_twice=${notOutstanding} bad_length=${length}`
+    );
   }
 }

@@ -14,6 +14,9 @@ import { TupleTable } from "./tuple-table.ts";
 
 /** Times that a SYN-ACK is sent again: after 1, 3 and 7 seconds; after 15 the handshake is given up. */
 const REPEATS = 3;
+const LIFE_US = 15_000_000;
+/** When one that could not be sent, for want of a buffer or of the neighbour's address, is tried again. */
+const RETRY_US = 200_000;
 /** RFC 9293 §3.7.1: what a peer that gives no MSS can take. */
 export const MSS_DEFAULT = 536;
 /** Least MSS that we go down to, or a peer could make us send headers for nothing. */
@@ -113,7 +116,7 @@ export class HalfOpen {
     }
     core.counters.halfOpen.made++;
     this.#used[slot] = 1;
-    this.size++;
+    if (++this.size > core.counters.halfOpen.highWater) core.counters.halfOpen.highWater = this.size;
     this.#table.insert(slot, packet.source, ports);
     this.#listener[slot] = listener;
     this.#address[slot] = packet.source;
@@ -202,15 +205,17 @@ export class HalfOpen {
     for (let slot = 0; slot < this.#used.length; slot++) {
       if (this.#used[slot] === 0) continue;
       if (this.#repeatUs[slot]! <= nowUs) {
-        if (this.#repeats[slot] === REPEATS) {
+        if (this.#repeats[slot] === REPEATS || nowUs - this.#madeUs[slot]! >= LIFE_US) {
           this.#core.counters.halfOpen.expired++;
           this.remove(slot);
           continue;
         }
-        const repeats = this.#repeats[slot]! + 1;
-        this.#repeats[slot] = repeats;
-        this.#repeatUs[slot] = nowUs + RTO_INITIAL_US * 2 ** repeats;
-        if (this.#answer(slot, undefined)) sent++;
+        if (this.#answer(slot, undefined)) {
+          sent++;
+          const repeats = this.#repeats[slot]! + 1;
+          this.#repeats[slot] = repeats;
+          this.#repeatUs[slot] = nowUs + RTO_INITIAL_US * 2 ** repeats;
+        } else this.#repeatUs[slot] = nowUs + RETRY_US;
       }
       if (this.#repeatUs[slot]! < this.nextUs) this.nextUs = this.#repeatUs[slot]!;
     }

@@ -69,7 +69,7 @@ export class TimeWait {
     }
     core.counters.timeWait.made++;
     this.#used[slot] = 1;
-    this.size++;
+    if (++this.size > core.counters.timeWait.highWater) core.counters.timeWait.highWater = this.size;
     this.#nxt[slot] = tcb.nxt;
     this.#rcvNxt[slot] = tcb.rcvNxt;
     this.#recent[slot] = tcb.recent;

@@ -80,7 +80,6 @@ describe("what a CAT is acknowledged with", () => {
     expect(other.say("cat /log/queen.log")[0]).to.match(/^OK CAT path=\/log\/queen\.log data=\[.*of the hive 2$/);
     other.say("echo /log/queen.log from a client");
     for (let i = 0; i < 3; i++) log.line("audit", `of the hive ${i}`);
-    const told = /^OK CAT path=\/log\/queen\.log data=\[ +\d\.\d{6}\] client session=1 role=queen: from a client$/;
-    expect(other.say("cat /log/queen.log")[0]).to.match(told);
+    expect(other.say("cat /log/queen.log")[0]).to.equal("OK CAT path=/log/queen.log data=from a client");
   });
 });

@@ -229,7 +229,7 @@ describe("hive: its counters", () => {
     queen.echo('{"kill":"worker-7"}\n', "/queen/ctl");
     expect(queen.list("/proc/9p")).to.include.members(["sessions", "ninedoor", "roles", "queen", "workers"]);
     expect(queen.cat("/proc/9p/sessions")).to.equal(
-      "sessions 2\nmost 16\nopened 2\nclosed 0\nrevoked 0\nhigh_water 2\n" +
+      "sessions 2\nmost 16\nopened 2\nclosed 0\nrevoked 0\nrefused 0\nhigh_water 2\n" +
         "session 1 queen - serial\nsession 2 observer ops tcp 10.0.2.2\n",
     );
     expect(queen.cat("/proc/9p/queen")).to.equal("lines 2\ndone 1\nrefused 1\nmalformed 0\nclamped 0\n");

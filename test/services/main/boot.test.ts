@@ -369,7 +369,7 @@ describe("hive", () => {
     const { transcript } = hive.terminal;
     expect(transcript).to.contain("\nlink up mtu=1500 changes=3\r\n");
     expect(transcript).to.match(
-      /\ndevice .*deviceErrors=1 resets=1 .*\r\ndevice\.faults index=0 id=1 notOutstanding=0 length=0\r\n/,
+      /\ndevice .*device_errors=1 resets=1 .*\r\nqueue net\.rx .* bad_index=0 bad_id=1 bad_twice=0 bad_length=0\r\n/,
     );
     const told = [...transcript.matchAll(/\] net: (.*)\r\n/g)].map(([, text]) => text);
     expect(told.slice(1)).to.deep.equal([

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { PEER, PEER_PORT, PORT, socketListen, socketSynSent, TcpRig } from "./fixture.ts";
+import { arpPacket, ethernet, OWN_IP, OWN_MAC, PEER_MAC } from "../fixture.ts";
+import { PEER, PEER_PORT, PORT, type Sent, socketListen, socketSynSent, TcpRig } from "./fixture.ts";
 
 const OURS = 16_384;
 
@@ -110,6 +111,28 @@ describe("TCP, passive open", () => {
     expect(rig.tcp.halfOpen).to.equal(0);
     expect(rig.tcp.counters.halfOpen.expired).to.equal(1);
     expect(rig.tcp.nextUs()).to.equal(Infinity);
+  });
+
+  it("does not count an answer that could not be sent, and sends it soon after the neighbour is known", () => {
+    const rig = socketListen();
+    const source = [10, 0, 2, 78];
+    const syns = (sent: Sent[]): string[] => sent.map(({ flags }) => flags);
+    expect(syns(rig.peer({ flags: "S", seq: 0, source })), "to where the SYN came from").to.deep.equal(["S"]);
+    expect(rig.wait(1_100_000)).to.deep.equal([]);
+    rig.feed(ethernet(OWN_MAC, PEER_MAC, 0x0806, arpPacket(2, PEER_MAC, source, OWN_MAC, OWN_IP)));
+    expect(syns(rig.wait(250_000))).to.deep.equal(["S"]);
+    expect(syns(rig.wait(6_000_000))).to.deep.equal(["S", "S"]);
+    rig.wait(9_000_000);
+    expect([rig.tcp.halfOpen, rig.tcp.counters.halfOpen.expired, rig.tcp.nextUs()]).to.deep.equal([0, 1, Infinity]);
+  });
+
+  it("is given up in time though no answer could be sent again", () => {
+    const rig = socketListen();
+    rig.peer({ flags: "S", seq: 0, source: [10, 0, 2, 78] });
+    rig.wait(14_900_000);
+    expect(rig.tcp.halfOpen).to.equal(1);
+    rig.wait(400_000);
+    expect(rig.tcp.halfOpen).to.equal(0);
   });
 
   it("is ended by the peer's reset, not by one with another number", () => {
