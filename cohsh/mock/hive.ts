@@ -210,6 +210,7 @@ export class MockHive {
       supervisor: this.#supervisor,
       devices: () => [],
       console: () => ["console in the shell's own process"],
+      link: () => [],
       network: () => undefined,
       pools: () => [],
     };
