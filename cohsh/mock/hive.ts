@@ -89,7 +89,7 @@ export class MockHive {
       timers: TIMERS,
     });
     this.#pump = pump;
-    this.#components = new LocalComponents(this.#soon);
+    this.#components = new LocalComponents({ wake: this.#soon });
     const components = this.#components;
     const { timers } = pump;
     this.#supervisor = new Supervisor({ components, log, clock, timers, layout: LAYOUT, policy: "destroy" });
@@ -210,6 +210,7 @@ export class MockHive {
       supervisor: this.#supervisor,
       devices: () => [],
       console: () => ["console in the shell's own process"],
+      link: () => [],
       network: () => undefined,
       pools: () => [],
     };

@@ -6,7 +6,7 @@ import { RateLimit } from "../../net/rate.ts";
 import type { Bytes, Clock, Log, Pool } from "../../ports/index.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import { homeOf } from "../../roles/policy.ts";
-import { BUSY, type Refusal } from "../../secure9p/refusal.ts";
+import { BUSY, PERMISSION, type Refusal } from "../../secure9p/refusal.ts";
 import type { QidSource } from "../qids.ts";
 import type { Services } from "../services.ts";
 import { KNOWN } from "./qids.ts";
@@ -50,7 +50,11 @@ export class Exports {
     // One that is dead without knowing it makes room within its time.
     const live = this.#live.get(name);
     live?.service.probe();
-    if (live !== undefined || services.find(name) !== undefined) return this.#refuse(name, session, "in use");
+    if (live !== undefined) return this.#refuse(name, session, "in use");
+    if (services.find(name) !== undefined) {
+      this.#refuse(name, session, "the hive's own");
+      return PERMISSION;
+    }
     const { bytes, clock, timers, qids, providerUs, failed, log } = this.#options;
     const service = RemoteService.open({
       name,

@@ -219,7 +219,7 @@ describe("RemoteService under fuzz", () => {
       fc.property(seeds, (from) => {
         expect(play(from, 400)).to.be.greaterThan(50);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -261,7 +261,7 @@ describe("RemoteService under fuzz", () => {
         expect(hive.failures).to.deep.equal([]);
         if (queen !== undefined) expect(queen.session.counters).to.include({ late: 0, providerErrors: 0 });
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 });
