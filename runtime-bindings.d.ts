@@ -260,6 +260,8 @@ export interface Host {
   utf8Decode(bytes: Uint8Array, start: number, length: number): string;
   /** Whether the bytes are well-formed UTF-8 (RFC 3629: shortest forms, no surrogates, at most U+10FFFF). */
   utf8Validate(bytes: Uint8Array, start: number, length: number): boolean;
+  /** How many of the bytes, from the first on, are printable ASCII (0x20 to 0x7e) before one that is not. */
+  plainRun(bytes: Uint8Array, start: number, length: number): number;
 }
 
 /**
@@ -302,6 +304,8 @@ export interface WorkerHost {
   utf8Decode(bytes: Uint8Array, start: number, length: number): string;
   /** As {@link Host.utf8Validate}. */
   utf8Validate(bytes: Uint8Array, start: number, length: number): boolean;
+  /** As {@link Host.plainRun}. */
+  plainRun(bytes: Uint8Array, start: number, length: number): number;
   /** As {@link Host.describe}. */
   describe(error: unknown): string;
 }

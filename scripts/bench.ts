@@ -1,22 +1,28 @@
 /**
- * `npm run bench`: what a hive costs, in the simulator and on seL4 in QEMU, and how its 9P does on Node beside diod. A
- * table for people, JSON for programs (`out/bench.json`); with `--check` the figures that the project promises are held.
+ * `npm run bench`: what a hive costs, in the simulator and on seL4 in QEMU, what its console over TCP does beside upstream's,
+ * and how its 9P does on Node beside diod. A table for people, JSON for programs (`out/bench.json`); with `--check` the figures
+ * that the project promises are held.
  */
 import { execFileSync } from "node:child_process";
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
 import { type BenchHive, NodeBenchHive, QemuBenchHive, SimBenchHive } from "./lib/bench-hive.ts";
+import { credentialsPath } from "./lib/credentials.ts";
 import { compareWithDiod, diodMissing } from "./lib/diod-comparison.ts";
-import { type Figure, isMissed, missed, table } from "./lib/figures.ts";
+import { attachOnceUp, doorFigures, type Keys } from "./lib/door-bench.ts";
+import { ahead, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
+import { freePort } from "./lib/free-port.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { manifestPath } from "./lib/manifest.ts";
 import { writeIfChanged } from "./lib/output.ts";
 import { machineMissing } from "./lib/qemu-available.ts";
 import { inRepository, revision } from "./lib/repository.ts";
 import { median } from "./lib/statistics.ts";
+import { bothVariants } from "./lib/variants.ts";
 import { buildVmBundle } from "./lib/vm-bundle.ts";
+import { readCredentials } from "../services/roles/credentials.ts";
 
 /** `node` is no hive: it runs the core's own benchmarks, for comparison. */
 type Target = "node" | HiveTarget;
@@ -26,6 +32,7 @@ interface BenchOptions {
   readonly target: Target | "all";
   readonly sel4?: string;
   readonly micro?: boolean;
+  readonly door?: boolean;
   readonly instructions?: boolean;
   readonly boots: number;
   readonly idle: number;
@@ -34,8 +41,11 @@ interface BenchOptions {
 }
 
 const patienceMs = 60_000;
+/** Milliseconds from QEMU's start to its console. */
+const upstreamConsole: Upstream = { from: 610, to: 610, better: "less" };
 const pasteBytes = 64 * 1024;
 const benchOut = inRepository("out", "bench");
+const hiveImage = inRepository("out", "hive.elf");
 
 /** Runs another of the scripts here. @throws Error if it fails. */
 function tool(script: string, ...words: string[]): void {
@@ -47,9 +57,7 @@ function tool(script: string, ...words: string[]): void {
 }
 
 function start(target: HiveTarget): BenchHive {
-  return target === "sim"
-    ? SimBenchHive.ofHive(inRepository("out"))
-    : new QemuBenchHive(inRepository("out", "hive.elf"), "user");
+  return target === "sim" ? SimBenchHive.ofHive(inRepository("out")) : new QemuBenchHive(hiveImage, { net: "user" });
 }
 
 async function ask(hive: BenchHive, verb: string): Promise<string> {
@@ -87,7 +95,7 @@ async function boots(target: HiveTarget, count: number): Promise<Figure[]> {
     name,
     value: median(values),
     unit: "ms",
-    ...(target === "qemu" && name === "start to prompt" ? { limit: 500 } : {}),
+    ...(target === "qemu" && name === "start to prompt" ? { limit: 500, upstream: upstreamConsole } : {}),
   }));
 }
 
@@ -112,7 +120,7 @@ async function running(target: HiveTarget, idleSeconds: number): Promise<Figure[
     const load = await ask(hive, "ps");
     const full = await ask(hive, "mem");
     return [
-      target === "qemu" ? { ...idle, limit: 3 } : idle,
+      target === "qemu" ? { ...idle, limit: 3, upstream: { from: 100, to: 100, better: "less" } } : idle,
       { name: "heap after boot", value: field(fresh, /^heap used=(\d+)/m), unit: "bytes" },
       { name: `heap after ${lines} commands`, value: field(full, /^heap used=(\d+)/m), unit: "bytes" },
       { name: "heap, the most there was", value: field(full, /\bpeak=(\d+)/), unit: "bytes" },
@@ -130,30 +138,67 @@ async function running(target: HiveTarget, idleSeconds: number): Promise<Figure[
   }
 }
 
+/** What the hive's console over TCP does, in a boot of its own, and how soon it is there. */
+async function door(count: number): Promise<Figure[]> {
+  const { token, tickets } = readCredentials(readFileSync(credentialsPath, "utf8"));
+  const keys: Keys = { token, ticket: tickets.queen ?? "" };
+  const up: number[] = [];
+  let figures: Figure[] = [];
+  for (let boot = 0; boot < count; boot++) {
+    const port = await freePort();
+    const since = performance.now();
+    const hive = new QemuBenchHive(hiveImage, { net: "user", port });
+    try {
+      await attachOnceUp(port, keys, patienceMs);
+      up.push(performance.now() - since);
+      if (boot < count - 1) continue;
+      await hive.expect(/PONG 1\r?\n/, patienceMs);
+      figures = await doorFigures(port, keys);
+    } finally {
+      await hive.end();
+    }
+  }
+  return [ahead("door: start to OK ATTACH", median(up), "ms", upstreamConsole), ...figures];
+}
+
 /**
- * The same, again while a promise is missed: what else this machine does can only make a figure worse, so the best
+ * Measured again while a promise is missed: what else this machine does can only make a figure worse, so the best
  * of three is the one that says something about the hive.
  */
-async function runningAtBest(target: HiveTarget, idleSeconds: number): Promise<Figure[]> {
+async function atBest(measure: () => Promise<Figure[]>): Promise<Figure[]> {
   const misses = (figures: readonly Figure[]): number => figures.filter(isMissed).length;
-  let best = await running(target, idleSeconds);
+  let best = await measure();
   for (let again = 0; again < 2 && misses(best) > 0; again++) {
-    const figures = await running(target, idleSeconds);
+    const figures = await measure();
     if (misses(figures) < misses(best)) best = figures;
   }
   return best;
 }
 
-function sizes(target: HiveTarget): Figure[] {
-  const size = (path: string): number => statSync(inRepository("out", path)).size;
-  const bundle: Figure = { name: "bundle main.js", value: size("vm/main.js"), unit: "bytes" };
-  if (target === "sim") return [bundle];
-  return [
-    bundle,
-    { name: "bytecode main.qbc", value: size("vm/main.qbc"), unit: "bytes" },
-    { name: "rootfs.cpio", value: size("rootfs.cpio"), unit: "bytes", limit: 1024 * 1024 },
-    { name: "boot image hive.elf", value: size("hive.elf"), unit: "bytes", limit: 2 * 1024 * 1024 },
-  ];
+/** With the network and without it. */
+async function sizes(target: HiveTarget): Promise<Figure[]> {
+  const built = inRepository("out", "rootfs.cpio");
+  const archived = target === "sim" ? undefined : { compiler: inRepository("out", "native", "qjsbc"), archive: built };
+  const variants = await bothVariants(
+    {
+      entry: inRepository("services", "main.ts"),
+      manifest: manifestPath,
+      out: inRepository("out", "vm"),
+    },
+    archived,
+  );
+  const unit = "bytes";
+  const figures = variants.flatMap(({ bundle, bytecode, archive }, at): Figure[] => {
+    const without = at === 0 ? "" : ", without the network";
+    return [
+      { name: `bundle main.js${without}`, value: bundle, unit },
+      ...(bytecode === undefined ? [] : [{ name: `bytecode main.qbc${without}`, value: bytecode, unit }]),
+      ...(archive === undefined ? [] : [{ name: `rootfs.cpio${without}`, value: archive, unit, limit: 1024 * 1024 }]),
+    ];
+  });
+  if (target === "sim") return figures;
+  const image = statSync(inRepository("out", "hive.elf")).size;
+  return [...figures, { name: "boot image hive.elf", value: image, unit, limit: 2 * 1024 * 1024 }];
 }
 
 /** The micro-benchmarks of test/bench/bundle. */
@@ -165,7 +210,7 @@ async function micro(target: Target, prefix: string, counted: boolean): Promise<
     hive = target === "node" ? new NodeBenchHive(`${benchOut}/vm/main.js`) : SimBenchHive.ofBundle(`${benchOut}/vm`);
   } else {
     tool("image.ts", "--sel4", prefix, "--bundle", entry, "--out", benchOut);
-    hive = new QemuBenchHive(`${benchOut}/hive.elf`, "none", counted);
+    hive = new QemuBenchHive(`${benchOut}/hive.elf`, { net: "none", counted });
   }
   try {
     const { text } = await hive.expect(/halted: the benchmarks are done/, patienceMs);
@@ -191,13 +236,14 @@ async function comparison(): Promise<Figure[]> {
 async function main(): Promise<number> {
   const program = new Command("bench")
     .description(
-      "Measures a hive: boot by phase, idle processor, sizes, heap, collection, micro-benchmarks, 9P beside diod.",
+      "Measures a hive: boot by phase, idle processor, sizes, heap, collection, console over TCP, micro-benchmarks, 9P beside diod.",
     )
     .addOption(new Option("--target <target>", "where").choices(["node", "sim", "qemu", "all"]).default("all"))
     .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
     .option("--boots <n>", "boots to take the median of", Number, 5)
     .option("--idle <seconds>", "how long to watch an idle hive", Number, 20)
     .option("--micro", "nothing but the micro-benchmarks")
+    .option("--door", "nothing but the console over TCP, in QEMU")
     .option("--instructions", "micro-benchmarks in QEMU count the guest's instructions, the same on every machine")
     .option("--json", "print the JSON, not the table")
     .option("--check", "exit 1 if a promised figure is missed")
@@ -205,8 +251,10 @@ async function main(): Promise<number> {
   const options = program.opts<BenchOptions>();
   if (!(options.boots >= 1) || !(options.idle > 0)) throw new Error("--boots and --idle take numbers above 0");
   const prefix = kernelPrefix(options.sel4);
-  const targets: Target[] = options.target === "all" ? ["node", "sim", "qemu"] : [options.target];
+  const all: Target[] = options.door === true ? ["qemu"] : ["node", "sim", "qemu"];
+  const targets: Target[] = options.target === "all" ? all : [options.target];
   const results = new Map<Target, Figure[]>();
+  const whole = options.micro !== true && options.door !== true;
   if (options.micro !== true) tool("build.ts");
   for (const target of targets) {
     if (target === "qemu") {
@@ -219,12 +267,13 @@ async function main(): Promise<number> {
       if (options.micro !== true) tool("image.ts", "--sel4", prefix);
     }
     const figures: Figure[] = [];
-    if (options.micro !== true && target === "node") figures.push(...(await comparison()));
-    if (options.micro !== true && target !== "node") {
+    if (whole && target === "node") figures.push(...(await comparison()));
+    if (whole && target !== "node") {
       figures.push(...(await boots(target, options.boots)));
-      figures.push(...(await runningAtBest(target, options.idle)), ...sizes(target));
+      figures.push(...(await atBest(() => running(target, options.idle))), ...(await sizes(target)));
     }
-    figures.push(...(await micro(target, prefix, options.instructions === true)));
+    if (target === "qemu" && options.micro !== true) figures.push(...(await atBest(() => door(options.boots))));
+    if (options.door !== true) figures.push(...(await micro(target, prefix, options.instructions === true)));
     results.set(target, figures);
   }
   const json = `${JSON.stringify(

@@ -9,6 +9,7 @@ import { build } from "esbuild";
 import { ensureCredentials } from "./lib/credentials.ts";
 import { sizeText, writeIfChanged } from "./lib/output.ts";
 import { inRepository, repository } from "./lib/repository.ts";
+import { bothVariants, describeVariants } from "./lib/variants.ts";
 import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
 
 const hostTools = [
@@ -57,19 +58,20 @@ async function main(): Promise<void> {
     .parse();
   const options = program.opts<BuildOptions>();
   const out = inRepository("out", "vm");
-  const bundle = await buildVmBundle({
+  const sources = {
     entry: inRepository("services", "main.ts"),
     worker: options.worker,
     manifest: inRepository("rootfs", "manifest.json"),
     out,
-    net: options.net,
-  });
+  };
+  const bundle = await buildVmBundle({ ...sources, net: options.net });
   ensureCredentials();
   const tools = await Promise.all(hostTools.map(({ name, entry }) => buildHostTool(name, entry)));
   if (options.quiet === true) return;
   console.log(`${join(out, "main.js")}: ${sizeText(bundle.js.length)}`);
   console.log(`${join(out, "worker.js")}: ${sizeText(bundle.worker.js.length)}`);
   for (const tool of tools) console.log(tool);
+  console.log(describeVariants(await bothVariants(sources)));
 }
 
 try {

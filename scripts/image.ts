@@ -2,7 +2,7 @@
  * `npm run image`: from TypeScript, C and an external seL4 build to the one file that QEMU boots. What cannot
  * work is refused before anything is compiled, all reasons at once; what is not stale is not built again.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { checkKernel, kernelPrefix } from "./lib/kernel-config.ts";
@@ -12,14 +12,15 @@ import { manifestPath, readManifest } from "./lib/manifest.ts";
 import {
   buildBytecodeCompiler,
   buildTarget,
+  compileBytecode,
   configureNative,
   requireQuickjs,
   type RootProgram,
-  runTool,
 } from "./lib/native.ts";
 import { sizeText, writeIfChanged } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
 import { writeRootfs } from "./lib/rootfs.ts";
+import { bothVariants, describeVariants } from "./lib/variants.ts";
 import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
 
 const mebibyte = 1024 * 1024;
@@ -50,29 +51,18 @@ function checkedPrefix(given: string | undefined): string {
   return prefix;
 }
 
-/** Compiles a bundle if it or the compiler is newer than the bytecode. @returns the bytecode. */
-function compileBytecode(compiler: string, folder: string, name: string, verbose: boolean): Uint8Array {
-  const source = join(folder, `${name}.js`);
-  const target = join(folder, `${name}.qbc`);
-  const made = existsSync(target) ? statSync(target).mtimeMs : -1;
-  if (made < statSync(source).mtimeMs || made < statSync(compiler).mtimeMs) {
-    runTool(compiler, [source, `${name}.js`, target], verbose);
-  }
-  return readFileSync(target);
-}
-
 async function buildImage(options: ImageOptions, prefix: string): Promise<void> {
   const verbose = options.verbose === true;
   const out = resolve(options.out);
   const manifest = readManifest(options.manifest);
   requireQuickjs();
-  const bundle = await buildVmBundle({
+  const sources = {
     entry: options.bundle,
     worker: options.worker,
     manifest: options.manifest,
     out: join(out, "vm"),
-    net: options.net,
-  });
+  };
+  const bundle = await buildVmBundle({ ...sources, net: options.net });
   const compiler = buildBytecodeCompiler(verbose);
   const bytecode = compileBytecode(compiler, join(out, "vm"), "main", verbose);
   const board = configureNative(prefix, options.root, verbose);
@@ -105,6 +95,8 @@ async function buildImage(options: ImageOptions, prefix: string): Promise<void> 
     if (size >= limit) console.error(`image: warning: ${name} has ${sizeText(size)}, not less than ${sizeText(limit)}`);
     else if (options.quiet !== true) console.log(`${join(out, name)}: ${sizeText(size)} (limit ${sizeText(limit)})`);
   }
+  if (options.quiet === true || options.root !== "engine") return;
+  console.log(describeVariants(await bothVariants(sources, { compiler, archive: join(out, "rootfs.cpio") })));
 }
 
 async function main(): Promise<void> {

@@ -3,7 +3,9 @@
  * simulator, and it says which and why. Unattended options work the same for both.
  */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
+import type { Published } from "../engine/sim/gateway/publish.ts";
 import { createHive } from "../engine/sim/hive.ts";
 import type { Machine } from "../engine/sim/machine.ts";
 import { runHive } from "../engine/sim/start.ts";
@@ -11,15 +13,20 @@ import { kernelPrefix } from "./lib/kernel-config.ts";
 import { manifestPath } from "./lib/manifest.ts";
 import { imageFailure, machineMissing } from "./lib/qemu-available.ts";
 import { inRepository } from "./lib/repository.ts";
+import { hostAddress, type PortOptions, publishConsole } from "./lib/simulator-port.ts";
 import { expectStep, type Step } from "./lib/serial-script.ts";
 import { runUnattended, type SerialEnd } from "./lib/unattended.ts";
 
-interface StartOptions {
+interface StartOptions extends Omit<PortOptions, "port"> {
   readonly target?: "sim" | "qemu";
   readonly sel4?: string;
   readonly exitAfter?: number;
   readonly console: "serial" | "virtio";
+  readonly tcpPort?: string;
 }
+
+/** For people, who may have sent the hive's own output elsewhere. */
+const say = (text: string): void => console.error(`start: ${text}`);
 
 function startQemu(words: readonly string[]): Promise<number> {
   return new Promise((settle, fail) => {
@@ -40,29 +47,43 @@ function startQemu(words: readonly string[]): Promise<number> {
   });
 }
 
-async function startSimulator(
-  steps: readonly Step[],
-  { exitAfter, console: kind }: Pick<StartOptions, "exitAfter" | "console">,
-): Promise<number> {
-  const createMachine = (onLog: (text: string) => void): Machine =>
-    createHive({
+async function startSimulator(steps: readonly Step[], options: StartOptions): Promise<number> {
+  const { exitAfter, console: kind, net, tcpPort: port, bind } = options;
+  const address = hostAddress({ net, port, bind });
+  const manifest = readFileSync(manifestPath, "utf8");
+  let published: Published | undefined;
+  const createMachine = async (onLog: (text: string) => void): Promise<Machine> => {
+    const machine = createHive({
       outDir: inRepository("out"),
-      manifest: { file: manifestPath },
+      manifest: { text: manifest },
       clock: "real",
       onLog,
+      ...(net === "none" ? { net } : {}),
       ...(kind === "virtio" ? { console: {} } : {}),
     });
-  if (steps.length === 0 && exitAfter === undefined) {
-    if (process.stdin.isTTY) console.error("start: Ctrl-A x ends the simulator");
-    return runHive(createMachine);
+    if (address !== undefined) published = await publishConsole(machine, manifest, address, say);
+    return machine;
+  };
+  try {
+    if (steps.length > 0 || exitAfter !== undefined) return await runSteps(createMachine, steps, exitAfter);
+    if (process.stdin.isTTY) say("Ctrl-A x ends the simulator");
+    return await runHive(createMachine);
+  } finally {
+    await published?.close();
   }
+}
+
+async function runSteps(
+  createMachine: (onLog: (text: string) => void) => Promise<Machine>,
+  steps: readonly Step[],
+  exitAfter: number | undefined,
+): Promise<number> {
   const line: SerialEnd = { write: () => undefined, onData: () => undefined, onGone: () => undefined };
-  const machine = createMachine((text) => line.onData(Buffer.from(text, "utf8")));
+  const machine = await createMachine((text) => line.onData(Buffer.from(text, "utf8")));
   const { console: end, serial } = machine;
   line.write = (bytes) => {
     const taken = end.write(bytes);
-    if (taken < bytes.length)
-      console.error(`start: the console's line is full, ${bytes.length - taken} bytes were lost`);
+    if (taken < bytes.length) say(`the console's line is full, ${bytes.length - taken} bytes were lost`);
   };
   serial.onOutput = () => void serial.read();
   end.onOutput = () => line.onData(end.read());
@@ -81,17 +102,13 @@ async function startSimulator(
 async function main(): Promise<number> {
   const words: string[] = [];
   const steps: Step[] = [];
-  const forwarded = (port: string): void => void words.push("--tcp-port", port);
   const program = new Command("start")
     .description("Boots a hive with its console on this terminal.")
     .addOption(new Option("--target <target>", "where it runs").choices(["sim", "qemu"]))
     .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
-    .option("--net <kind>", "QEMU's network: none, user or tap", (kind) => void words.push("--net", kind))
-    .option("--tcp-port <port>", "the port that --net user forwards, or none", forwarded)
-    .option("--port <port>", "the same as --tcp-port", forwarded)
-    .option("--bind <address>", "the host's address that it is forwarded from (default: 127.0.0.1)", (address) => {
-      words.push("--bind", address);
-    })
+    .option("--net <kind>", "its network: none, user, or for QEMU tap (default: user)")
+    .option("--port, --tcp-port <port>", "the host's port of its TCP console, or none (default: 31337)")
+    .option("--bind <address>", "the host's address that it is reached at (default: 127.0.0.1)")
     .addOption(
       new Option("--console <kind>", "which console is on the terminal")
         .choices(["serial", "virtio"])
@@ -108,26 +125,27 @@ async function main(): Promise<number> {
     })
     .parse();
   const options = program.opts<StartOptions>();
-  const { target, sel4, exitAfter } = options;
+  const { target, sel4, exitAfter, net, tcpPort, bind } = options;
   if (exitAfter !== undefined && !(exitAfter >= 0)) throw new Error("--exit-after takes a number of seconds");
   if (exitAfter !== undefined) words.push("--exit-after", String(exitAfter));
   if (options.console !== "serial") words.push("--console", options.console);
+  for (const [word, value] of Object.entries({ "--net": net, "--tcp-port": tcpPort, "--bind": bind })) {
+    if (value !== undefined) words.push(word, value);
+  }
   const prefix = kernelPrefix(sel4);
   const missing = target === "sim" ? undefined : (machineMissing(prefix) ?? imageFailure(prefix));
   if (target === "qemu" && missing !== undefined) throw new Error(`${missing}; --target sim needs none of it`);
   if (target === "sim" || missing !== undefined) {
-    console.error(`start: in the simulator${missing === undefined ? "" : `, because ${missing}`}`);
+    say(`in the simulator${missing === undefined ? "" : `, because ${missing}`}`);
     return startSimulator(steps, options);
   }
-  console.error(
-    `start: on seL4 in QEMU, kernel of ${prefix}${target === undefined ? " (--target sim: in the simulator)" : ""}`,
-  );
+  say(`on seL4 in QEMU, kernel of ${prefix}${target === undefined ? " (--target sim: in the simulator)" : ""}`);
   return startQemu(words);
 }
 
 try {
   process.exit(await main());
 } catch (error) {
-  console.error(`start: ${error instanceof Error ? error.message : String(error)}`);
+  say(error instanceof Error ? error.message : String(error));
   process.exit(2);
 }

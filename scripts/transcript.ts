@@ -75,7 +75,7 @@ async function recordShell(transport: (typeof SHELLS)[number], text: string): Pr
 /** What `npm start` shows on a terminal when somebody types the commands after the boot. */
 async function recordConsole(target: string, text: string): Promise<string> {
   const commands = text.split("\n").filter((shown) => shown.startsWith(PROMPT));
-  const words = ["--target", target, "--expect", BOOTED, ...(target === "qemu" ? ["--port", "none"] : [])];
+  const words = ["--target", target, "--expect", BOOTED, "--port", "none"];
   const { token } = readCredentials(ensureCredentials());
   // What the console shows of a credential stands for the operator's.
   for (const command of commands)

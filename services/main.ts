@@ -23,21 +23,20 @@ import { HIVE_LIMITS } from "./hive/limits.ts";
 import { BootLog } from "./log/boot-log.ts";
 import { drainLog } from "./log/log-drain.ts";
 import { formatMac } from "./net/address.ts";
+import { NetSources } from "./net/sources.ts";
 import { NetStack } from "./net/stack.ts";
-import type { Bytes, Random, SerialPort, WallClock } from "./ports/index.ts";
+import type { Bytes, Pool, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
 import { addReport, addReports } from "./proc/files.ts";
-import { networkLines } from "./proc/network.ts";
+import { linkLines, networkReports, type Reports } from "./proc/network.ts";
+import { row } from "./proc/rows.ts";
+import { Interrupts } from "./pump/interrupts.ts";
 import { DONE } from "./pump/jobs.ts";
 import { isOutOfMemory } from "./pump/out-of-memory.ts";
 import { Pump } from "./pump/pump.ts";
-import type { StageName } from "./pump/schedule.ts";
 import { readCredentials } from "./roles/credentials.ts";
 import * as schemas from "./queen/validators.js";
 import { WORKER_RULES } from "./workers/rules.ts";
-
-/** Whether the network stack is part of this bundle; set when it is made. */
-declare const COHESIX_NET: boolean;
 
 /** `raised` bit of component events. */
 const COMPONENT = 2;
@@ -53,13 +52,23 @@ const PONG_SETTLE_US = 5_000_000;
 /** How long virtio-rng may take for its first bytes before the log says so. */
 const RNG_PATIENCE_US = 1_000_000;
 
+/** A line that says what it holds. */
+interface ReportedSerial extends SerialPort {
+  pools(): readonly Pool[];
+  queues(): readonly string[];
+}
+
+/* Host functions look at no `this`, and a call around each would cost as much as what most of them do. */
+/* eslint-disable @typescript-eslint/unbound-method */
 const bytes: Bytes = {
-  copy: (into, at, from, start, length) => host.copy(into, at, from, start, length),
-  checksum: (from, start, length, initial) => host.checksum(from, start, length, initial),
-  encode: (text, into, at) => host.utf8Encode(text, into, at),
-  decode: (from, start, length) => host.utf8Decode(from, start, length),
-  validate: (from, start, length) => host.utf8Validate(from, start, length),
+  copy: host.copy,
+  checksum: host.checksum,
+  encode: host.utf8Encode,
+  decode: host.utf8Decode,
+  validate: host.utf8Validate,
+  plain: host.plainRun,
 };
+/* eslint-enable @typescript-eslint/unbound-method */
 
 /** A file of the image as text. Without it the image is damaged, and the machine stops. */
 function imageFile<T>(name: string, read: (text: string) => T): T {
@@ -85,6 +94,7 @@ const pump = new Pump({
   tickUs: manifest.pumpTickUs,
   timers: TIMERS,
 });
+const interrupts = new Interrupts(pump);
 const components = new HostComponents(host);
 const supervisor = new Supervisor({
   components,
@@ -96,6 +106,9 @@ const supervisor = new Supervisor({
 });
 /** What each driver serves, for `bi`. */
 const devices: string[] = [];
+/** What is bounded, of each part that came up, and the reports on consoles, the one with the prompt first. */
+const pools: (() => readonly Pool[])[] = [];
+const consoles: (() => readonly string[])[] = [];
 /** Clock and entropy as the hive sees them, before and after their drivers came up. */
 let rtc: Pl031 | undefined;
 let rng: VirtioRng | undefined;
@@ -106,29 +119,12 @@ const random: Random = {
   },
   fill: (into) => rng?.fill(into) ?? false,
 };
-let network: { readonly port: VirtioNet; readonly stack: NetStack } | undefined;
+let network: Reports | undefined;
+let linkReport: (() => readonly string[]) | undefined;
 let hive: Hive | undefined;
 let doorReport: (() => readonly string[]) | undefined;
 /** The line that shows a prompt; one that is not opened shows the log alone. */
 let console: RootConsole | undefined;
-
-/** Interrupt lines by `raised` bit, and whether each has come up since it was served. */
-const lines: { readonly mask: number; up: boolean }[] = [];
-
-/** Serve a device's interrupt in its stage. */
-function onInterrupt(stage: StageName, name: string, bit: number, service: () => void): void {
-  const line = { mask: 1 << bit, up: false };
-  lines.push(line);
-  pump.attach(stage, name, {
-    serve: () => {
-      if (!line.up) return 0;
-      line.up = false;
-      service();
-      return 0;
-    },
-    ready: () => false,
-  });
-}
 
 const facts: Facts = {
   machine: host,
@@ -137,8 +133,10 @@ const facts: Facts = {
   log,
   supervisor,
   devices: () => devices,
-  console: () => console?.summary() ?? "",
-  network: networkReport,
+  console: () => consoles.flatMap((lines) => lines()),
+  link: () => linkReport?.() ?? [],
+  network: () => network,
+  pools: () => pools.flatMap((made) => made()),
 };
 
 function banner(): void {
@@ -152,13 +150,13 @@ function serial(): void {
   const node = host.devices().find((device) => device.compatible === "arm,pl011");
   if (node === undefined) throw new Error("no PL011 in the device tree");
   const port = new Pl011(host, node);
-  onInterrupt("serial-rx", "pl011", port.bit, () => port.service());
+  interrupts.attach("serial-rx", "pl011", port.bit, () => port.service());
   devices.push(`serial ${node.name} irq ${node.irq}`);
   console = consoleOn(port, "console", manifest.serialConsole);
 }
 
 /** Put a console on a line. */
-function consoleOn(port: SerialPort, name: string, interactive: boolean): RootConsole {
+function consoleOn(port: ReportedSerial, name: string, interactive: boolean): RootConsole {
   const made = new RootConsole({
     port,
     bytes,
@@ -176,6 +174,8 @@ function consoleOn(port: SerialPort, name: string, interactive: boolean): RootCo
   pump.attach("serial-rx", name, made.receive);
   pump.attach("dispatch", name, made.dispatch);
   pump.attach("serial-tx", name, made.transmit);
+  pools.push(() => [...port.pools(), ...made.pools(name)]);
+  consoles.unshift(() => [made.summary(), row(`line ${name}`, port.counters), ...port.queues()]);
   return made;
 }
 
@@ -183,7 +183,7 @@ function consoleOn(port: SerialPort, name: string, interactive: boolean): RootCo
 function virtioConsole(transport: VirtioMmio): void {
   const { node } = transport;
   const port = new VirtioConsole(host, transport, (why) => log.line("virtio", `${node.name} was reset: ${why}`));
-  onInterrupt("serial-rx", "virtio-console", port.bit, () => port.service());
+  interrupts.attach("serial-rx", "virtio-console", port.bit, () => port.service());
   devices.push(`console ${node.name} irq ${node.irq}`);
   console = consoleOn(port, "virtio-console", true);
 }
@@ -205,23 +205,24 @@ function entropy(transport: VirtioMmio | undefined): void {
   const { node } = transport;
   const device = new VirtioRng(host, transport);
   rng = device;
-  onInterrupt("jobs", "virtio-rng", device.bit, () => device.service());
+  interrupts.attach("jobs", "virtio-rng", device.bit, () => device.service());
   devices.push(`rng ${node.name} irq ${node.irq}`);
+  pools.push(() => device.pools());
   pump.timers.schedule(host.nowUs() + RNG_PATIENCE_US, () => {
     if (!device.ready) log.line("rng", `${node.name} gave nothing within ${RNG_PATIENCE_US / 1e6} s: ${DOOR_SHUT}`);
   });
 }
 
+/** Whoever asks for the network shall find why there is none. */
+function noNetwork(why: string): void {
+  log.line("net", why);
+  devices.push(`net none: ${why}`);
+}
+
 function ethernet(transport: VirtioMmio | undefined): void {
   const { mode, address, prefix, gateway } = manifest.network;
-  if (mode === "none") {
-    log.line("net", "off by manifest");
-    return;
-  }
-  if (transport === undefined) {
-    log.line("net", "no virtio-net device");
-    return;
-  }
+  if (mode === "none") return noNetwork("off by manifest");
+  if (transport === undefined) return noNetwork("no virtio-net device");
   const { node } = transport;
   const audit = (text: string): void => [log, hive?.queenLog].forEach((kept) => kept?.line("net", text));
   const port = new VirtioNet(host, transport, {
@@ -234,40 +235,19 @@ function ethernet(transport: VirtioMmio | undefined): void {
   const ipv4 = mode === "static" ? { address, prefix, gateway } : undefined;
   const tcp = { sockets: manifest.limits.sessions + SPARE_SOCKETS };
   const stack = new NetStack({ port, clock: host, bytes, random, timers: pump.timers, ipv4, addressed: audit, tcp });
-  let retrying = false;
-  onInterrupt("net-rx", "virtio-net", port.bit, () => {
+  const sources = new NetSources({ name: node.name, port, stack, timers: pump.timers, log });
+  interrupts.attach("net-rx", "virtio-net", port.bit, () => {
     port.service();
     stack.raise();
   });
-  pump.attach("net-rx", "interface", {
-    serve: (budget) => {
-      const taken = stack.receive(budget);
-      const retryUs = port.retryAtUs();
-      if (retryUs !== Infinity && !retrying) {
-        retrying = true;
-        log.line("net", `${node.name} is out of service: ${port.trouble}`);
-        pump.timers.schedule(retryUs, () => {
-          retrying = false;
-          stack.raise();
-        });
-      }
-      return taken;
-    },
-    ready: () => stack.receiving,
-  });
+  pump.attach("net-rx", "interface", sources.receive);
   pump.initialise("door", () => door(stack));
-  pump.attach("net-tx", "tcp", {
-    serve: (budget, nowUs) => stack.send(budget, nowUs),
-    ready: (nowUs) => stack.sending(nowUs),
-    refused: () => port.counters.txFull,
-  });
+  pump.attach("net-tx", "tcp", sources.transmit);
   devices.push(`net ${node.name} irq ${node.irq} mac ${formatMac(port.mac, 0)}`);
   log.line("net", `${stack.address}, link ${port.linkUp ? "up" : "down"}`);
-  network = { port, stack };
-}
-
-function networkReport(): readonly string[] | undefined {
-  return network === undefined ? undefined : networkLines(network.port, network.stack);
+  linkReport = () => linkLines(port, stack);
+  network = networkReports(port, stack);
+  pools.push(() => [...port.pools(), ...stack.pools()]);
 }
 
 /** The console over TCP, with sessions as the serial line has one. It is served before TCP sends. */
@@ -288,6 +268,7 @@ function door(stack: NetStack): void {
   pump.attach("dispatch", "door", server.dispatch);
   pump.attach("net-tx", "door", server.transmit);
   doorReport = () => server.lines();
+  pools.push(() => server.pools());
 }
 
 function virtio(): void {
@@ -298,6 +279,7 @@ function virtio(): void {
   if (line !== undefined) pump.initialise("virtio-console", () => virtioConsole(line));
   pump.initialise("rng", () => entropy(first(DEVICE_IDS.rng)));
   if (COHESIX_NET) pump.initialise("net", () => ethernet(first(DEVICE_IDS.net)));
+  else noNetwork("left out of this build");
 }
 
 /** The namespace, logins, the Queen's commands and the workers. */
@@ -306,6 +288,7 @@ function ninedoor(): void {
   const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
   hive = new Hive({
     clock: host,
+    spare: pump.spare,
     wallClock,
     random,
     bytes,
@@ -334,8 +317,13 @@ function ninedoor(): void {
     failed: (error) => pump.report("a file's provider threw", error),
   });
   hive.namespace.addLog("boot.log", log.ring);
+  pools.push(() => hive?.pools() ?? []);
   addReports(hive.namespace, facts);
   if (doorReport !== undefined) addReport(hive.namespace, "net/console", doorReport);
+  const entropySource = rng;
+  if (entropySource !== undefined) {
+    addReport(hive.namespace, "rng", () => [row("rng", entropySource.counters), ...entropySource.queues()]);
+  }
 }
 
 function firstComponents(): void {
@@ -404,7 +392,7 @@ pump.addJob({
 
 /** One turn: what came up since the last is remembered for its stage, then the pump serves all of them. */
 export function turn(raised: number, nowUs: number): number {
-  for (const line of lines) if (raised & line.mask) line.up = true;
+  interrupts.raise(raised);
   if (raised & COMPONENT) supervisor.raise();
   return pump.turn(nowUs);
 }

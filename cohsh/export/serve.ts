@@ -6,7 +6,7 @@
 import { Session } from "../../services/secure9p/session.ts";
 import type { Tree } from "../../services/secure9p/tree.ts";
 import type { Attached } from "../9p/attach.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 
 /** More than a hive asks for: 256 fids and 32 tags. */
 const FIDS = 512;

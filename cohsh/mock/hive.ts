@@ -22,7 +22,7 @@ import { Pump, type Source } from "../../services/pump/pump.ts";
 import type { TimerPort } from "../../services/pump/timers.ts";
 import type { CtlSchemas } from "../../services/queen/schemas.ts";
 import { WORKER_RULES } from "../../services/workers/rules.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import type { Credentials } from "../tickets/credentials.ts";
 import { LocalComponents } from "./components.ts";
 
@@ -89,7 +89,7 @@ export class MockHive {
       timers: TIMERS,
     });
     this.#pump = pump;
-    this.#components = new LocalComponents(this.#soon);
+    this.#components = new LocalComponents({ wake: this.#soon });
     const components = this.#components;
     const { timers } = pump;
     this.#supervisor = new Supervisor({ components, log, clock, timers, layout: LAYOUT, policy: "destroy" });
@@ -106,7 +106,12 @@ export class MockHive {
       NETSTATS: unsupported,
     };
     this.#session = new ConsoleSession({
-      sink: { free: ALWAYS_FREE, line: (text) => options.reply(text), close: () => undefined },
+      sink: {
+        free: ALWAYS_FREE,
+        line: (text) => options.reply(text),
+        plain: (from, start, size) => options.reply(bytes.decode(from, start, size)),
+        close: () => undefined,
+      },
       bytes,
       clock,
       timers,
@@ -155,6 +160,7 @@ export class MockHive {
     const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
     const hive = new Hive({
       clock,
+      spare: this.#pump.spare,
       wallClock: { unixSeconds: () => Math.floor(Date.now() / 1000) },
       random: {
         ready: true,
@@ -203,8 +209,10 @@ export class MockHive {
       log: this.#log,
       supervisor: this.#supervisor,
       devices: () => [],
-      console: () => "console in the shell's own process",
+      console: () => ["console in the shell's own process"],
+      link: () => [],
       network: () => undefined,
+      pools: () => [],
     };
   }
 

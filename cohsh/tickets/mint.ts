@@ -5,7 +5,7 @@
 import { roleOf, ROLES } from "../../services/roles/roles.ts";
 import { type Scope, SCOPE_RATE_MAX, SCOPE_VERBS } from "../../services/roles/scope.ts";
 import { type Claims, deriveKey, type Quotas, signTicket } from "../../services/roles/ticket.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import type { Credentials } from "./credentials.ts";
 
 /** What the command line says of a ticket; every value as it was typed. */

@@ -11,7 +11,7 @@ import {
   LineFraming,
   NEED_MORE,
 } from "../../services/console/door/framing.ts";
-import { nodeBytes } from "../bytes.ts";
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 
 /** Longest frame that a hive may send: far above its longest line, far below what would harm. */
 export const FRAME_LIMIT = FALSE_LENGTH;

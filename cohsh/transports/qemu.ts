@@ -15,6 +15,8 @@ export interface QemuOptions {
   /** Where the kernel is installed; `undefined`: as the script decides. */
   readonly sel4?: string | undefined;
   readonly net?: "none" | "user" | "tap" | undefined;
+  /** A boot image to take as it is; by default the repository's own, made anew if it is stale. */
+  readonly image?: string;
   /** What starts QEMU with the serial line on its standard input and output; by default the project's script. */
   readonly script?: string;
   readonly patience?: Patience;
@@ -138,10 +140,11 @@ export class QemuTransport implements Transport {
   }
 
   #start(): Child {
-    const { sel4, net, script = inRepository("scripts", "qemu-run.sh") } = this.#options;
+    const { sel4, net, image, script = inRepository("scripts", "qemu-run.sh") } = this.#options;
     const words = ["--port", "none"];
     if (sel4 !== undefined) words.push("--sel4", resolve(sel4));
     if (net !== undefined) words.push("--net", net);
+    if (image !== undefined) words.push("--image", resolve(image));
     // A process group of its own: the terminal's Ctrl-C is the shell's, and the group can be ended whole.
     const spawned = [...(canLeash() ? ["setpriv", "--pdeathsig", "TERM", "--"] : []), script, ...words];
     const [program = script, ...args] = spawned;

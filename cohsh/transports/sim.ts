@@ -13,14 +13,19 @@ import { SerialLines } from "./serial-lines.ts";
 export class SimTransport implements Transport {
   readonly name = "sim";
   readonly #credentials: Credentials;
+  readonly #outDir: string;
   #machine: Machine | undefined;
   #serial: SerialLines | undefined;
   #ready = false;
   #closing = false;
 
-  /** @param credentials of the hive that it makes */
-  constructor(credentials: Credentials) {
+  /**
+   * @param credentials of the hive that it makes
+   * @param outDir where its bundle was built
+   */
+  constructor(credentials: Credentials, outDir = inRepository("out")) {
     this.#credentials = credentials;
+    this.#outDir = outDir;
   }
 
   /** Whether a machine is there that has not halted. */
@@ -33,7 +38,7 @@ export class SimTransport implements Transport {
     if (signal.aborted) throw new Error("the simulator was given up before it was started");
     const serial = new SerialLines(sink);
     const { machine } = loadHive({
-      outDir: inRepository("out"),
+      outDir: this.#outDir,
       manifest: { file: inRepository("rootfs", "manifest.json") },
       credentials: formatCredentials(this.#credentials),
       clock: "real",

@@ -145,7 +145,8 @@ export async function connectConsole(address: Address, token: string, signal: Ab
   const where = addressText(address);
   const socket = await connected(address, signal);
   const connection = new ConsoleConnection(socket, address);
-  const stalled = (): void => connection.drop("did not answer: it may be starting, or be something else");
+  const stalled = (): void =>
+    connection.drop("did not answer: it may be starting, be built without a network, or be something else");
   signal.addEventListener("abort", stalled, { once: true });
   try {
     return await new Promise<ConsoleConnection>((resolve, reject) => {

@@ -10,7 +10,9 @@ import { Terminal } from "./terminal.ts";
 
 const DEFAULT_HEAP = 16 * 1024 * 1024;
 
-export interface HiveOptions extends Omit<MachineOptions, "source" | "rootfs" | "heapBytes"> {
+export interface HiveOptions extends Omit<MachineOptions, "source" | "rootfs" | "heapBytes" | "net"> {
+  /** The network device; absent: one like QEMU's. */
+  readonly net?: MachineOptions["net"] | "none";
   /** Folder of `vm/main.js`, `vm/worker.js`, a `.lines` to each, and `vm/build.json`. */
   readonly outDir: string;
   /** The manifest's text or the file that has it. */
@@ -37,7 +39,7 @@ function heapOf(manifest: string): number {
 
 /** @throws Error if the bundle or credentials were not made. */
 export function createHive(options: HiveOptions): Machine {
-  const { outDir, manifest, files, credentials, ...machineOptions } = options;
+  const { outDir, manifest, files, credentials, net = {}, ...machineOptions } = options;
   const made = (...names: string[]): Uint8Array => {
     const path = join(outDir, ...names);
     if (!existsSync(path)) throw new Error(`${path} is missing: npm run build makes it`);
@@ -47,9 +49,9 @@ export function createHive(options: HiveOptions): Machine {
   const text = "text" in manifest ? manifest.text : readFileSync(manifest.file, "utf8");
   const heapBytes = heapOf(text);
   return new Machine({
-    net: {},
     rng: {},
     ...machineOptions,
+    ...(net === "none" ? {} : { net }),
     heapBytes,
     source: Buffer.from(file("main.js")).toString("utf8"),
     rootfs: makeRootfs({

@@ -6,7 +6,7 @@
 import { Board } from "./board.ts";
 import type { BoardOptions } from "./board.ts";
 import { RealClock, VirtualClock } from "./clock.ts";
-import type { SimClock } from "./clock.ts";
+import type { DeviceTimer, SimClock } from "./clock.ts";
 import { ComponentTable } from "./components.ts";
 import type { Pl011 } from "./devices/pl011.ts";
 import type { VirtioConsole } from "./devices/virtio/console.ts";
@@ -18,6 +18,7 @@ import { componentFunctions } from "./host/components.ts";
 import { countCollection, describeValue } from "./host/context.ts";
 import type { MachineParts } from "./host/context.ts";
 import { machineFunctions } from "./host/machine.ts";
+import { heapLine, kindLines } from "./host/memory-report.ts";
 import { EMPTY_LINE_TABLE, LineTable } from "./lines.ts";
 import type { DmaPool } from "./memory.ts";
 import { Stop, Thrown } from "./quickjs/errors.ts";
@@ -148,6 +149,14 @@ export class Machine {
     return this.parts.dma;
   }
 
+  /**
+   * Let something beside the board act on the machine's clock, as what is at the other end of a cable does.
+   * @returns its timer; who sets it from outside of the machine's run says so with {@link kick}.
+   */
+  attach(fire: () => void): DeviceTimer {
+    return this.board.schedule.add(fire);
+  }
+
   private halt(reason: string): Stop {
     this.haltReason = reason;
     this.parts.log(`\ncohesix: halted: ${reason}\n`);
@@ -215,22 +224,12 @@ export class Machine {
   }
 
   private report(runtime: Runtime, value: number): void {
-    const { heapUsed, heapPeak, heapLimit, heapBlocks } = runtime;
-    const log = (text: string): void => {
-      this.parts.log(text);
-    };
+    const { parts } = this;
     const outOfMemory = runtime.isOutOfMemory(value);
+    const heap = heapLine(runtime);
     runtime.liftLimit();
-    log(`engine: uncaught: ${describeValue(this.parts.lines, runtime, value)}\n`);
-    if (!outOfMemory) return;
-    log(
-      `engine: out of memory: ${String(heapUsed)} of ${String(heapLimit)} bytes in ${String(heapBlocks)} blocks in use, ${String(heapPeak)} at most\n`,
-    );
-    for (const { kind, count, bytes } of runtime.usageByKind()) {
-      log(
-        `engine:   ${kind.padEnd(16)} ${(count === undefined ? "" : String(count)).padStart(10)} ${String(bytes).padStart(12)} bytes\n`,
-      );
-    }
+    parts.log(`engine: uncaught: ${describeValue(parts.lines, runtime, value)}\n`);
+    if (outOfMemory) for (const line of [heap, ...kindLines(runtime)]) parts.log(line);
   }
 
   private rebuild(): void {
@@ -362,7 +361,7 @@ export class Machine {
   }
 
   /** Something happened outside the guest: a real-time machine looks at it at once. */
-  private kick(): void {
+  kick(): void {
     this.wake?.();
   }
 

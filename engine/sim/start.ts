@@ -46,11 +46,11 @@ export class EscapeFilter {
  * @returns 0, or 1 if the machine halted.
  */
 export async function runHive(
-  hive: (onLog: (text: string) => void) => Machine,
+  hive: (onLog: (text: string) => void) => Machine | Promise<Machine>,
   { input, output }: Streams = { input: process.stdin, output: process.stdout },
 ): Promise<number> {
   const raw = input.isTTY === true ? input.setRawMode?.bind(input) : undefined;
-  const machine = hive((text) => {
+  const machine = await hive((text) => {
     output.write(text);
   });
   const { console: line, serial: uart } = machine;

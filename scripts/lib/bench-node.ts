@@ -3,7 +3,7 @@
  * benchmarks call and no machine, so a bundle that wants one fails here.
  */
 import { pathToFileURL } from "node:url";
-import { nodeBytes } from "../../cohsh/bytes.ts";
+import { nodeBytes } from "./node-bytes.ts";
 import type { Bundle } from "../../runtime-bindings.d.ts";
 
 interface Ended {
@@ -34,6 +34,7 @@ const host = {
   utf8Encode: (text: string, into: Uint8Array, at: number) => nodeBytes.encode(text, into, at),
   utf8Decode: (bytes: Uint8Array, start: number, length: number) => nodeBytes.decode(bytes, start, length),
   utf8Validate: (bytes: Uint8Array, start: number, length: number) => nodeBytes.validate(bytes, start, length),
+  plainRun: (bytes: Uint8Array, start: number, length: number) => nodeBytes.plain(bytes, start, length),
 };
 
 const [file] = process.argv.slice(2);

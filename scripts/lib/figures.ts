@@ -1,7 +1,14 @@
 /**
- * Figures of a measurement, with what the project promises of them: which of them miss it, and all of them as a table
- * with a row a figure and a column a target.
+ * Figures of a measurement, with what the project promises of them and what upstream has: which of them miss it, and all of
+ * them as a table with a row a figure and a column a target.
  */
+
+/** What upstream Cohesix has, measured on this class of machine: from one value to another, and which way is ahead. */
+export interface Upstream {
+  readonly from: number;
+  readonly to: number;
+  readonly better: "less" | "more";
+}
 
 export interface Figure {
   readonly name: string;
@@ -10,6 +17,13 @@ export interface Figure {
   /** What the project promises: less than `limit`, or `least` and more. */
   readonly limit?: number;
   readonly least?: number;
+  readonly upstream?: Upstream;
+}
+
+/** A figure of which the project promises that it is ahead of the best that upstream shows. */
+export function ahead(name: string, value: number, unit: string, upstream: Upstream): Figure {
+  const { from, to, better } = upstream;
+  return { name, value, unit, upstream, ...(better === "less" ? { limit: from } : { least: to }) };
 }
 
 /** Results by target, in the order of the columns. */
@@ -22,8 +36,31 @@ export function isMissed({ value, limit, least }: Figure): boolean {
 }
 
 export function shown({ value, unit }: Figure): string {
-  const digits = unit === "times" ? 2 : unit === "ms" || unit.startsWith("%") ? 1 : 0;
+  return text(value, digitsOf(value, unit));
+}
+
+function text(value: number, digits: number): string {
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function digitsOf(value: number, unit: string): number {
+  if (unit === "times" || unit === "MB/s") return 2;
+  if (unit === "ms") return value < 20 ? 2 : 1;
+  return unit.startsWith("%") ? 1 : 0;
+}
+
+/** What upstream has, e.g. `1.20 to 1.90`; nothing if that is not known. */
+export function upstreamText({ unit, upstream }: Figure): string {
+  if (upstream === undefined) return "";
+  const { from, to } = upstream;
+  const digits = digitsOf(Math.max(from, to), unit);
+  return from === to ? text(from, digits) : `${text(from, digits)} to ${text(to, digits)}`;
+}
+
+/** How many times ahead of the best of upstream a figure is; below 1 it is behind. Nothing if that is not known. */
+export function timesAhead({ value, upstream }: Figure): string {
+  if (upstream === undefined) return "";
+  return text(upstream.better === "less" ? upstream.from / value : value / upstream.to, 2);
 }
 
 /** e.g. `< 500` or `>= 2`; nothing if nothing is promised. */
@@ -52,11 +89,16 @@ export function table<Target extends string>(results: Results<Target>): string {
       ...figures.map((figure) => (figure === undefined ? "" : shown(figure))),
       known[0]?.unit ?? "",
       known.map(promise).find((text) => text !== "") ?? "",
+      // What is said of upstream is said of the target beside it.
+      known.map(upstreamText).find((text) => text !== "") ?? "",
+      known.map(timesAhead).find((text) => text !== "") ?? "",
     ];
   });
-  const all = [["", ...targets, "unit", "promised"], ...rows];
+  const compared = rows.some((row) => row.at(-1) !== "");
+  const head = ["", ...targets, "unit", "promised", "upstream", "times ahead"];
+  const all = [head, ...rows].map((row) => (compared ? row : row.slice(0, -2)));
   const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  const last = widths.length - 2;
+  const last = targets.length + 1;
   return all
     .map((row) =>
       row

@@ -3,7 +3,7 @@
  * Both configure themselves once and anew when their parameters change; Ninja decides what is stale.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeIfChanged } from "./output.ts";
 import { inRepository, pin } from "./repository.ts";
@@ -91,6 +91,17 @@ export function buildBytecodeCompiler(show: boolean): string {
   );
   runTool("cmake", ["--build", build, "--target", "qjsbc"], show);
   return join(nativeDir, "qjsbc");
+}
+
+/** Compiles a bundle if it or the compiler is newer than the bytecode beside it. @returns the bytecode. */
+export function compileBytecode(compiler: string, folder: string, name: string, show: boolean): Uint8Array {
+  const source = join(folder, `${name}.js`);
+  const target = join(folder, `${name}.qbc`);
+  const made = existsSync(target) ? statSync(target).mtimeMs : -1;
+  if (made < statSync(source).mtimeMs || made < statSync(compiler).mtimeMs) {
+    runTool(compiler, [source, `${name}.js`, target], show);
+  }
+  return readFileSync(target);
 }
 
 /** Configures the board's project for a kernel; `buildTarget` then makes parts of it. */

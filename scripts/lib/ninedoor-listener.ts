@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { type ConnectOpts, createServer, Socket, type SocketConstructorOpts } from "node:net";
-import { nodeBytes } from "../../cohsh/bytes.ts";
+import { nodeBytes } from "./node-bytes.ts";
 import { SessionTree } from "../../services/ninedoor/attach.ts";
 import { Namespace } from "../../services/ninedoor/namespace.ts";
 import { View } from "../../services/ninedoor/view.ts";

@@ -3,7 +3,7 @@
  * answers, as many of them side by side as wanted. Every answer is checked, so a server cannot be fast by refusing.
  */
 import { connect } from "node:net";
-import { nodeBytes } from "../../cohsh/bytes.ts";
+import { nodeBytes } from "./node-bytes.ts";
 import { Client } from "../../services/secure9p/client.ts";
 import type { Done } from "../../services/secure9p/client-calls.ts";
 import { O_RDONLY, O_WRONLY } from "../../services/secure9p/constants.ts";

@@ -2,7 +2,7 @@
  * What the boot archive holds and in which order: `crc32` first, with one line per other file, then the files
  * sorted by name. The same files give the same archive to the byte.
  */
-import { type CpioFile, writeCpio } from "./cpio.ts";
+import { type CpioFile, readCpio, writeCpio } from "./cpio.ts";
 import { crc32 } from "./crc32.ts";
 
 /** Every file of the archive but `crc32`. */
@@ -30,6 +30,20 @@ function utf8(text: string): Uint8Array {
 export function checksumFile(files: readonly CpioFile[]): CpioFile {
   const lines = files.map(({ name, data }) => `${crc32(data).toString(16).padStart(8, "0")} ${name}\n`);
   return { name: "crc32", data: utf8(lines.join("")) };
+}
+
+/** The archive with some of its files replaced (`null`: left out), checksums right. */
+export function replaceFiles(
+  archive: Uint8Array,
+  files: Readonly<Record<string, Uint8Array | string | null>>,
+): Uint8Array {
+  const kept = readCpio(archive).flatMap((file) => {
+    const replacement = files[file.name];
+    if (file.name === "crc32" || replacement === null) return [];
+    if (replacement === undefined) return [file];
+    return [{ name: file.name, data: new Uint8Array(Buffer.from(replacement)) }];
+  });
+  return writeCpio([checksumFile(kept), ...kept]);
 }
 
 export function engineConfig(heapBytes: number): string {

@@ -29,6 +29,8 @@ export interface VmBundleOptions {
 export interface Bundle {
   readonly js: Uint8Array;
   readonly lines: Uint8Array;
+  /** Files that something of is in it, as paths from the repository's top. */
+  readonly modules: readonly string[];
 }
 
 export interface VmBundle extends Bundle {
@@ -67,12 +69,16 @@ async function buildBundle(entry: string, name: string, options: VmBundleOptions
     target: "es2022",
     charset: "utf8",
     legalComments: "none",
+    // Less to parse and to run, and every name and position in a stack trace is what it was.
+    minifySyntax: true,
     sourcemap: "external",
     sourcesContent: false,
+    // The flags, see services/flags.
     define: { COHESIX_NET: String(options.net) },
     plugins: [schemasPlugin()],
     tsconfig: inRepository("tsconfig.json"),
     logLevel: "warning",
+    metafile: true,
     write: false,
   });
   const output = (suffix: string): Uint8Array => {
@@ -86,7 +92,8 @@ async function buildBundle(entry: string, name: string, options: VmBundleOptions
   const lines = encodeLineTable(lineTableFromMap(map, (source) => relative(repository, resolve(out, source))));
   writeIfChanged(join(out, `${name}.js`), js);
   writeIfChanged(join(out, `${name}.lines`), lines);
-  return { js, lines };
+  const made = Object.values(result.metafile.outputs).find(({ entryPoint }) => entryPoint !== undefined);
+  return { js, lines, modules: Object.keys(made?.inputs ?? {}) };
 }
 
 /** @throws Error with esbuild's message if an entry does not compile. */

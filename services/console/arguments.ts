@@ -110,6 +110,8 @@ function wordsOf(text: string): string[] {
 }
 
 function tooLong(argument: string, text: string, limit: number): string | undefined {
+  // A UTF-16 unit takes at most three bytes.
+  if (text.length * 3 <= limit) return undefined;
   return utf8Length(text, limit) > limit ? `argument ${argument} exceeds allowed length` : undefined;
 }
 

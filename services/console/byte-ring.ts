@@ -2,7 +2,7 @@
  * A bounded queue of bytes between a console and its line. It takes what fits and says how much that was;
  * nothing is allocated after construction.
  */
-import type { Bytes, SerialPort } from "../ports/index.ts";
+import type { Bytes, Pool, SerialPort } from "../ports/index.ts";
 
 /** A ring of bytes. */
 export class ByteRing {
@@ -16,8 +16,9 @@ export class ByteRing {
   readonly #bytes: Bytes;
   readonly #buffer: Uint8Array;
   readonly #scratch: Uint8Array;
+  /** Bytes that it holds. Changed in here only. */
+  length = 0;
   #head = 0;
-  #length = 0;
 
   /** @param textBytes longest text that `text` takes, in UTF-8. */
   constructor(bytes: Bytes, capacity: number, textBytes = 0) {
@@ -27,18 +28,19 @@ export class ByteRing {
     this.#scratch = new Uint8Array(textBytes);
   }
 
-  get length(): number {
-    return this.#length;
+  get free(): number {
+    return this.capacity - this.length;
   }
 
-  get free(): number {
-    return this.capacity - this.#length;
+  /** For reports. @param full how often work was left with its producer because this was full */
+  pool(name: string, full: number): Pool {
+    return [name, this.capacity + this.#scratch.length, this.length, this.capacity, this.highWater, "held_back", full];
   }
 
   /** Add one byte. @returns false if it is full. */
   put(byte: number): boolean {
-    if (this.#length === this.capacity) return false;
-    this.#buffer[(this.#head + this.#length) % this.capacity] = byte;
+    if (this.length === this.capacity) return false;
+    this.#buffer[(this.#head + this.length) % this.capacity] = byte;
     this.#grew(1);
     return true;
   }
@@ -49,7 +51,7 @@ export class ByteRing {
       this.cut++;
       return false;
     }
-    const tail = (this.#head + this.#length) % this.capacity;
+    const tail = (this.#head + this.length) % this.capacity;
     const first = Math.min(length, this.capacity - tail);
     this.#bytes.copy(this.#buffer, tail, from, start, first);
     if (first < length) this.#bytes.copy(this.#buffer, 0, from, start + first, length - first);
@@ -79,12 +81,12 @@ export class ByteRing {
 
   /** Bytes that lie in a row. */
   get run(): number {
-    return Math.min(this.#length, this.capacity - this.#head);
+    return Math.min(this.length, this.capacity - this.#head);
   }
 
   /** Take `count` bytes that were looked at in place. */
   skip(count: number): void {
-    if (count > this.#length) throw new RangeError(`ByteRing.skip: ${count} of ${this.#length} bytes`);
+    if (count > this.length) throw new RangeError(`ByteRing.skip: ${count} of ${this.length} bytes`);
     this.#drop(count);
   }
 
@@ -95,7 +97,7 @@ export class ByteRing {
 
   /** Take the oldest byte; -1 if there is none. */
   take(): number {
-    if (this.#length === 0) return -1;
+    if (this.length === 0) return -1;
     const byte = this.#buffer[this.#head]!;
     this.#drop(1);
     return byte;
@@ -104,9 +106,9 @@ export class ByteRing {
   /** Read up to `budget` bytes from a port. @returns how many. */
   fill(port: SerialPort, budget: number): number {
     let done = 0;
-    while (done < budget && this.#length < this.capacity) {
-      const tail = (this.#head + this.#length) % this.capacity;
-      const room = Math.min(budget - done, this.capacity - this.#length, this.capacity - tail);
+    while (done < budget && this.length < this.capacity) {
+      const tail = (this.#head + this.length) % this.capacity;
+      const room = Math.min(budget - done, this.capacity - this.length, this.capacity - tail);
       const got = port.read(this.#buffer, tail, room);
       if (got === 0) break;
       this.#grew(got);
@@ -118,8 +120,8 @@ export class ByteRing {
   /** Write up to `budget` bytes to a port. @returns how many it took. */
   drain(port: SerialPort, budget: number): number {
     let done = 0;
-    while (done < budget && this.#length > 0) {
-      const chunk = Math.min(budget - done, this.#length, this.capacity - this.#head);
+    while (done < budget && this.length > 0) {
+      const chunk = Math.min(budget - done, this.length, this.capacity - this.#head);
       const taken = port.write(this.#buffer, this.#head, chunk);
       this.#drop(taken);
       done += taken;
@@ -138,13 +140,13 @@ export class ByteRing {
   }
 
   #grew(by: number): void {
-    this.#length += by;
+    this.length += by;
     this.total += by;
-    if (this.#length > this.highWater) this.highWater = this.#length;
+    if (this.length > this.highWater) this.highWater = this.length;
   }
 
   #drop(count: number): void {
-    this.#length -= count;
-    this.#head = this.#length === 0 ? 0 : (this.#head + count) % this.capacity;
+    this.length -= count;
+    this.#head = this.length === 0 ? 0 : (this.#head + count) % this.capacity;
   }
 }

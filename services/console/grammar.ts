@@ -17,7 +17,7 @@ export const VERBS = {
   PING: { word: "PING", stream: false, login: false, usage: "", help: "answer PONG" },
   BI: { word: "BOOTINFO", stream: true, login: false, usage: "", help: "kernel, machine, image, boot phases, devices" },
   CAPS: { word: "CAPS", stream: true, login: false, usage: "", help: "capabilities and untyped memory" },
-  MEM: { word: "MEM", stream: true, login: false, usage: "", help: "heap, DMA memory, log ring" },
+  MEM: { word: "MEM", stream: true, login: false, usage: "", help: "heap, DMA memory, buffers and pools" },
   PS: { word: "PS", stream: true, login: false, usage: "", help: "stages, jobs and components with their counters" },
   NETSTATS: { word: "NETSTATS", stream: true, login: false, usage: "", help: "counters of the network" },
   ATTACH: { word: "ATTACH", stream: false, login: false, usage: "<role> <ticket>", help: "log in (also: login)" },
@@ -49,8 +49,11 @@ export const VERBS = {
 
 export type Verb = keyof typeof VERBS;
 
-/** Other words for a verb. */
-const ALIASES: Readonly<Record<string, Verb>> = { LOGIN: "ATTACH" };
+/** The verbs by the words that stand for them. */
+const WORDS: ReadonlyMap<string, Verb> = new Map([
+  ...Object.keys(VERBS).map((verb): [string, Verb] => [verb, verb as Verb]),
+  ["LOGIN", "ATTACH"],
+]);
 /** Verbs that turn a console into something else, which a serial line cannot be. */
 const SECURE9P = "SECURE9P";
 const EXPORT = "EXPORT";
@@ -100,23 +103,28 @@ function refused(word: string, detail: string, login = false): Refused {
   return { kind: "refused", word, refusal: { reason: "policy", detail }, login };
 }
 
-/** Parse one line, without its end. */
-export function parse(line: string): Parsed {
-  if (CONTROL.test(line)) return INVALID_CHARACTER;
+/** Parse one line, without its end. @param plain whether it is known to be printable ASCII, which need not be looked for again */
+export function parse(line: string, plain = false): Parsed {
+  if (!plain && CONTROL.test(line)) return INVALID_CHARACTER;
   const text = trimBlanks(line);
   if (text === "") return EMPTY;
   const blank = text.indexOf(" ");
   const word = blank < 0 ? text : text.slice(0, blank);
-  if (!WORD.test(word)) return UNKNOWN;
+  if (!plain && !WORD.test(word)) return UNKNOWN;
   const name = word.toUpperCase();
   if (name === SECURE9P || name === EXPORT) return upgrade(name, blank < 0 ? "" : trimBlanks(text.slice(blank)));
-  const verb = verbOf(name);
+  const verb = WORDS.get(name);
   if (verb === undefined) return UNKNOWN;
   const given = ARGUMENTS[verb](blank < 0 ? "" : trimBlanks(text.slice(blank)));
+  if (typeof given !== "string") {
+    // Made for this line alone. The table of arguments has them by verb, which an index by a union does not show.
+    const command = given as { -readonly [Key in keyof Command]: Command[Key] };
+    command.kind = "command";
+    command.verb = verb;
+    return command as Command;
+  }
   const { word: acknowledged, login } = VERBS[verb];
-  if (typeof given === "string") return refused(acknowledged, given, login);
-  // The table of arguments has them by verb, which an index by a union does not show.
-  return { kind: "command", verb, ...given } as Command;
+  return refused(acknowledged, given, login);
 }
 
 function upgrade(word: string, text: string): Refused {
@@ -124,11 +132,6 @@ function upgrade(word: string, text: string): Refused {
   if (word === SECURE9P) return text === "" ? { ...plain, upgrade: {} } : plain;
   const given = exported(text);
   return typeof given === "string" ? refused(word, given, true) : { ...plain, upgrade: given };
-}
-
-function verbOf(name: string): Verb | undefined {
-  if (Object.hasOwn(ALIASES, name)) return ALIASES[name];
-  return Object.hasOwn(VERBS, name) ? (name as Verb) : undefined;
 }
 
 /** `OK <VERB> [detail]`. */

@@ -3,7 +3,7 @@
  * is held, and nothing more is produced until it is, so what is held is the end of one answer at most.
  */
 import { utf8Length } from "../secure9p/wire.ts";
-import { SHOWN_LINE_BYTES } from "./line-buffer.ts";
+import { type LineBuffer, SHOWN_LINE_BYTES } from "./line-buffer.ts";
 
 /** Where lines go. */
 export interface ConsoleSink {
@@ -11,6 +11,8 @@ export interface ConsoleSink {
   readonly free: number;
   /** Take a line of that many bytes and {@link LINE_OVERHEAD}; it is called for no more than is free. */
   line(text: string): void;
+  /** The same for a line that is printable ASCII, as its bytes. */
+  plain(from: Uint8Array, start: number, size: number): void;
   /** The console has nothing more to say to this client: close once all has left. A serial line stays. */
   close(): void;
 }
@@ -32,8 +34,10 @@ export class Output {
   budget = 0;
   /** Bytes of all lines so far. */
   said = 0;
+  /** Lines that wait. Changed in here only. */
+  held = 0;
   readonly #sink: ConsoleSink;
-  #held: string[] = [];
+  #waiting: string[] = [];
   /** Bytes of the line that found no room. */
   #wanted = 0;
   #ended = false;
@@ -43,29 +47,24 @@ export class Output {
   }
 
   get free(): number {
-    return this.#held.length > 0 ? 0 : this.#sink.free;
+    return this.held > 0 ? 0 : this.#sink.free;
   }
 
   /** Whether lines wait for room, and there is some. */
   get ready(): boolean {
-    return this.#held.length > 0 && this.#fits(this.#held[0]!, 0);
-  }
-
-  /** Lines that wait. */
-  get held(): number {
-    return this.#held.length;
+    return this.held > 0 && this.#fits(this.#waiting[0]!, 0);
   }
 
   /** Say a line now, or when there is room. */
   say(text: string): void {
     if (this.#ended) return;
-    if (this.#held.length === 0 && this.#fits(text, 0)) this.#out(text);
-    else this.#held.push(text);
+    if (this.held === 0 && this.#fits(text, 0)) this.#out(text);
+    else this.held = this.#waiting.push(text);
   }
 
   /** Say the next line of a stream, if there is room for it and in this turn. @returns whether it was said. */
   offer(text: string): boolean {
-    if (this.#ended || this.#held.length > 0 || this.budget <= 0) return false;
+    if (this.#ended || this.held > 0 || this.budget <= 0) return false;
     if (!this.#fits(text, PING_BYTES)) {
       this.#wanted = utf8Length(text, Infinity);
       return false;
@@ -75,17 +74,35 @@ export class Output {
     return true;
   }
 
+  /** The same for what a buffer has found, which for most lines takes no text. */
+  offerLine(buffer: LineBuffer): boolean {
+    if (!buffer.plain) return this.offer(buffer.text());
+    if (this.#ended || this.held > 0 || this.budget <= 0) return false;
+    const { size } = buffer;
+    const bytes = size + LINE_OVERHEAD;
+    if (this.#sink.free < bytes + PING_BYTES) {
+      this.#wanted = size;
+      return false;
+    }
+    this.#wanted = 0;
+    this.budget -= bytes;
+    this.said += bytes;
+    this.#sink.plain(buffer.bytes, buffer.at, size);
+    return true;
+  }
+
   /** Whether there is room for the next line of a stream, as far as that is known. */
   get offers(): boolean {
-    return this.#held.length === 0 && this.#sink.free >= this.#wanted + PING_BYTES + LINE_OVERHEAD;
+    return this.held === 0 && this.#sink.free >= this.#wanted + PING_BYTES + LINE_OVERHEAD;
   }
 
   /** Say what is held. @returns whether nothing is left. */
   flush(): boolean {
     let said = 0;
-    while (said < this.#held.length && this.#fits(this.#held[said]!, 0)) this.#out(this.#held[said++]!);
-    if (said > 0) this.#held = this.#held.slice(said);
-    return this.#held.length === 0;
+    while (said < this.held && this.#fits(this.#waiting[said]!, 0)) this.#out(this.#waiting[said++]!);
+    if (said > 0) this.#waiting = this.#waiting.slice(said);
+    this.held = this.#waiting.length;
+    return this.held === 0;
   }
 
   close(): void {
@@ -94,7 +111,8 @@ export class Output {
 
   /** Nobody listens any more: what is still said goes nowhere. */
   end(): void {
-    this.#held = [];
+    this.#waiting = [];
+    this.held = 0;
     this.#ended = true;
   }
 

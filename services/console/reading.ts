@@ -75,16 +75,14 @@ export class Reading extends FileTask {
     if (!this.#streaming) return;
     const { buffer, output, answer, files } = this.tools;
     for (;;) {
-      const line = this.#lines.shift() ?? buffer.next();
-      if (line !== undefined) {
-        if (output.offer(line)) continue;
-        this.#lines.unshift(line);
-        return;
-      }
-      if (this.#over) {
-        const rest = buffer.rest();
-        if (rest === undefined) break;
-        this.#lines.push(rest);
+      if (this.#lines.length > 0) {
+        if (!output.offer(this.#lines[0]!)) return;
+        this.#lines.shift();
+      } else if (buffer.next()) {
+        if (!output.offerLine(buffer)) return;
+        buffer.take();
+      } else if (this.#over) {
+        if (!buffer.rest()) break;
       } else if (this.#at >= this.#end) {
         this.#over = true;
       } else {
@@ -171,9 +169,8 @@ export class Reading extends FileTask {
 
   /** The ring has lost what would have been next; the same offset is now its oldest line. */
   #overtaken(): void {
-    const { files, buffer } = this.tools;
-    const rest = buffer.rest();
-    if (rest !== undefined) this.#lines.push(rest);
+    const { files } = this.tools;
+    this.#keepRest();
     files.getattr(this.fid, ({ attributes: { size, dataVersion } }, error) => {
       if (this.#over) return this.advance();
       if (error !== undefined) return this.#cut(error);
@@ -185,11 +182,18 @@ export class Reading extends FileTask {
     });
   }
 
+  /** What has come of a line stands before what is said next. */
+  #keepRest(): void {
+    const { buffer } = this.tools;
+    if (!buffer.rest()) return;
+    this.#lines.push(buffer.text());
+    buffer.take();
+  }
+
   /** The acknowledgement is out, so a line says why the stream ends before its time. */
   #cut(why: Errno): void {
     const { detail, error } = this.tools.refusal(why, this.path);
-    const rest = this.tools.buffer.rest();
-    if (rest !== undefined) this.#lines.push(rest);
+    this.#keepRest();
     this.#lines.push(`… cut: ${detail ?? error ?? why.name}`);
     this.#over = true;
     this.advance();

@@ -5,7 +5,7 @@
  */
 import type { Source as LoginSource } from "../hive/session.ts";
 import { type BootLog, LogReader } from "../log/boot-log.ts";
-import type { Bytes, Clock, SerialPort } from "../ports/index.ts";
+import type { Bytes, Clock, Pool, SerialPort } from "../ports/index.ts";
 import type { Source } from "../pump/pump.ts";
 import type { TimerPort } from "../pump/timers.ts";
 import { ByteRing } from "./byte-ring.ts";
@@ -41,6 +41,7 @@ export interface RootConsoleOptions {
 /** Lines have numbers that no address has. */
 const SERIAL_LINE: LoginSource = { name: "serial", throttle: 2 ** 32, local: true };
 /** A serial line stays, whatever the session does. */
+const LINE_END = Uint8Array.of(0x0d, 0x0a);
 const FAREWELL = "to leave this console press Ctrl-A, then x";
 const INPUT_BYTES = 2048;
 /** Unless long lines need more. */
@@ -145,6 +146,11 @@ export class RootConsole {
     );
   }
 
+  /** @param name of the line */
+  pools(name: string): Pool[] {
+    return [this.#input.pool(`${name}.input`, this.#inputFull), this.#output.pool(`${name}.output`, this.#outputFull)];
+  }
+
   #sink(): ConsoleSink {
     const output = this.#output;
     const echoRoom = this.#echoRoom;
@@ -154,7 +160,11 @@ export class RootConsole {
       },
       line(text: string): void {
         output.text(text);
-        output.text("\r\n");
+        output.append(LINE_END, 0, LINE_END.length);
+      },
+      plain(from: Uint8Array, start: number, size: number): void {
+        output.append(from, start, size);
+        output.append(LINE_END, 0, LINE_END.length);
       },
       close(): void {},
     };
@@ -162,18 +172,23 @@ export class RootConsole {
 
   #receive(budget: number): number {
     if (!this.#options.interactive) return 0;
+    if (this.#port.readable() === 0) return 0;
     const done = this.#input.fill(this.#port, budget);
     if (done < budget && this.#input.free === 0 && this.#port.readable() > 0) this.#inputFull++;
     return done;
   }
 
   #transmit(budget: number): number {
+    if (this.#output.length === 0) return 0;
     const done = this.#output.drain(this.#port, budget);
     this.#handedOver += done;
     return done;
   }
 
   #dispatch(budget: number): number {
+    // Most turns are for others.
+    if (this.#input.length === 0 && !this.#reader.waiting && (this.#drawn || !this.#open) && !this.#session.busy)
+      return 0;
     const output = this.#output;
     const before = output.total;
     // Output counts too: a byte that redraws a long line, or a verb with a long answer, is work for the line.

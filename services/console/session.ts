@@ -53,7 +53,8 @@ export interface ConsoleSessionOptions {
   readonly patienceUs?: number;
 }
 
-const QUEUE = 16;
+/** Lines that may wait unless it is said otherwise. */
+export const QUEUE = 16;
 const QUEEN_LOG = { path: "/log/queen.log", names: ["log", "queen.log"] };
 
 export class ConsoleSession {
@@ -62,6 +63,8 @@ export class ConsoleSession {
    * and requests that were given up.
    */
   readonly counters = { lines: 0, ok: 0, err: 0, dropped: 0, heldBack: 0, timedOut: 0 };
+  /** Most lines that ever waited. */
+  highWater = 0;
   readonly #options: ConsoleSessionOptions;
   readonly #output: Output;
   readonly #answer: AnswerWriter;
@@ -90,6 +93,11 @@ export class ConsoleSession {
 
   get role(): Role | undefined {
     return this.#login?.view.grant.role;
+  }
+
+  /** Lines that wait. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Whether a line is not answered to the end. */
@@ -130,6 +138,7 @@ export class ConsoleSession {
       else if (parsed.verb === "PING" && this.#pingNow()) return true;
     } else if (parsed.upgrade !== undefined) this.endFollows();
     this.#queue.push(parsed);
+    this.highWater = Math.max(this.highWater, this.#queue.length);
     return true;
   }
 
@@ -145,7 +154,7 @@ export class ConsoleSession {
     const output = this.#output;
     const before = output.said;
     output.budget = budget;
-    if (output.flush()) while (this.#step());
+    if (output.held === 0 || output.flush()) while (this.#step());
     return output.said - before;
   }
 

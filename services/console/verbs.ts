@@ -22,14 +22,17 @@ export function rootVerbs(facts: Facts): Readonly<Record<MachineVerb, Handler>> 
     BI: (answer) => stream(answer, bootReport(facts)),
     CAPS: (answer) => stream(answer, capsReport(facts.machine)),
     MEM: (answer) => stream(answer, memoryReport(facts)),
-    PS: (answer) => stream(answer, [...pumpReport(facts), facts.console(), ...processReport(facts)]),
+    PS: (answer) => stream(answer, [...pumpReport(facts), ...facts.console().slice(0, 1), ...processReport(facts)]),
     NETSTATS: (answer) => {
-      const lines = facts.network();
-      if (lines === undefined) {
+      const reports = facts.network();
+      if (reports === undefined) {
         answer.err({ reason: "busy", detail: "no network" });
         return;
       }
-      stream(answer, lines);
+      stream(
+        answer,
+        Object.values(reports).flatMap((lines) => lines()),
+      );
     },
   };
 }

@@ -4,7 +4,7 @@
  * lost and memory stays bounded. Each call does a bounded amount of work, so a pasted book cannot make a turn late.
  */
 import type { DeviceNode, Host } from "../../runtime-bindings.d.ts";
-import type { SerialCounters, SerialPort } from "../ports/index.ts";
+import type { Pool, SerialCounters, SerialPort } from "../ports/index.ts";
 
 export type Pl011Host = Pick<Host, "mmioMap" | "mmioRead32" | "mmioWrite32" | "irqBind" | "irqAck" | "copy">;
 
@@ -75,9 +75,11 @@ export class Pl011 implements SerialPort {
   private readonly rxRing = new Uint8Array(RX_RING_BYTES);
   private rxHead = 0;
   private rxCount = 0;
+  private rxPeak = 0;
   private readonly txRing = new Uint8Array(TX_RING_BYTES);
   private txHead = 0;
   private txCount = 0;
+  private txPeak = 0;
 
   constructor(host: Pl011Host, node: DeviceNode) {
     if (node.irq < 0) throw new Error(`${node.name} has no interrupt in the device tree`);
@@ -101,6 +103,7 @@ export class Pl011 implements SerialPort {
   /** Serve the interrupt: move bytes both ways. What is left raises the line again. */
   service(): void {
     this.drain();
+    this.rxPeak = Math.max(this.rxPeak, this.rxCount);
     if (this.txCount > 0) this.pump();
     this.host.irqAck(this.bit);
   }
@@ -138,9 +141,22 @@ export class Pl011 implements SerialPort {
     if (first < taken) this.host.copy(this.txRing, 0, from, start + first, taken - first);
     const idle = this.txCount === 0;
     this.txCount += taken;
+    this.txPeak = Math.max(this.txPeak, this.txCount);
     // Otherwise the transmit interrupt is on and goes on.
     if (idle) this.pump();
     return taken;
+  }
+
+  /** For reports: it has none. */
+  queues(): string[] {
+    return [];
+  }
+
+  pools(): Pool[] {
+    return [
+      ["serial.rx", RX_RING_BYTES, this.rxCount, RX_RING_BYTES, this.rxPeak, "held_back", this.stalls],
+      ["serial.tx", TX_RING_BYTES, this.txCount, TX_RING_BYTES, this.txPeak, "refused", this.counters.refused],
+    ];
   }
 
   private setMask(mask: number): void {

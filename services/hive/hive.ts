@@ -4,12 +4,11 @@
  * command is a line of `/log/queen.log`.
  */
 import type { Supervisor } from "../components/supervisor.ts";
-import { TicketTree } from "../ninedoor/attach.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
 import { Exports } from "../ninedoor/remote/exports.ts";
 import { View } from "../ninedoor/view.ts";
-import type { Bytes, Clock, Components, Log, Random, WallClock } from "../ports/index.ts";
+import type { Bytes, Clock, Components, Log, Pool, Random, WallClock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
 import type { TimerPort } from "../pump/timers.ts";
 import { QueenControl } from "../queen/control.ts";
@@ -20,7 +19,6 @@ import type { Role } from "../roles/roles.ts";
 import { LoginThrottle } from "../roles/throttle.ts";
 import { TicketVerifier } from "../roles/verifier.ts";
 import { PERMISSION } from "../secure9p/refusal.ts";
-import type { Tree } from "../secure9p/tree.ts";
 import type { WorkerRules } from "../workers/rules.ts";
 import { Scheduler } from "../workers/scheduler.ts";
 import { Workers } from "../workers/workers.ts";
@@ -35,6 +33,8 @@ import { WallTime } from "./wall-time.ts";
 
 export interface HiveOptions {
   readonly clock: Clock;
+  /** Counts the time in which components can run. */
+  readonly spare: Clock;
   readonly wallClock: WallClock;
   readonly random: Random;
   readonly bytes: Bytes;
@@ -105,7 +105,7 @@ export class Hive implements Door {
       failed,
     });
     const { quantumUs, stuckQuanta } = rules;
-    this.scheduler = new Scheduler({ components, clock, timers, quantumUs, stuckQuanta });
+    this.scheduler = new Scheduler({ components, clock, spare: options.spare, timers, quantumUs, stuckQuanta });
     this.workers = new Workers({
       bytes,
       clock,
@@ -166,24 +166,16 @@ export class Hive implements Door {
     return { kind: "admitted", session: this.#sessions.open(checked.grant, source, checked.by) };
   }
 
+  /** What the hive may hold, and does. */
+  pools(): Pool[] {
+    const { namespace, workers, ledger, verifier, throttle } = this;
+    const parts = [namespace, this.#sessions, workers, ledger, verifier, throttle];
+    return parts.flatMap((part) => part.pools());
+  }
+
   /** The logins there are. */
   sessions(): readonly LiveSession[] {
     return this.#sessions.list();
-  }
-
-  /**
-   * A tree for one connection of a listener where the ticket in `aname` decides. It checks tickets when they attach; the requests
-   * of such a connection are paid from no budget.
-   */
-  ticketTree(source: Source): Tree {
-    const admitter = {
-      admit: (ticket: string) => {
-        const checked = this.#logins.checkTicket(ticket, source);
-        return checked.kind === "granted" ? checked.grant : PERMISSION;
-      },
-      view: (grant: View["grant"]) => this.#sessions.view(grant),
-    };
-    return new TicketTree(admitter, this.namespace.counters);
   }
 
   #addCounters({ sessions: most }: HiveLimits): void {

@@ -66,20 +66,15 @@ export class Logins {
     return { kind: "authenticated" };
   }
 
-  /** What a ticket is good for that comes without a word on who wants to be what. */
-  checkTicket(ticket: string, source: Source): Admitted | Refused {
-    return this.#checkTicket(undefined, ticket, source);
-  }
-
-  #checkTicket(role: Role | undefined, text: string, source: Source): Admitted | Refused {
+  #checkTicket(role: Role, text: string, source: Source): Admitted | Refused {
     const { clock, wallTime, verifier, ledger } = this.#options;
     const nowUs = clock.nowUs();
     const ticket = verifier.verify(text);
     if (ticket === undefined) {
-      this.#audit(`refused role=${role ?? "-"} why=wrong credential`, source);
+      this.#audit(`refused role=${role} why=wrong credential`, source);
       return this.#wrong(source, nowUs);
     }
-    const admission = ledger.admit(ticket, role ?? ticket.claims.role, nowUs, wallTime.unixMs());
+    const admission = ledger.admit(ticket, role, nowUs, wallTime.unixMs());
     if (admission.kind === "admitted") return { kind: "granted", grant: admission.grant, by: "ticket" };
     this.#audit(admission.audit, source);
     // A good ticket for another role is a wrong credential too, and nobody shall learn that it was good for something.

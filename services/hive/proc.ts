@@ -3,6 +3,7 @@
  */
 import type { Namespace } from "../ninedoor/namespace.ts";
 import type { Clock } from "../ports/index.ts";
+import { snake } from "../proc/rows.ts";
 import type { Scheduler } from "../workers/scheduler.ts";
 import type { Workers } from "../workers/workers.ts";
 import type { LiveSession } from "./sessions.ts";
@@ -19,11 +20,6 @@ export function counterLines(counters: Counters, prefix = ""): string {
   let text = "";
   for (const [name, value] of Object.entries(counters)) text += `${prefix}${snake(name)} ${value}\n`;
   return text;
-}
-
-/** `workersRefused` as `workers_refused`, as the interface names things. */
-function snake(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** One line a login: its number, role, subject (`-` for none) and whence. */

@@ -6,16 +6,23 @@ import { SessionTree } from "../ninedoor/attach.ts";
 import type { Namespace } from "../ninedoor/namespace.ts";
 import type { Exports } from "../ninedoor/remote/exports.ts";
 import type { RemoteService } from "../ninedoor/remote/service.ts";
-import { View } from "../ninedoor/view.ts";
-import type { Bytes, Clock, Log } from "../ports/index.ts";
+import { View, viewPools } from "../ninedoor/view.ts";
+import type { Bytes, Clock, Log, Pool } from "../ports/index.ts";
 import type { Revocation } from "../roles/budget.ts";
 import type { Grant } from "../roles/grant.ts";
 import type { Leases } from "../roles/policy.ts";
+import { Several } from "../proc/pools.ts";
+import { sessionPools } from "../secure9p/pools.ts";
 import { CLOSED, type Refusal } from "../secure9p/refusal.ts";
 import { Session } from "../secure9p/session.ts";
 import type { HiveLimits } from "./limits.ts";
 import type { HiveSession, Source } from "./session.ts";
 import type { Sweepable, Sweeper } from "./sweeper.ts";
+
+/** Lines that a machine has of its own at most, a UART and a virtio console, for each of which somebody may be logged in. */
+const LINES = 2;
+/** Memory of a login with its 9P session and a console's end of that, without what is counted as fids, tags and replies. */
+const LOGIN_BYTES = 114_688;
 
 export interface SessionsOptions {
   readonly bytes: Bytes;
@@ -51,6 +58,11 @@ export class LiveSession implements HiveSession {
     this.sinceUs = nowUs;
   }
 
+  /** Its 9P sessions that are not over. */
+  get sessions(): readonly Session[] {
+    return this.#sessions.filter((session) => !session.ended);
+  }
+
   get revoked(): Revocation | undefined {
     return this.#revoked;
   }
@@ -61,7 +73,7 @@ export class LiveSession implements HiveSession {
   }
 
   open9p(): Session {
-    this.#sessions = this.#sessions.filter((session) => !session.ended);
+    this.#sessions = [...this.sessions];
     const session = this.#owner.serve(this.view, this.#sessions.length);
     if (this.#over) session.revoke();
     else this.#sessions.push(session);
@@ -105,13 +117,22 @@ export class LiveSession implements HiveSession {
 
 export class Sessions implements Sweepable {
   /** Logins, and how they ended. */
-  readonly counters = { opened: 0, closed: 0, revoked: 0, highWater: 0 };
+  readonly counters = { opened: 0, closed: 0, revoked: 0, refused: 0, highWater: 0 };
   readonly #options: SessionsOptions;
   readonly #live = new Map<number, LiveSession>();
+  readonly #views: Several;
+  readonly #nine: Several;
   #last = 0;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    const { limits, namespace } = options;
+    this.#views = new Several(this.#most, viewPools(limits.mounts, namespace.limits.openTextBytes));
+    this.#nine = new Several(this.#most, sessionPools("9p", limits));
+  }
+
+  get #most(): number {
+    return this.#options.limits.sessions + LINES;
   }
 
   get size(): number {
@@ -122,7 +143,22 @@ export class Sessions implements Sweepable {
   full({ local }: Source): boolean {
     let taken = 0;
     for (const { source } of this.#live.values()) if (source.local === local) taken++;
-    return taken >= this.#options.limits.sessions;
+    if (taken < this.#options.limits.sessions) return false;
+    this.counters.refused++;
+    return true;
+  }
+
+  pools(): Pool[] {
+    const { counters, size } = this;
+    const { exports, limits } = this.#options;
+    const live = this.list();
+    const most = this.#most;
+    return [
+      ["login.sessions", most * LOGIN_BYTES, size, most, counters.highWater, "refused", counters.refused],
+      ...this.#views.pools(live.map(({ view }) => view.pools())),
+      ...this.#nine.pools(live.flatMap(({ sessions }) => sessions.map((session) => session.pools("9p")))),
+      ...exports.pools(limits.sessions),
+    ];
   }
 
   list(): LiveSession[] {
@@ -174,11 +210,13 @@ export class Sessions implements Sweepable {
       if (account.spendOp(clock.nowUs()) !== undefined) sweeper.soon();
     };
     const tree = new SessionTree(view, namespace.counters);
-    return new Session({ tree, bytes, msize, fids, tags, unsentBytes, admit, spent, failed });
+    const over = (session: Session): void => this.#nine.ended(session.pools("9p"));
+    return new Session({ tree, bytes, msize, fids, tags, unsentBytes, admit, spent, failed, over });
   }
 
   ended(session: LiveSession, why: Revocation | undefined): void {
     this.#live.delete(session.number);
+    this.#views.ended(session.view.pools());
     if (why === undefined) this.counters.closed++;
     else this.counters.revoked++;
     const what = why === undefined ? `ended ${describe(session)}` : `revoked ${describe(session)} why=${why.why}`;

@@ -58,14 +58,16 @@ export class LogReader {
   lost = 0;
   #offset: number;
   readonly #log: BootLog;
+  readonly #ring: Ring;
 
   constructor(log: BootLog) {
     this.#log = log;
+    this.#ring = log.ring;
     this.#offset = log.start;
   }
 
   get waiting(): boolean {
-    return this.#offset < this.#log.end;
+    return this.#offset < this.#ring.end;
   }
 
   /** Bytes overwritten since the last call; the next line comes after the gap. */

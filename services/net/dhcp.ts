@@ -81,6 +81,8 @@ export interface DhcpOptionsIn {
   readonly mac: Uint8Array;
   /** Told of every lease, and of its loss. */
   changed?(lease: DhcpLease | undefined): void;
+  /** Told once that nobody has given an address though it was asked for twice. */
+  unanswered?(): void;
 }
 
 export class Dhcp implements UdpHandler {
@@ -102,6 +104,8 @@ export class Dhcp implements UdpHandler {
   #nextUs = 0;
   #waitUs = FIRST_WAIT_US;
   #requests = 0;
+  /** Times in a row that any server was looked for. */
+  #searches = 0;
   /** Renewals in a row that could not be sent. */
   #unsent = 0;
   #startedUs = 0;
@@ -116,6 +120,18 @@ export class Dhcp implements UdpHandler {
   constructor(options: DhcpOptionsIn) {
     this.#options = options;
     options.udp.bind(DHCP_CLIENT_PORT, this);
+  }
+
+  /** For reports: the lease, with the seconds until it is renewed and until it ends; no line without one. */
+  terms(nowUs: number): string[] {
+    const { lease } = this;
+    if (lease === undefined) return [];
+    const { address, prefix, gateway = "none", server, renewUs, expiresUs } = lease;
+    const left = (us: number): number => Math.max(0, Math.ceil((us - nowUs) / 1_000_000));
+    return [
+      `lease ${address}/${prefix} gateway ${gateway} server ${server}` +
+        ` renew_s=${left(renewUs)} expires_s=${left(expiresUs)}`,
+    ];
   }
 
   /** When {@link service} has to be called at the latest. */
@@ -147,6 +163,7 @@ export class Dhcp implements UdpHandler {
       this.state = "selecting";
       this.#newQuestion();
       this.#ask(DISCOVER, 0, 0, 0);
+      if (++this.#searches === 2) this.#options.unanswered?.();
     }
     this.#nextUs = nowUs + this.#waitUs + this.#jitter();
     this.#waitUs = Math.min(2 * this.#waitUs, LAST_WAIT_US);
@@ -227,6 +244,7 @@ export class Dhcp implements UdpHandler {
       return;
     }
     this.counters.acknowledged++;
+    this.#searches = 0;
     this.#server = said.server === 0 ? this.#server : said.server;
     this.state = "bound";
     this.lease = this.#terms(text, prefix, gateway, leaseS);

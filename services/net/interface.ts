@@ -38,6 +38,8 @@ export interface InterfaceOptions {
   readonly bytes: Bytes;
   /** Without it the interface has no address until {@link Interface.configure} gives it one. */
   readonly ipv4?: Ipv4Config | undefined;
+  /** Whether broadcasts of those who have no address yet are heard, as one who gives out addresses must. */
+  readonly givesAddresses?: boolean | undefined;
 }
 
 export class Interface {
@@ -57,6 +59,7 @@ export class Interface {
   /** Our MAC address as two numbers, which are compared sooner than six. */
   private readonly macHigh: number;
   private readonly macLow: number;
+  private readonly givesAddresses: boolean;
   private nowUs = 0;
 
   /** @throws Error, one sentence, if the address does not fit together. */
@@ -65,6 +68,7 @@ export class Interface {
     this.port = port;
     this.clock = clock;
     this.bytes = bytes;
+    this.givesAddresses = options.givesAddresses === true;
     this.macHigh = getI32(port.mac, 0);
     this.macLow = getU16(port.mac, 4);
     this.own = { ...(options.ipv4 === undefined ? UNADDRESSED : checkIpv4Config(options.ipv4)) };
@@ -97,6 +101,11 @@ export class Interface {
     this.output.readdress();
     this.arp.neighbours.clear(next.gateway);
     if (another) for (const handler of this.handlers) handler?.readdressed?.();
+  }
+
+  /** For reports: one line for each neighbour. */
+  neighbours(): string[] {
+    return this.arp.neighbours.lines(this.clock.nowUs());
   }
 
   /** Give a protocol number to a handler. @throws RangeError if it is taken or none. */
@@ -162,12 +171,14 @@ export class Interface {
     }
     const own = this.own;
     const source = getI32(bytes, at + IPV4_SOURCE);
-    if (!isUnicast(source) || source === own.address || source === own.broadcast) {
+    const destination = getI32(bytes, at + IPV4_DESTINATION);
+    const broadcast = destination === BROADCAST || destination === own.broadcast;
+    // RFC 1122 §3.2.1.3: 0.0.0.0 is who asks everybody for an address, and nobody else.
+    const sound = isUnicast(source) || (source === ANY && broadcast && this.givesAddresses);
+    if (!sound || source === own.address || source === own.broadcast) {
       dropped.ipv4Source++;
       return;
     }
-    const destination = getI32(bytes, at + IPV4_DESTINATION);
-    const broadcast = destination === BROADCAST || destination === own.broadcast;
     if ((destination !== own.address || destination === ANY) && !broadcast) {
       dropped.ipv4Destination++;
       return;

@@ -2,6 +2,8 @@
  * The table of neighbours' MAC addresses: bounded, aged, and hard to poison. An address that we asked for and were told
  * is not displaced or contradicted by one that somebody offered, and the gateway's entry is never displaced at all.
  */
+import type { Pool } from "../ports/index.ts";
+import { formatIpv4, formatMac } from "./address.ts";
 import type { NetCounters } from "./counters.ts";
 import { putMac } from "./wire/ethernet.ts";
 
@@ -20,6 +22,9 @@ const PENDING = 1;
 const OFFERED = 2;
 /** Told because we asked. */
 const CONFIRMED = 3;
+const STATE_NAMES = ["free", "pending", "offered", "confirmed"] as const;
+/** What an entry's fields take. */
+const ENTRY_BYTES = 28;
 
 export class Neighbours {
   /** 6 bytes for each entry. */
@@ -34,6 +39,8 @@ export class Neighbours {
   private gateway: number;
   private readonly counters: NetCounters["neighbours"];
   private last = 0;
+  private used = 0;
+  private peak = 0;
 
   constructor(gateway: number, counters: NetCounters["neighbours"]) {
     this.gateway = gateway;
@@ -43,14 +50,30 @@ export class Neighbours {
   /** Forget all: they belong to another link or subnet. */
   clear(gateway: number): void {
     this.states.fill(FREE);
+    this.used = 0;
     this.gateway = gateway;
   }
 
   /** Entries in use. */
   size(): number {
-    let size = 0;
-    for (let slot = 0; slot < NEIGHBOURS_MAX; slot++) if (this.states[slot] !== FREE) size++;
-    return size;
+    return this.used;
+  }
+
+  /** For reports: one line for each entry. */
+  lines(nowUs: number): string[] {
+    const lines: string[] = [];
+    this.states.forEach((state, slot) => {
+      if (state === FREE) return;
+      const mac = state === PENDING ? "-" : formatMac(this.macs, 6 * slot);
+      const ageS = Math.floor((nowUs - this.learnedUs[slot]!) / 1_000_000);
+      lines.push(`neighbour ${formatIpv4(this.addresses[slot]!)} ${mac} ${STATE_NAMES[state]!} age_s=${ageS}`);
+    });
+    return lines;
+  }
+
+  pools(): Pool[] {
+    const { used, peak, counters } = this;
+    return [["net.neighbours", NEIGHBOURS_MAX * ENTRY_BYTES, used, NEIGHBOURS_MAX, peak, "evicted", counters.evicted]];
   }
 
   find(address: number): number {
@@ -133,6 +156,7 @@ export class Neighbours {
 
   private fill(slot: number, address: number, state: number, nowUs: number): void {
     if (this.states[slot] !== FREE) this.counters.evicted++;
+    else if (++this.used > this.peak) this.peak = this.used;
     this.addresses[slot] = address;
     this.states[slot] = state;
     this.asked[slot] = 0;

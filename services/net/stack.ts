@@ -3,12 +3,13 @@
  * DHCP client. It is served in two stages of the pump and holds one timer for all that is due later, so it costs nothing
  * while nothing happens.
  */
-import type { Bytes, Clock, FramePort, Random } from "../ports/index.ts";
+import type { Bytes, Clock, FramePort, Pool, Random } from "../ports/index.ts";
 import { HeldTimer } from "../pump/held-timer.ts";
 import type { TimerPort } from "../pump/timers.ts";
 import { formatIpv4, type Ipv4Config } from "./address.ts";
 import { Dhcp, type DhcpLease } from "./dhcp.ts";
 import { Interface } from "./interface.ts";
+import { tcpPools } from "./tcp/report.ts";
 import type { TcpSettings } from "./tcp/settings.ts";
 import { Tcp } from "./tcp/tcp.ts";
 import { Udp } from "./udp.ts";
@@ -21,6 +22,8 @@ export interface NetStackOptions {
   readonly timers: TimerPort;
   /** The address; without it DHCP gets one. */
   readonly ipv4?: Ipv4Config | undefined;
+  /** Whether somebody without an address may ask for one, see {@link Interface}. */
+  readonly givesAddresses?: boolean;
   readonly tcp?: Partial<TcpSettings>;
   /** Told in one sentence of every address that came or went. */
   addressed(text: string): void;
@@ -34,23 +37,26 @@ export class NetStack {
   readonly tcp: Tcp;
   readonly dhcp: Dhcp | undefined;
   readonly #port: FramePort;
+  readonly #clock: Clock;
   readonly #timer: HeldTimer;
   #more = true;
 
   /** @throws Error, one sentence, if the address does not fit together or no timer is left. */
   constructor(options: NetStackOptions) {
-    const { port, clock, bytes, random, timers, ipv4 } = options;
+    const { port, clock, bytes, random, timers, ipv4, givesAddresses } = options;
     // Firing is enough: the turn that it makes serves what is due.
     const timer = HeldTimer.take(timers, nothing);
     if (timer === undefined) throw new Error("NetStack: no timer is left");
     this.#timer = timer;
     this.#port = port;
-    this.link = new Interface({ port, clock, bytes, ...(ipv4 === undefined ? {} : { ipv4 }) });
+    this.#clock = clock;
+    this.link = new Interface({ port, clock, bytes, ipv4, givesAddresses });
     this.udp = new Udp(this.link, bytes);
     this.tcp = new Tcp({ net: this.link, clock, bytes, random }, options.tcp);
     if (ipv4 !== undefined) return;
     const changed = (lease: DhcpLease | undefined): void => options.addressed(describeLease(lease));
-    this.dhcp = new Dhcp({ net: this.link, udp: this.udp, random, mac: port.mac, changed });
+    const unanswered = (): void => options.addressed("no DHCP server has given an address yet; asking on");
+    this.dhcp = new Dhcp({ net: this.link, udp: this.udp, random, mac: port.mac, changed, unanswered });
   }
 
   /** The device has something, or may have. */
@@ -90,6 +96,16 @@ export class NetStack {
   /** The link is up again: it may be another network. */
   linkUp(): void {
     this.dhcp?.linkUp();
+  }
+
+  /** For reports: state and lease of the DHCP client, no line without one. */
+  leaseLines(): string[] {
+    const { dhcp } = this;
+    return dhcp === undefined ? [] : [`dhcp state ${dhcp.state}`, ...dhcp.terms(this.#clock.nowUs())];
+  }
+
+  pools(): Pool[] {
+    return [...this.link.arp.neighbours.pools(), ...tcpPools(this.tcp)];
   }
 
   /** Address and network in one line. */

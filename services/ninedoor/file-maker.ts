@@ -1,7 +1,7 @@
 /**
  * Makes files with what all of them share: qids that are unique in the hive, one set of counters, the bounds.
  */
-import type { Bytes } from "../ports/index.ts";
+import type { Bytes, Pool } from "../ports/index.ts";
 import { QTAPPEND, QTFILE } from "../secure9p/constants.ts";
 import type { Qid } from "../secure9p/wire.ts";
 import type { NineDoorCounters } from "./counters.ts";
@@ -13,9 +13,14 @@ import { type Appending, RingFile } from "./ring-file.ts";
 import { Ring } from "./ring.ts";
 import { TextFile } from "./text-file.ts";
 
+/** Memory of a place to wait. */
+const WAITER_BYTES = 32;
+
 export interface FileLimits {
   /** Most bytes of a computed text. */
   readonly textBytes: number;
+  /** Most bytes of such texts that one session may have open. */
+  readonly openTextBytes: number;
   /** Most reads that wait on one file. */
   readonly waiters: number;
 }
@@ -25,6 +30,8 @@ export class FileMaker {
   readonly bytes: Bytes;
   readonly counters: NineDoorCounters;
   readonly #limits: FileLimits;
+  /** Files at which a read may wait. */
+  readonly #follows = new Set<FollowFile>();
 
   constructor(bytes: Bytes, counters: NineDoorCounters, limits: FileLimits) {
     this.bytes = bytes;
@@ -38,7 +45,8 @@ export class FileMaker {
 
   text(qid: Qid, life: Lifetime, text: () => string): TextFile {
     const { bytes, counters } = this;
-    return new TextFile({ qid, bytes, counters, life, limit: this.#limits.textBytes, text });
+    const { textBytes: limit, openTextBytes: openLimit } = this.#limits;
+    return new TextFile({ qid, bytes, counters, life, limit, openLimit, text });
   }
 
   /** Put `name` and `name.follow` into a directory. @param appending what clients may append; nothing if they may not. */
@@ -47,6 +55,18 @@ export class FileMaker {
     const { waiters } = this.#limits;
     const qid = qids.next(appending === undefined ? QTFILE : QTAPPEND);
     into.add(name, new RingFile({ qid, bytes, counters, life, ring, appending }));
-    into.add(`${name}.follow`, new FollowFile({ qid: qids.next(QTFILE), counters, life, ring, waiters }));
+    const follow = new FollowFile({ qid: qids.next(QTFILE), counters, life, ring, waiters });
+    this.#follows.add(follow);
+    life.onEnd(() => this.#follows.delete(follow));
+    into.add(`${name}.follow`, follow);
+  }
+
+  /** @param most files at which a read may wait that there may be */
+  pools(most: number): Pool[] {
+    const { waiters } = this.#limits;
+    const { waitersHighWater: peak, waitersRefused } = this.counters;
+    let used = 0;
+    for (const { waiting } of this.#follows) used = Math.max(used, waiting);
+    return [["follow.waiters", most * waiters * WAITER_BYTES, used, waiters, peak, "refused", waitersRefused]];
   }
 }

@@ -30,6 +30,8 @@ export interface Mount {
 
 export class MountTable {
   readonly capacity: number;
+  /** Times that one more was refused. */
+  full = 0;
   readonly #mounts: Mount[] = [];
 
   constructor(capacity: number) {
@@ -48,7 +50,7 @@ export class MountTable {
   find(path: Names): Mount | undefined {
     for (let i = 0; i < this.#mounts.length; i++) {
       const mount = this.#mounts[i]!;
-      if (mount.at.length === path.length && isWithin(path, mount.at)) return mount;
+      if (areSame(path, mount.at)) return mount;
     }
     return undefined;
   }
@@ -70,10 +72,12 @@ export class MountTable {
     if (at.length === 0) return INVALID;
     const replaced = this.find(at);
     const others = this.#mounts.filter((mount) => mount !== replaced);
-    if (others.length >= this.capacity) return BUSY;
+    if (others.length >= this.capacity) {
+      this.full++;
+      return BUSY;
+    }
     // A service may well be mounted at home.
-    const home = at.length === from.length && isWithin(at, from);
-    const circle = home ? reachesThrough(from, at, others) : reaches(from, at, others);
+    const circle = areSame(at, from) ? reachesThrough(from, at, others) : reaches(from, at, others);
     return circle ? INVALID : undefined;
   }
 
@@ -91,6 +95,10 @@ export function isWithin(path: Names, top: Names): boolean {
   if (path.length < top.length) return false;
   for (let i = 0; i < top.length; i++) if (path[i] !== top[i]) return false;
   return true;
+}
+
+export function areSame(one: Names, other: Names): boolean {
+  return one.length === other.length && isWithin(one, other);
 }
 
 /** Whether what is seen at `from` shows `goal`, below it or through a mount. */

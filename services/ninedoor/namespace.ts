@@ -2,7 +2,7 @@
  * The tree of docs/INTERFACES.md: `/proc`, `/log`, `/queen`, `/worker`, each but the third a service that may be mounted
  * elsewhere too. It knows no session: what one sees of it, and whether it may, is its view's business.
  */
-import type { Bytes, Clock } from "../ports/index.ts";
+import type { Bytes, Clock, Pool } from "../ports/index.ts";
 import { QTAPPEND, QTDIR, QTFILE } from "../secure9p/constants.ts";
 import { ControlFile } from "./control-file.ts";
 import { createNineDoorCounters, type NineDoorCounters } from "./counters.ts";
@@ -17,6 +17,8 @@ import { type WorkerLimits, Workers } from "./workers.ts";
 export interface NamespaceLimits extends WorkerLimits {
   readonly logBytes: number;
   readonly textBytes: number;
+  /** Most bytes of computed texts that one session may have open. */
+  readonly openTextBytes: number;
   readonly waiters: number;
 }
 
@@ -32,8 +34,13 @@ export const NAMESPACE_LIMITS: NamespaceLimits = {
   controlLineBytes: 6144 + 64,
   resultLineBytes: 4096,
   textBytes: 65_536,
+  openTextBytes: 131_072,
   waiters: 64,
 };
+
+/** Rings that may be followed: below `/log`, and of each worker. */
+const LOGS = 2;
+const RINGS = 3;
 
 export interface NamespaceOptions {
   readonly bytes: Bytes;
@@ -78,6 +85,11 @@ export class Namespace {
     this.services.add("proc", { home: ["proc"], root: this.#proc });
     this.services.add("log", { home: ["log"], root: this.#log });
     this.services.add("worker", { home: ["worker"], root: this.workers.directory });
+  }
+
+  pools(): Pool[] {
+    const { queenLog, workers, files, limits } = this;
+    return [queenLog.ring.pool("log.queen"), ...workers.pools(), ...files.pools(LOGS + RINGS * limits.workers)];
   }
 
   /** Put a computed file below `/proc`, e.g. `net/tcp`; its directories come with it. @throws Error if the name is taken. */

@@ -8,11 +8,20 @@ import type { Refusal } from "../secure9p/refusal.ts";
 import type { OpenFile, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
 
+/** Bytes of computed texts that a session has open and most that it ever had, and times that one more was refused. */
+export interface HeldTexts {
+  used: number;
+  peak: number;
+  full: number;
+}
+
 /** Who asks: a session with its own mounts. */
 export interface Client {
   readonly who: Principal;
   /** Number of the session, for the log. */
   readonly session: number;
+  /** Computed texts that it has open. */
+  readonly texts: HeldTexts;
   /** Let `to` show what `from` shows. @returns why not, and then nothing has changed. */
   bind(from: string, to: string): Refusal | undefined;
   /** Let `at` show a service. @returns why not, and then nothing has changed. */

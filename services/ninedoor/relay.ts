@@ -32,6 +32,10 @@ export class Relay implements Request, Parked {
     return this.inner.mask;
   }
 
+  get partway(): boolean {
+    return this.inner.partway;
+  }
+
   park(by: Parked): void {
     this.#by = by;
     this.inner.park(this);
@@ -80,6 +84,7 @@ export class Probe implements WalkRequest, Parked {
   readonly count = 0;
   readonly flags = 0;
   readonly mask = 0;
+  readonly partway = false;
   place: Place | undefined = undefined;
   refusal: Refusal | undefined = undefined;
 
@@ -117,6 +122,7 @@ export class Opened implements Request {
   readonly count = 0;
   flags = 0;
   readonly mask = 0;
+  readonly partway = false;
   iounit = 0;
   #answer: OpenFile | Refusal = BUSY;
 

@@ -3,7 +3,7 @@
  * pushes out the oldest whole ones, so what is kept always begins with a record; a reader sees by its offset that it was
  * overtaken. Memory is taken as it fills, by doubling up to the bound, and never again: then neither appending nor reading allocates.
  */
-import type { Bytes } from "../ports/index.ts";
+import type { Bytes, Pool } from "../ports/index.ts";
 import { findByte } from "./find-byte.ts";
 
 const NEWLINE = 0x0a;
@@ -32,8 +32,9 @@ export class Ring {
   readonly #bytes: Bytes;
   readonly capacity: number;
   #ring: Uint8Array;
-  #start = 0;
-  #end = 0;
+  /** Offset of the oldest byte kept, which begins a record, and of the next byte. Changed in here only. */
+  start = 0;
+  end = 0;
   /** Never changed, so that a watcher may come or go while all are told. */
   #watchers: readonly RingWatcher[] = [];
 
@@ -53,14 +54,11 @@ export class Ring {
     return this.#ring.length;
   }
 
-  /** Offset of the oldest byte kept, which begins a record. */
-  get start(): number {
-    return this.#start;
-  }
-
-  /** Offset of the next byte. */
-  get end(): number {
-    return this.#end;
+  /** For reports. */
+  pool(name: string): Pool {
+    const { capacity, overwritten } = this;
+    const used = this.end - this.start;
+    return [name, capacity, used, capacity, overwritten > 0 ? capacity : used, "overwritten", overwritten];
   }
 
   /** Tell it of every append from now on. How many watch is bounded by who lets them. */
@@ -78,17 +76,17 @@ export class Ring {
       this.refused++;
       return false;
     }
-    const need = this.#end + length + 1 - this.#start;
+    const need = this.end + length + 1 - this.start;
     if (need > this.#ring.length) this.#grow(need);
     const ring = this.#ring;
     const size = ring.length;
-    while (this.#end + length + 1 - this.#start > size) this.#forget();
-    const at = this.#end % size;
+    while (this.end + length + 1 - this.start > size) this.#forget();
+    const at = this.end % size;
     const first = Math.min(length, size - at);
     if (first > 0) this.#bytes.copy(ring, at, from, start, first);
     if (first < length) this.#bytes.copy(ring, 0, from, start + first, length - first);
     ring[(at + length) % size] = NEWLINE;
-    this.#end += length + 1;
+    this.end += length + 1;
     this.appends++;
     const watchers = this.#watchers;
     for (let i = 0; i < watchers.length; i++) watchers[i]!.appended();
@@ -97,8 +95,8 @@ export class Ring {
 
   /** Put up to `length` bytes from an offset that is kept. @returns how many were taken. */
   send(to: Sink, offset: number, length: number): number {
-    const wanted = Math.min(length, this.#end - offset);
-    if (offset < this.#start || wanted <= 0) return 0;
+    const wanted = Math.min(length, this.end - offset);
+    if (offset < this.start || wanted <= 0) return 0;
     const size = this.#ring.length;
     const at = offset % size;
     const first = Math.min(wanted, size - at);
@@ -126,14 +124,14 @@ export class Ring {
     if (size === this.capacity) return;
     while (size < need) size *= 2;
     const ring = new Uint8Array(Math.min(size, this.capacity));
-    if (this.#end > 0) this.#bytes.copy(ring, 0, this.#ring, 0, this.#end);
+    if (this.end > 0) this.#bytes.copy(ring, 0, this.#ring, 0, this.end);
     this.#ring = ring;
   }
 
   #forget(): void {
-    const length = this.#recordLength(this.#start % this.#ring.length) + 1;
+    const length = this.#recordLength(this.start % this.#ring.length) + 1;
     this.overwritten += length;
-    this.#start += length;
+    this.start += length;
   }
 
   /** From there to the newline, which may be behind the ring's end. */

@@ -3,12 +3,12 @@
  * A text that comes again is not encoded again.
  */
 import type { Bytes } from "../ports/index.ts";
-import { CLOSED, INVALID, NOT_FOUND, PERMISSION, TOO_BIG } from "../secure9p/refusal.ts";
+import { BUSY, CLOSED, INVALID, NOT_FOUND, PERMISSION, TOO_BIG } from "../secure9p/refusal.ts";
 import type { OpenFile, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
 import { answerAttributes, MODE_READ_ONLY, wantsToWrite } from "./attributes.ts";
 import type { NineDoorCounters } from "./counters.ts";
-import type { Lifetime, Place } from "./place.ts";
+import type { Client, HeldTexts, Lifetime, Place } from "./place.ts";
 import { touch } from "./qids.ts";
 
 /** Most bytes that a UTF-16 unit takes in UTF-8. */
@@ -24,6 +24,8 @@ export interface TextFileOptions {
   readonly life: Lifetime;
   /** Most bytes of a text; a longer one is refused, not cut. */
   readonly limit: number;
+  /** Most bytes of texts that one session may have open. */
+  readonly openLimit: number;
   readonly text: () => string;
 }
 
@@ -44,13 +46,19 @@ export class TextFile implements Place {
     request.refuse(NOT_FOUND);
   }
 
-  open(request: Request): void {
-    const { life, counters } = this.#options;
+  open(request: Request, { texts }: Client): void {
+    const { life, counters, openLimit } = this.#options;
     if (life.ended) return request.refuse(NOT_FOUND);
     if (wantsToWrite(request.flags)) return request.refuse(PERMISSION);
     const content = this.#make();
-    if (content === undefined) request.refuse(TOO_BIG);
-    else request.opened(new OpenText(content, life, counters));
+    if (content === undefined) return request.refuse(TOO_BIG);
+    if (texts.used + content.length > openLimit) {
+      texts.full++;
+      return request.refuse(BUSY);
+    }
+    texts.used += content.length;
+    if (texts.used > texts.peak) texts.peak = texts.used;
+    request.opened(new OpenText(content, life, counters, texts));
   }
 
   getattr(request: Request, file: OpenFile | undefined): void {
@@ -91,11 +99,13 @@ class OpenText implements OpenFile {
   readonly #content: Uint8Array;
   readonly #life: Lifetime;
   readonly #counters: NineDoorCounters;
+  readonly #texts: HeldTexts;
 
-  constructor(content: Uint8Array, life: Lifetime, counters: NineDoorCounters) {
+  constructor(content: Uint8Array, life: Lifetime, counters: NineDoorCounters, texts: HeldTexts) {
     this.#content = content;
     this.#life = life;
     this.#counters = counters;
+    this.#texts = texts;
   }
 
   get length(): number {
@@ -121,5 +131,7 @@ class OpenText implements OpenFile {
     request.refuse(INVALID);
   }
 
-  close(): void {}
+  close(): void {
+    this.#texts.used -= this.#content.length;
+  }
 }

@@ -4,7 +4,7 @@
  * asks for what it may not, it cannot flush the audit log, for lines beyond a rate are summed up in the next one.
  */
 import { RateLimit } from "../net/rate.ts";
-import type { Clock, Log } from "../ports/index.ts";
+import type { Clock, Log, Pool } from "../ports/index.ts";
 import type { Grant } from "../roles/grant.ts";
 import { describeDenial, homeOf, type Leases, mayExport, type Operation } from "../roles/policy.ts";
 import { namesOf } from "../roles/scope.ts";
@@ -12,9 +12,9 @@ import { COMPONENT_BYTES, QTDIR } from "../secure9p/constants.ts";
 import { BUSY, INVALID, NOT_FOUND, PERMISSION, RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
 import type { Node, Request } from "../secure9p/tree.ts";
 import { utf8Length } from "../secure9p/wire.ts";
-import { MountTable, type Names, type Target } from "./mounts.ts";
+import { areSame, MountTable, type Names, type Target } from "./mounts.ts";
 import type { Namespace } from "./namespace.ts";
-import type { Client, Place, WalkRequest } from "./place.ts";
+import type { Client, HeldTexts, Place, WalkRequest } from "./place.ts";
 import { Probe, Relay } from "./relay.ts";
 import { Spot, Spots } from "./spot.ts";
 import { ViewNode } from "./view-node.ts";
@@ -35,17 +35,33 @@ export interface ViewOptions {
   readonly mounts?: number;
 }
 
+/** Memory of a mount with the longest paths. */
+const MOUNT_BYTES = 2048;
+
+/** What a login's view may hold, and does. No mount is ever taken away. */
+export function viewPools(mounts: number, texts: number, view?: View): Pool[] {
+  const mounted = view?.mounts.size ?? 0;
+  const held = view?.texts;
+  return [
+    ["login.mounts", mounts * MOUNT_BYTES, mounted, mounts, mounted, "refused", view?.mounts.full ?? 0],
+    ["login.texts", texts, held?.used ?? 0, texts, held?.peak ?? 0, "refused", held?.full ?? 0],
+  ];
+}
+
 export class View implements Client {
   readonly grant: Grant;
   readonly session: number;
   /** Whether the grant pays for what it reads. */
   readonly metered: boolean;
   readonly mounts: MountTable;
+  readonly texts: HeldTexts = { used: 0, peak: 0, full: 0 };
   readonly #options: ViewOptions;
   readonly #spots = new Spots();
   readonly #always: (operation: Operation, names: Names) => boolean;
   readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
   #unlogged = 0;
+  /** Where a walk was denied last without its client being told why. */
+  #untold: Names | undefined;
 
   constructor(options: ViewOptions) {
     this.#options = options;
@@ -67,18 +83,29 @@ export class View implements Client {
     return this.grant;
   }
 
-  /** Why the session may not do that, after saying so to the log. @param names of the path that the policy knows. */
-  may(operation: Operation, names: Names): Refusal | undefined {
+  pools(): Pool[] {
+    return viewPools(this.mounts.capacity, this.#options.namespace.limits.openTextBytes, this);
+  }
+
+  /**
+   * Why the session may not do that, after saying so to the log.
+   * @param names of the path that the policy knows
+   * @param untold whether the client is not told why: it asks again, and that is not another denial
+   */
+  may(operation: Operation, names: Names, untold = false): Refusal | undefined {
     const decision = this.grant.decide(operation, names, this.#options.leases);
     if (decision === "granted") return this.#takeRate(operation, names);
-    this.#deny(describeDenial(this.grant, operation, names, decision));
+    const before = this.#untold;
+    this.#untold = untold ? names : undefined;
+    const asked = operation === "walk" && !untold && before !== undefined && areSame(before, names);
+    if (!asked) this.#deny(describeDenial(this.grant, operation, names, decision));
     return PERMISSION;
   }
 
   /** The same where a fid stands or wants to go, without asking the policy again for what is granted for good. */
-  mayAt(operation: Operation, spot: Spot): Refusal | undefined {
+  mayAt(operation: Operation, spot: Spot, untold = false): Refusal | undefined {
     if (spot.grants(operation)) return this.grant.narrowed ? this.#takeRate(operation, spot.names) : undefined;
-    const why = this.may(operation, spot.names);
+    const why = this.may(operation, spot.names, untold);
     if (why === undefined) spot.learn(operation, this.#always);
     return why;
   }
@@ -98,7 +125,7 @@ export class View implements Client {
       const mount = this.mounts.find(spot.visible);
       if (mount !== undefined) return this.#enter(request, spot.visible, mount.target);
     }
-    const why = this.mayAt("walk", spot);
+    const why = this.mayAt("walk", spot, request.partway);
     if (why !== undefined) return request.refuse(why);
     if (place.find === undefined) return place.walk(new Step(request, this, spot, []), name, this);
     const found = place.find(name, this);
@@ -110,7 +137,7 @@ export class View implements Client {
     const source = pathOf(from);
     const at = pathOf(to);
     if (source === undefined || at === undefined) return this.#refuseMount(INVALID);
-    if (source.length === at.length && source.every((name, i) => name === at[i])) return this.#refuseMount(INVALID);
+    if (areSame(source, at)) return this.#refuseMount(INVALID);
     const why = this.may("bind", this.mounts.resolve(at).names) ?? this.mounts.check(at, source);
     if (why !== undefined) return this.#refuseMount(why);
     const found = this.#look(source);
@@ -149,7 +176,7 @@ export class View implements Client {
 
   #enter(request: Request, visible: Names, target: Target): void {
     const { namespace } = this.#options;
-    const why = this.may("walk", target.names);
+    const why = this.may("walk", target.names, request.partway);
     if (why !== undefined) return request.refuse(why);
     const root = target.service === undefined ? namespace.root : namespace.services.find(target.service)?.root;
     if (root === undefined) request.refuse(BUSY);

@@ -2,6 +2,8 @@
  * `/worker`: a directory for every living worker, and `self` for the one that asks. Ids are never used again. When a
  * worker ends its directory is gone at once; fids that are open give what they hold and then `Closed`.
  */
+import type { Pool } from "../ports/index.ts";
+import { Several } from "../proc/pools.ts";
 import { QTAPPEND, QTDIR, QTFILE } from "../secure9p/constants.ts";
 import { isWorker } from "../roles/roles.ts";
 import { ControlFile } from "./control-file.ts";
@@ -55,11 +57,13 @@ export class Workers {
   readonly #maker: FileMaker;
   readonly #limits: WorkerLimits;
   readonly #entries = new Map<string, Entry>();
+  readonly #rings: Several;
   #lastId = 0;
 
   constructor(maker: FileMaker, limits: WorkerLimits) {
     this.#maker = maker;
     this.#limits = limits;
+    this.#rings = new Several(limits.workers, ringPools(this.#ringsOf()));
     this.directory = new Directory({
       qid: maker.qids.next(QTDIR),
       counters: maker.counters,
@@ -87,9 +91,7 @@ export class Workers {
     }
     const id = `worker-${++this.#lastId}`;
     const life = new Lifetime();
-    const telemetry = maker.ring(limits.telemetryBytes, limits.lineBytes);
-    const trace = maker.ring(limits.traceBytes, limits.lineBytes);
-    const result = maker.ring(limits.resultBytes, limits.resultLineBytes);
+    const { telemetry, trace, result } = this.#ringsOf();
     const { bytes, counters, qids } = maker;
     const control = { bytes, counters, life };
     const directory = new Directory({ qid: qids.next(QTDIR), counters, life });
@@ -131,8 +133,26 @@ export class Workers {
     const entry = this.#entries.get(id);
     if (entry === undefined) return false;
     this.#entries.delete(id);
+    this.#rings.ended(ringPools(entry));
     this.directory.remove(id);
     entry.life.end();
     return true;
   }
+
+  #ringsOf(): { telemetry: Ring; trace: Ring; result: Ring } {
+    const { telemetryBytes, traceBytes, resultBytes, lineBytes, resultLineBytes } = this.#limits;
+    return {
+      telemetry: this.#maker.ring(telemetryBytes, lineBytes),
+      trace: this.#maker.ring(traceBytes, lineBytes),
+      result: this.#maker.ring(resultBytes, resultLineBytes),
+    };
+  }
+
+  pools(): Pool[] {
+    return this.#rings.pools([...this.#entries.values()].map(ringPools));
+  }
+}
+
+function ringPools({ telemetry, trace, result }: Pick<WorkerEntry, "telemetry" | "trace" | "result">): Pool[] {
+  return [telemetry.pool("worker.telemetry"), trace.pool("worker.trace"), result.pool("worker.result")];
 }

@@ -88,6 +88,20 @@ export interface FrameCounters {
   readonly txFull: number;
 }
 
+/**
+ * A bounded buffer or table as reports show it: its name; most bytes of memory that it takes; how much of what it may hold is
+ * in use and most that ever was, of several of a kind in the fullest; what it does when it is full, and how often it did.
+ */
+export type Pool = readonly [
+  name: string,
+  bytes: number,
+  used: number,
+  of: number,
+  peak: number,
+  whenFull: string,
+  times: number,
+];
+
 /** Where audit and operator lines go. */
 export interface Log {
   /** One line, without newline; longer ones than the line limit are cut with a mark and counted. */
@@ -140,4 +154,6 @@ export interface Bytes {
   encode(text: string, into: Uint8Array, at: number): number;
   decode(bytes: Uint8Array, start: number, length: number): string;
   validate(bytes: Uint8Array, start: number, length: number): boolean;
+  /** How many of the bytes, from the first on, are printable ASCII (0x20 to 0x7e). */
+  plain(bytes: Uint8Array, start: number, length: number): number;
 }

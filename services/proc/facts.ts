@@ -5,7 +5,9 @@
 import type { Supervisor } from "../components/supervisor.ts";
 import type { BuildInfo } from "../config/build-info.ts";
 import type { BootLog } from "../log/boot-log.ts";
+import type { Pool } from "../ports/index.ts";
 import type { Pump } from "../pump/pump.ts";
+import type { Reports } from "./network.ts";
 
 /** What the machine says of itself. */
 export interface Machine {
@@ -48,8 +50,12 @@ export interface Facts {
   readonly supervisor: Supervisor;
   /** Devices that a driver serves, one line each. */
   devices(): readonly string[];
-  /** The console's own counters. */
-  console(): string;
-  /** Counters of the network, one line each; `undefined` if there is no network. */
-  network(): readonly string[] | undefined;
+  /** The consoles and their lines, one line for each group of counters; first that of the console with the prompt. */
+  console(): readonly string[];
+  /** The link and the address; nothing if there is no network. */
+  link(): readonly string[];
+  /** Reports on the network by name; `undefined` if there is no network. */
+  network(): Reports | undefined;
+  /** What is bounded. */
+  pools(): readonly Pool[];
 }

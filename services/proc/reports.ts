@@ -2,6 +2,7 @@
  * Reports as lines of text, the same on the console and under `/proc`. Each is bounded by the tables that it prints and is
  * made anew whenever it is asked for; its lines are `name value` or `name key=value …`, so that scripts can read them.
  */
+import { poolLine } from "./rows.ts";
 import type { Facts, Machine } from "./facts.ts";
 
 /** Microseconds as milliseconds with three decimals. */
@@ -25,6 +26,18 @@ export function bootReport(facts: Facts): string[] {
   ];
 }
 
+/** The same, made anew only if something has come up since. */
+export function bootReports(facts: Facts): () => readonly string[] {
+  let known = -1;
+  let lines: readonly string[] = [];
+  return () => {
+    const parts = facts.pump.subsystems.length + facts.devices().length;
+    if (parts !== known) lines = bootReport(facts);
+    known = parts;
+    return lines;
+  };
+}
+
 export function versionReport({ machine, build }: Facts): string[] {
   return [
     `Cohesix ${build.version} revision ${build.revision} image ${build.imageHash} on ${machine.bootInfo().kernel}`,
@@ -42,7 +55,9 @@ export function capsReport(machine: Machine): string[] {
   ];
 }
 
-export function memoryReport({ machine, pump, log }: Facts): string[] {
+/** Heap, collections, and every pool with its bound. */
+export function memoryReport(facts: Facts): string[] {
+  const { machine, pump, log } = facts;
   const memory = machine.memory();
   const { collection } = pump;
   return [
@@ -50,7 +65,8 @@ export function memoryReport({ machine, pump, log }: Facts): string[] {
     `dma used=${memory.dmaUsed} total=${memory.dmaTotal}`,
     `gc runs=${memory.gcRuns} longest_us=${memory.gcLongestUs} idle=${collection.whileQuiet} busy=${collection.whileBusy} skipped=${collection.skipped}`,
     `promises deferred=${memory.jobsDeferred}`,
-    `log lines=${log.lines} bytes=${log.end - log.start} capacity=${log.capacity} overwritten=${log.overwritten} cut=${log.cut}`,
+    `log lines=${log.lines} cut=${log.cut}`,
+    ...[log.ring.pool("log.boot"), ...pump.pools(), ...facts.pools()].map(poolLine),
   ];
 }
 

@@ -16,7 +16,7 @@ export class Histogram {
   readonly #buckets = new Uint32Array(BUCKETS);
 
   record(us: number): void {
-    const value = us > 0 ? Math.min(Math.floor(us), LARGEST) : 0;
+    const value = us > 0 ? (us < LARGEST ? us | 0 : LARGEST) : 0;
     this.count++;
     if (value > this.max) this.max = value;
     const shift = value < SUB ? 0 : 31 - SUB_BITS - Math.clz32(value);

@@ -3,8 +3,12 @@
  * stepped once before any is stepped again; one that throws is reported and restarted or stopped by its rule,
  * and no other job notices.
  */
+import type { Pool } from "../ports/index.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { Strikes } from "./strikes.ts";
+
+/** Memory of one; what its steps hold is their own. */
+const JOB_BYTES = 2048;
 
 /** What a step returns instead of a time when the job has ended. */
 export const DONE = -1;
@@ -118,10 +122,20 @@ export class Jobs {
     return this.#refused;
   }
 
+  pools(): Pool[] {
+    const { capacity } = this.#options;
+    const taken = this.#entries.length;
+    return [["pump.jobs", capacity * JOB_BYTES, this.backlog(), capacity, taken, "refused", this.#refused]];
+  }
+
   /** When the next waiting job wants to run. */
   nextUs(): number {
+    const entries = this.#entries;
     let next = Infinity;
-    for (const entry of this.#entries) if (entry.ended === undefined && entry.wakeUs < next) next = entry.wakeUs;
+    for (let at = 0; at < entries.length; at++) {
+      const entry = entries[at]!;
+      if (entry.ended === undefined && entry.wakeUs < next) next = entry.wakeUs;
+    }
     return next;
   }
 

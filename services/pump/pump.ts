@@ -3,7 +3,7 @@
  * engine when to come again. Sources and jobs that throw are reported and tried again at most three times a minute;
  * the others go on. Running out of memory alone leaves the pump, for the engine to deal with.
  */
-import type { Clock, Log } from "../ports/index.ts";
+import type { Clock, Log, Pool } from "../ports/index.ts";
 import { Collection, type Heap } from "./collection.ts";
 import { Histogram } from "./histogram.ts";
 import { type Job, Jobs, type JobSpec } from "./jobs.ts";
@@ -65,13 +65,18 @@ const MAX_SOURCES = 32;
 
 class Attached {
   readonly stage: number;
+  readonly budget: number;
+  readonly intake: boolean;
   readonly name: string;
   readonly source: Source;
   readonly strikes = new Strikes(3, 60_000_000);
   stopped = false;
 
   constructor(stage: number, name: string, source: Source) {
+    const { budget, intake } = SCHEDULE[stage]!;
     this.stage = stage;
+    this.budget = budget;
+    this.intake = intake;
     this.name = name;
     this.source = source;
   }
@@ -83,6 +88,8 @@ export class Pump {
   readonly collection: Collection;
   /** How long turns take, in microseconds. */
   readonly turnTime = new Histogram();
+  /** Counts the time that is left to components, which run when no turn does: it stands still in each. */
+  readonly spare: Clock = { nowUs: () => (this.#turnUs ?? this.#clock.nowUs()) - this.#busyUs };
   readonly #timers: Timers;
   readonly #jobs: Jobs;
   readonly #clock: Clock;
@@ -93,8 +100,13 @@ export class Pump {
   readonly #done = new Float64Array(SCHEDULE.length);
   readonly #deferred = new Float64Array(SCHEDULE.length);
   readonly #failed = new Float64Array(SCHEDULE.length);
+  /** Whether something was done in this turn. */
+  #worked = false;
   #state: "running" | "draining" | "stopped" = "running";
   #drainUntilUs = Infinity;
+  /** When the turn that is under way began, and how long all before it took. */
+  #turnUs: number | undefined;
+  #busyUs = 0;
   #stopped: () => void = () => undefined;
 
   constructor(options: PumpOptions) {
@@ -186,6 +198,10 @@ export class Pump {
     this.tick.stop();
   }
 
+  pools(): Pool[] {
+    return [...this.#timers.pools(), ...this.#jobs.pools()];
+  }
+
   /** Counters of every stage, in order. */
   stages(): StageCounters[] {
     return SCHEDULE.map((stage, index) => ({
@@ -205,44 +221,64 @@ export class Pump {
   /** One turn. @returns when the next shall come at the latest. */
   turn(nowUs: number): number {
     if (this.#state === "stopped") return Infinity;
+    this.#turnUs = nowUs;
     const running = this.#state === "running";
     if (running && this.tick.observe(nowUs)) this.#pulse();
 
-    let worked = false;
-    for (const entry of this.#attached) {
-      if (entry.stopped || (!running && SCHEDULE[entry.stage]!.intake)) continue;
-      if (this.#serve(entry, nowUs) > 0) worked = true;
-    }
-    if (worked && this.#state === "running") this.tick.work(nowUs);
+    this.#worked = false;
+    // A round ends with the last source or one that throws; then it goes on behind that one.
+    for (let at = 0; at < this.#attached.length; at++) at = this.#serve(at, running, nowUs);
+    if (this.#worked && this.#state === "running") this.tick.work(nowUs);
 
     const deferred = this.#lookAgain(nowUs);
-    this.turnTime.record(this.#clock.nowUs() - nowUs);
+    const tookUs = this.#clock.nowUs() - nowUs;
+    this.turnTime.record(tookUs);
+    this.#busyUs += tookUs;
+    this.#turnUs = undefined;
     if (this.#state !== "running") return this.#drain(nowUs, deferred);
     if (deferred) return nowUs;
-    return Math.min(this.#timers.nextUs(), this.#jobs.nextUs(), this.tick.nextUs);
+    const timersUs = this.#timers.nextUs();
+    const jobsUs = this.#jobs.nextUs();
+    const tickUs = this.tick.nextUs;
+    const nextUs = timersUs < jobsUs ? timersUs : jobsUs;
+    return nextUs < tickUs ? nextUs : tickUs;
   }
 
-  #serve(entry: Attached, nowUs: number): number {
-    const stage = entry.stage;
+  /** Serve the sources from `first` on, in one go: most have nothing to do, and a call and a `try` for each cost more than they. */
+  #serve(first: number, running: boolean, nowUs: number): number {
+    const attached = this.#attached;
+    let at = first;
     try {
-      const done = entry.source.serve(SCHEDULE[stage]!.budget, nowUs);
-      this.#done[stage] = this.#done[stage]! + done;
-      return done;
+      for (; at < attached.length; at++) {
+        const entry = attached[at]!;
+        if (entry.stopped || (!running && entry.intake)) continue;
+        const done = entry.source.serve(entry.budget, nowUs);
+        if (done === 0) continue;
+        this.#worked = true;
+        this.#done[entry.stage] = this.#done[entry.stage]! + done;
+      }
     } catch (error) {
-      if (isOutOfMemory(error)) throw error;
-      this.#failed[stage] = this.#failed[stage]! + 1;
-      entry.stopped = !entry.strikes.strike(nowUs);
-      this.report(`source ${entry.name} ${entry.stopped ? "stopped" : "failed"}`, error);
-      return 1;
+      this.#worked = true;
+      this.#fail(attached[at]!, error, nowUs);
     }
+    return at;
+  }
+
+  #fail(entry: Attached, error: unknown, nowUs: number): void {
+    if (isOutOfMemory(error)) throw error;
+    this.#failed[entry.stage] = this.#failed[entry.stage]! + 1;
+    entry.stopped = !entry.strikes.strike(nowUs);
+    this.report(`source ${entry.name} ${entry.stopped ? "stopped" : "failed"}`, error);
   }
 
   /** Whether some source can go on: it used up its budget, or a stage after it made room. */
   #lookAgain(nowUs: number): boolean {
+    const attached = this.#attached;
     const intakeOpen = this.#state === "running";
     let any = false;
-    for (const entry of this.#attached) {
-      if (entry.stopped || (!intakeOpen && SCHEDULE[entry.stage]!.intake)) continue;
+    for (let at = 0; at < attached.length; at++) {
+      const entry = attached[at]!;
+      if (entry.stopped || (!intakeOpen && entry.intake)) continue;
       if (!entry.source.ready(nowUs)) continue;
       this.#deferred[entry.stage] = this.#deferred[entry.stage]! + 1;
       any = true;
@@ -259,7 +295,7 @@ export class Pump {
   #drain(nowUs: number, deferred: boolean): number {
     let left = 0;
     for (const entry of this.#attached) {
-      if (!entry.stopped && !SCHEDULE[entry.stage]!.intake) left += entry.source.backlog?.() ?? 0;
+      if (!entry.stopped && !entry.intake) left += entry.source.backlog?.() ?? 0;
     }
     if (left > 0 && nowUs < this.#drainUntilUs) return deferred ? nowUs : this.#drainUntilUs;
     this.#state = "stopped";

@@ -3,6 +3,7 @@
  * cost O(log n) and allocate nothing; timers of one deadline fire in the order in which they were set, and a
  * callback may set or cancel any timer, its own included.
  */
+import type { Pool } from "../ports/index.ts";
 
 /** Names a timer; never reused while the hive runs. */
 export type TimerId = number;
@@ -16,6 +17,8 @@ export interface TimerPort {
 }
 
 const FREE = -1;
+/** Memory of one; what its callback holds is its owner's. */
+const TIMER_BYTES = 64;
 const nothing = (): void => undefined;
 
 /** A bounded set of one-shot timers. */
@@ -47,6 +50,11 @@ export class Timers implements TimerPort {
     this.#callback = new Array<(nowUs: number) => void>(capacity).fill(nothing);
     // Beyond #size the heap array is the list of free slots.
     for (let slot = 0; slot < capacity; slot++) this.#heap[slot] = slot;
+  }
+
+  pools(): Pool[] {
+    const { capacity, highWater, refused } = this;
+    return [["pump.timers", capacity * TIMER_BYTES, this.#size, capacity, highWater, "refused", refused]];
   }
 
   get size(): number {

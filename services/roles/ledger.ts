@@ -3,6 +3,7 @@
  * would be refused without it or had nothing that could run out, so nobody gets back what was used or revoked by filling it
  * up. Some places are the hive's own, so that no number of clients' tickets keeps it from spawning a worker.
  */
+import type { Pool } from "../ports/index.ts";
 import { Account, type Budget, DEFAULT_BUDGETS, MAXIMUM_BUDGET, resolveBudget } from "./budget.ts";
 import { Grant } from "./grant.ts";
 import { isWorker, type Role } from "./roles.ts";
@@ -43,6 +44,8 @@ export type Admission =
 const CAPACITY = 256;
 /** As many as there may be workers. */
 const RESERVED = 64;
+/** Memory of an entry with all that a ticket may say. */
+const ENTRY_BYTES = 8192;
 /** How far the hive's clock may be behind the one that a worker's ticket was issued by: a real time clock tells whole seconds. */
 const CLOCK_BEHIND_MS = 2000;
 
@@ -69,6 +72,7 @@ export class Ledger {
   readonly #maximum: Budget;
   readonly #defaults: Readonly<Record<Role, Budget>>;
   readonly #entries = new Map<string, Entry>();
+  #peak = 0;
 
   constructor(options: LedgerOptions) {
     this.#workers = options.workers;
@@ -102,7 +106,7 @@ export class Ledger {
     // What has run out before its first use needs no entry to be refused again.
     if (absolute && nowUs >= grant.account.deadlineUs) return this.#enter(grant, claims, nowUs);
     if (!this.#makeRoom(nowUs)) return this.#refuse("busy", claims, "the ledger of tickets is full");
-    this.#entries.set(ticket.mac, { grant, worker: isWorker(role) ? claims.subject : "", absolute });
+    this.#keep(ticket, { grant, worker: isWorker(role) ? claims.subject : "", absolute });
     return this.#enter(grant, claims, nowUs);
   }
 
@@ -116,7 +120,7 @@ export class Ledger {
       return undefined;
     }
     const grant = Grant.ofTicket(ticket.claims, new Account(budget, nowUs));
-    this.#entries.set(ticket.mac, { grant, worker: ticket.claims.subject, absolute: false });
+    this.#keep(ticket, { grant, worker: ticket.claims.subject, absolute: false });
     return grant;
   }
 
@@ -134,6 +138,16 @@ export class Ledger {
       entry.grant.account.revoke(why);
       this.#entries.delete(mac);
     }
+  }
+
+  pools(): Pool[] {
+    const of = this.capacity + this.#reserved;
+    return [["roles.tickets", of * ENTRY_BYTES, this.size, of, this.#peak, "refused", this.counters.busy]];
+  }
+
+  #keep({ mac }: VerifiedTicket, entry: Entry): void {
+    this.#entries.set(mac, entry);
+    this.#peak = Math.max(this.#peak, this.size);
   }
 
   #enter(grant: Grant, claims: Claims, nowUs: number): Admission {

@@ -2,6 +2,7 @@
  * Slows down whoever guesses credentials, and nobody else: it is asked only about wrong ones, so a right one is always admitted,
  * whoever shares its source. Sources beyond the table share one entry, which makes a guesser with many addresses no faster.
  */
+import type { Pool } from "../ports/index.ts";
 
 const WINDOW_US = 60_000_000;
 const FIRST_DELAY_MS = 250;
@@ -11,7 +12,9 @@ const COOL_DOWN_US = 90_000_000;
 const COOL_DOWN_AFTER = 3;
 /** As many failures as bring the delay to its most; older ones change nothing. */
 const REMEMBERED = 6;
-const SOURCES = 64;
+export const SOURCES = 64;
+/** Memory of one. */
+const SOURCE_BYTES = 1024;
 
 /** The answer to a wrong credential. */
 export interface FailureAnswer {
@@ -50,6 +53,7 @@ export class LoginThrottle {
   readonly #capacity: number;
   readonly #sources = new Map<number, Source>();
   readonly #overflow = new Source();
+  #peak = 0;
 
   constructor(capacity = SOURCES) {
     this.#capacity = capacity;
@@ -82,6 +86,11 @@ export class LoginThrottle {
     return { kind: "denied", delayMs: Math.min(DELAY_MAX_MS, FIRST_DELAY_MS * 2 ** (before - 1)) };
   }
 
+  pools(): Pool[] {
+    const of = this.#capacity;
+    return [["roles.sources", of * SOURCE_BYTES, this.size, of, this.#peak, "shared", this.counters.overflowed]];
+  }
+
   #entry(source: number, nowUs: number): Source {
     const known = this.#sources.get(source);
     if (known !== undefined) return known;
@@ -92,6 +101,7 @@ export class LoginThrottle {
     }
     const entry = new Source();
     this.#sources.set(source, entry);
+    this.#peak = Math.max(this.#peak, this.size);
     return entry;
   }
 

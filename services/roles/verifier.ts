@@ -2,7 +2,7 @@
  * Says whether a ticket's text was signed with its role's secret. Whatever is wrong with a text that was not, the answer is the
  * same one; what was verified is kept in a bounded cache, because a keyed hash costs milliseconds in the VM.
  */
-import type { Bytes } from "../ports/index.ts";
+import type { Bytes, Pool } from "../ports/index.ts";
 import type { Role } from "./roles.ts";
 import {
   type Claims,
@@ -26,6 +26,8 @@ export interface VerifiedTicket {
 
 /** Verified tickets that are kept. */
 const CACHED = 64;
+/** Memory of one with all that a ticket may say. */
+const CACHED_BYTES = 4096;
 
 interface Cached {
   readonly payload: Uint8Array;
@@ -43,6 +45,7 @@ export class TicketVerifier {
   readonly #keys = new Map<Role, Uint8Array>();
   /** Least recently used first. */
   readonly #cache = new Map<string, Cached>();
+  #peak = 0;
 
   constructor(
     bytes: Bytes,
@@ -110,5 +113,11 @@ export class TicketVerifier {
       }
     }
     this.#cache.set(name, entry);
+    this.#peak = Math.max(this.#peak, this.#cache.size);
+  }
+
+  pools(): Pool[] {
+    const of = this.#capacity;
+    return [["roles.verified", of * CACHED_BYTES, this.#cache.size, of, this.#peak, "evicted", this.counters.evicted]];
   }
 }

@@ -8,6 +8,7 @@ import * as p9 from "./constants.ts";
 import type { SessionCounters } from "./counters.ts";
 import { type Fid, Fids } from "./fids.ts";
 import type { Attributes, Message } from "./message.ts";
+import { provide } from "./providing.ts";
 import * as refusal from "./refusal.ts";
 import type { Refusal } from "./refusal.ts";
 import { copyQid, ENTRY_ADDED, ENTRY_INVALID, isQid, type Replies } from "./replies.ts";
@@ -39,7 +40,8 @@ export class Operations implements Owner {
   readonly #admit: OperationsOptions["admit"];
   readonly #replies: Replies;
   readonly #counters: SessionCounters;
-  readonly #slots: Slots;
+  /** The places of requests that wait. */
+  readonly tags: Slots;
 
   constructor(options: OperationsOptions, replies: Replies, counters: SessionCounters) {
     this.#options = options;
@@ -48,7 +50,7 @@ export class Operations implements Owner {
     this.#replies = replies;
     this.#counters = counters;
     this.fids = new Fids(options.fids);
-    this.#slots = new Slots(options.tags, this);
+    this.tags = new Slots(options.tags, this);
   }
 
   /** Do a request and see to its reply. */
@@ -58,24 +60,30 @@ export class Operations implements Owner {
   }
 
   get inFlight(): number {
-    return this.#slots.taken;
+    return this.tags.taken;
   }
 
   inUse(tag: number): boolean {
-    return this.#slots.find(tag) !== undefined;
+    return this.tags.find(tag) !== undefined;
   }
 
   /** End the request with this tag, if there is one, without a reply. */
   flush(tag: number): void {
-    const slot = this.#slots.find(tag);
+    const slot = this.tags.find(tag);
     if (slot === undefined) return;
     this.#counters.flushed++;
     this.#cancel(slot, undefined);
   }
 
+  /** End a fid, if there is such, without a reply. */
+  clunk(id: number): void {
+    const fid = this.fids.get(id);
+    if (fid !== undefined) this.#close(fid);
+  }
+
   /** End all requests, with an answer if `why` is given, and all fids. */
   reset(why: Refusal | undefined): void {
-    for (let slot = this.#slots.any(); slot !== undefined; slot = this.#slots.any()) this.#cancel(slot, why);
+    for (let slot = this.tags.any(); slot !== undefined; slot = this.tags.any()) this.#cancel(slot, why);
     for (let fid = this.fids.any(); fid !== undefined; fid = this.fids.any()) this.#close(fid);
   }
 
@@ -88,7 +96,7 @@ export class Operations implements Owner {
   /** As {@link reset}, for good: no request will be begun any more. */
   end(why: Refusal | undefined): void {
     this.reset(why);
-    this.#slots.drop();
+    this.tags.drop();
   }
 
   parked(slot: Slot, by: Parked): void {
@@ -225,7 +233,7 @@ export class Operations implements Owner {
   #ask(m: Message, fid: Fid): Refusal | undefined {
     const why = check(m, fid, this.msize);
     if (why !== undefined) return why;
-    const slot = this.#slots.take(m, fid, this.msize);
+    const slot = this.tags.take(m, fid, this.msize);
     if (slot === undefined) return refusal.BUSY;
     if (m.type === p9.TLOPEN) fid.claimed = true;
     this.#call(slot, m);
@@ -235,7 +243,7 @@ export class Operations implements Owner {
   #attach(m: Message): Refusal | undefined {
     const why = checkAttach(m, this.fids.taken(m.fid), this.#bytes);
     if (why !== undefined) return why;
-    const slot = this.#slots.take(m, undefined, this.msize);
+    const slot = this.tags.take(m, undefined, this.msize);
     if (slot === undefined) return refusal.BUSY;
     slot.fid = this.fids.reserve(m.fid);
     if (slot.fid === undefined) {
@@ -250,7 +258,7 @@ export class Operations implements Owner {
     const same = m.newfid === m.fid;
     const why = checkWalk(m, fid, !same && this.fids.taken(m.newfid), this.#bytes);
     if (why !== undefined) return why;
-    const slot = this.#slots.take(m, fid, this.msize);
+    const slot = this.tags.take(m, fid, this.msize);
     if (slot === undefined) return refusal.BUSY;
     slot.target = same ? fid : this.fids.reserve(m.newfid);
     if (slot.target === undefined) {
@@ -259,7 +267,8 @@ export class Operations implements Owner {
     }
     if (same) fid.claimed = true;
     slot.nwname = m.nwname;
-    for (let i = 0; i < m.nwname; i++) slot.names[i] = m.wnames[i]!.text(this.#bytes);
+    const { names } = m;
+    for (let i = 0; i < m.nwname; i++) slot.names[i] = names?.[i] ?? m.wnames[i]!.text(this.#bytes);
     for (let i = 0; i < fid.path.length; i++) slot.path.push(fid.path[i]!);
     this.#walkOn(slot);
     return undefined;
@@ -312,18 +321,9 @@ export class Operations implements Owner {
     this.#replies.spend();
   }
 
-  /** Hand a request to its provider. The message's spans and records are valid in here only. */
   #call(slot: Slot, m: Message): void {
-    const fid = slot.fid!;
-    const bytes = this.#bytes;
     try {
-      if (slot.type === p9.TREAD) fid.file!.read(slot);
-      else if (slot.type === p9.TWRITE) fid.file!.write(slot, m.data.bytes, m.data.start, m.data.length);
-      else if (slot.type === p9.TREADDIR) fid.file!.readdir(slot);
-      else if (slot.type === p9.TLOPEN) fid.node.open(slot);
-      else if (slot.type === p9.TGETATTR) fid.node.getattr(slot, fid.file);
-      else if (slot.type === p9.TSETATTR) fid.node.setattr(slot, m.change, fid.file);
-      else this.#options.tree.attach(slot, m.aname.text(bytes), m.uname.text(bytes));
+      provide(slot, m, this.#options.tree, this.#bytes);
     } catch (error) {
       this.#threw(slot, error);
     }
@@ -360,7 +360,7 @@ export class Operations implements Owner {
       if (fid.path.length === 0) this.fids.remove(fid);
     }
     if (target !== undefined && target.path.length === 0) this.fids.remove(target);
-    this.#slots.free(slot);
+    this.tags.free(slot);
   }
 
   /** End a request that its provider may still know of. */
@@ -371,7 +371,7 @@ export class Operations implements Owner {
     else this.#replies.error(slot.tag, why);
     this.#settle(slot);
     // The provider may hold the old one for a while; a new request must not be answered through it.
-    this.#slots.retire(slot);
+    this.tags.retire(slot);
     try {
       by?.cancelled(slot);
     } catch (error) {
@@ -390,7 +390,7 @@ export class Operations implements Owner {
   }
 
   #close(fid: Fid): void {
-    for (let at = this.#slots.about(fid); at; at = this.#slots.about(fid)) this.#cancel(at, refusal.BAD_FID);
+    for (let at = this.tags.about(fid); at; at = this.tags.about(fid)) this.#cancel(at, refusal.BAD_FID);
     const { file } = fid;
     this.fids.remove(fid);
     if (file !== undefined) this.#closeFile(file);

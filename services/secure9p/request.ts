@@ -104,6 +104,10 @@ export class Slot implements Request {
     this.path.length = 0;
   }
 
+  get partway(): boolean {
+    return this.walked > 0;
+  }
+
   park(by: Parked): void {
     if (this.state !== IDLE) this.#owner.parked(this, by);
     else this.#owner.late(undefined);

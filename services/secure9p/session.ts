@@ -3,7 +3,7 @@
  * it does not throw, holds bounded memory, and each request gets exactly one reply or is dropped for a reason that is
  * counted; a peer that does not take its replies is not read until it does.
  */
-import type { Bytes } from "../ports/index.ts";
+import type { Bytes, Pool } from "../ports/index.ts";
 import * as p9 from "./constants.ts";
 import { createSessionCounters, type SessionCounters } from "./counters.ts";
 import { DECODED, decode, UNKNOWN_TYPE } from "./decode.ts";
@@ -11,6 +11,7 @@ import { BROKEN, FRAME, Framing, NEED_MORE, type OVERSIZED } from "./framing.ts"
 import { Message } from "./message.ts";
 import { Operations } from "./operations.ts";
 import { Outbox } from "./outbox.ts";
+import { type SessionBounds, sessionPools, unsentBound } from "./pools.ts";
 import { CLOSED, INVALID, type Refusal, TOO_BIG, UNSUPPORTED } from "./refusal.ts";
 import { Replies } from "./replies.ts";
 import type { Tree } from "./tree.ts";
@@ -34,6 +35,8 @@ export interface SessionOptions {
   readonly replied?: () => void;
   /** Told what a provider threw. What this throws (running out of memory has to) is the one thing that leaves the session. */
   readonly failed?: (error: unknown) => void;
+  /** Told once that it is over, be it closed or revoked. */
+  readonly over?: (session: Session) => void;
 }
 
 export class Session {
@@ -48,21 +51,26 @@ export class Session {
   readonly #message = new Message();
   readonly #replies: Replies;
   readonly #operations: Operations;
+  readonly #bounds: SessionBounds;
+  #over: ((session: Session) => void) | undefined;
   #ended = false;
 
   /** @throws RangeError, one sentence, if the limits cannot hold. */
   constructor(options: SessionOptions) {
     const { bytes, tree, msize = p9.MSIZE_MAX, fids = 64, tags = 16, unsentBytes = 65536 } = options;
     const { admit, spent, replied, failed } = options;
+    const bounds = { msize, fids, tags, unsentBytes };
     if (!(msize >= p9.MSIZE_MIN && msize <= p9.MSIZE_MAX)) {
       throw new RangeError(`Session: msize ${msize} is not within ${p9.MSIZE_MIN} to ${p9.MSIZE_MAX}`);
     }
     if (unsentBytes < msize) throw new RangeError(`Session: ${unsentBytes} unsent bytes hold no frame of ${msize}`);
     if (fids < 1 || tags < 1) throw new RangeError(`Session: ${fids} fids and ${tags} tags serve nobody`);
+    this.#bounds = bounds;
+    this.#over = options.over;
     this.#msizeMax = msize;
     this.#room = unsentBytes - msize;
     this.#bytes = bytes;
-    this.#out = new Outbox(bytes, unsentBytes + tags * msize);
+    this.#out = new Outbox(bytes, unsentBound(bounds));
     this.#framing = new Framing(bytes, msize);
     this.#replies = new Replies(bytes, this.#out, this.counters, { spent, replied });
     this.#operations = new Operations({ tree, bytes, fids, tags, admit, failed }, this.#replies, this.counters);
@@ -90,6 +98,18 @@ export class Session {
   /** Nothing more is read: {@link close} was called or the stream cannot be followed. What is unsent may still be sent. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** For reports. @param kind of sessions, which the names begin with */
+  pools(kind: string): Pool[] {
+    const { fids, tags } = this.#operations;
+    return sessionPools(
+      kind,
+      this.#bounds,
+      [fids.size, fids.highWater, fids.refused],
+      [tags.taken, tags.highWater, tags.refused],
+      [this.#out.length, this.#out.highWater, this.counters.heldBack],
+    );
   }
 
   /** Whether a frame has begun to arrive and is not whole, for whoever times that. */
@@ -155,11 +175,39 @@ export class Session {
   }
 
   /**
+   * Be asked by a client within this process from now on, by {@link ask}: `heard` gets each reply as a message, valid until the
+   * next request, when it is made. Such a session takes no bytes and has none to send. Not to be called from within a provider.
+   */
+  serveLocally(heard: (reply: Message) => void): void {
+    this.#replies.hear(heard, this.#msizeMax);
+  }
+
+  /** A request of such a client, of which it has one under way at a time: what is no error of the protocol's is not looked for. */
+  ask(request: Message): void {
+    if (this.#ended) return;
+    this.counters.requests++;
+    if (request.type === p9.TVERSION) this.#version(request);
+    else this.#operations.request(request);
+  }
+
+  /** Forget a request of such a client: it gets no reply any more. */
+  forget(tag: number): void {
+    this.#operations.flush(tag);
+  }
+
+  /** Such a client has no use for a fid any more. Requests on it are answered. */
+  clunk(fid: number): void {
+    this.#operations.clunk(fid);
+  }
+
+  /**
    * Take the session's authority away: parked requests and all that come get `why`, open files are closed.
    * May be called from within a provider.
    */
   revoke(why: Refusal = CLOSED): void {
-    if (!this.#ended) this.#operations.revoke(why);
+    if (this.#ended) return;
+    this.#operations.revoke(why);
+    this.#report();
   }
 
   /** End it: parked requests are dropped, open files closed, nothing more is read. May be called from within a provider. */
@@ -167,6 +215,14 @@ export class Session {
     if (this.#ended) return;
     this.#ended = true;
     this.#operations.end(undefined);
+    this.#replies.hush();
+    this.#report();
+  }
+
+  #report(): void {
+    const over = this.#over;
+    this.#over = undefined;
+    over?.(this);
   }
 
   #frame(): void {
@@ -178,15 +234,14 @@ export class Session {
     if (verdict !== DECODED || (type & 1) === 1) {
       this.counters.malformed++;
       this.#replies.error(tag, verdict === UNKNOWN_TYPE && (type & 1) === 0 ? UNSUPPORTED : INVALID);
-    } else if (type === p9.TVERSION) this.#version();
+    } else if (type === p9.TVERSION) this.#version(m);
     else if (tag === p9.NOTAG || operations.msize === 0 || operations.inUse(tag)) this.#replies.error(tag, INVALID);
     else if (type === p9.TFLUSH) this.#flush();
     else operations.request(m);
   }
 
   /** version(5): whatever came of it, what was before is over. */
-  #version(): void {
-    const { msize, tag, version } = this.#message;
+  #version({ msize, tag, version }: Message): void {
     const operations = this.#operations;
     if (operations.revoked !== undefined) return this.#replies.error(tag, operations.revoked);
     operations.reset(undefined);

@@ -10,6 +10,9 @@ export class Slots {
   length: number;
   /** How many hold a request. */
   taken = 0;
+  /** Most that ever did, and times that all did. */
+  highWater = 0;
+  refused = 0;
   #owner: Owner | undefined;
   readonly #slots: Slot[];
 
@@ -41,12 +44,15 @@ export class Slots {
 
   /** A slot for a request, begun; undefined if all are taken. */
   take(m: Message, fid: Fid | undefined, msize: number): Slot | undefined {
-    if (this.taken === this.length) return undefined;
+    if (this.taken === this.length) {
+      this.refused++;
+      return undefined;
+    }
     for (let i = 0; i < this.length; i++) {
       const slot = this.#slots[i]!;
       if (slot.state !== IDLE) continue;
       slot.begin(m, fid, msize);
-      this.taken++;
+      if (++this.taken > this.highWater) this.highWater = this.taken;
       return slot;
     }
     return undefined;

@@ -77,6 +77,8 @@ export interface Request {
   readonly flags: number;
   /** Tgetattr: `request_mask`. */
   readonly mask: number;
+  /** Twalk: names before this one were found, so the answer to a refusal is those, and why is not told. */
+  readonly partway: boolean;
   /** Wait: the answer comes later, from wherever the provider is then called. Pieces that were `put` are forgotten. */
   park(by: Parked): void;
   refuse(why: Refusal): void;

@@ -1,7 +1,8 @@
 /**
  * Which worker runs: at most one at a time, those of the band `control` before those of `worker`, within a band in turn for
- * 10 ms each. What a worker ran is charged to it by the clock and not by how punctual timers are: every quantum of the clock in
- * which it ran counts once. One that runs 100 quanta without making a call (1,000 before its first) is stuck. Nothing here allocates once a task is there.
+ * 10 ms each. What a worker ran is charged to it by the clock and not by how punctual timers are: every quantum in which it ran
+ * counts once, and while the hive itself has the processor none goes by. One that runs 100 quanta without making a call (1,000
+ * before its first) is stuck. Nothing here allocates once a task is there.
  */
 import type { Clock, Components } from "../ports/index.ts";
 import { HeldTimer } from "../pump/held-timer.ts";
@@ -25,6 +26,8 @@ export interface TaskOwner {
 export interface SchedulerOptions {
   readonly components: Components;
   readonly clock: Clock;
+  /** Counts the time in which components can run; timers go by {@link clock}. */
+  readonly spare: Clock;
   readonly timers: TimerPort;
   readonly quantumUs: number;
   readonly stuckQuanta: number;
@@ -106,7 +109,7 @@ export class Scheduler {
   readonly #timer: HeldTimer;
   readonly #queues: Readonly<Record<Band, Queue>> = { control: new Queue(), worker: new Queue() };
   #running: Task | undefined = undefined;
-  /** Since when the one that runs has not been charged. */
+  /** Since when the one that runs has not been charged, in spare time. */
   #sinceUs = 0;
 
   /** @throws Error if all timers are in use. */
@@ -213,7 +216,7 @@ export class Scheduler {
 
   /** Give the processor to whose turn it is, if nobody has it. */
   #dispatch(): void {
-    const { components, clock, quantumUs } = this.#options;
+    const { components, spare } = this.#options;
     if (this.#running !== undefined) return;
     const queue = this.#queues.control.first === undefined ? this.#queues.worker : this.#queues.control;
     const task = queue.first;
@@ -221,19 +224,25 @@ export class Scheduler {
     queue.remove(task);
     task.state = "running";
     this.#running = task;
-    this.#sinceUs = clock.nowUs();
+    this.#sinceUs = spare.nowUs();
     this.counters.turns++;
     if (task.suspended) {
       task.suspended = false;
       components.resume(task.component);
     }
-    this.#timer.set(this.#sinceUs + quantumUs - task.usedUs);
+    this.#watch(task);
+  }
+
+  /** Look again when what is left of its turn may be over; if the hive took of that time itself, then once more. */
+  #watch(task: Task): void {
+    const { clock, quantumUs } = this.#options;
+    this.#timer.set(clock.nowUs() + quantumUs - task.usedUs);
   }
 
   /** The running task's turn is over. */
   #expired(): void {
     const task = this.#running;
-    const { quantumUs, stuckQuanta, clock } = this.#options;
+    const { quantumUs, stuckQuanta } = this.#options;
     if (task === undefined) return;
     this.#charge();
     if (task.stepTicks >= (task.started ? stuckQuanta : STARTING * stuckQuanta)) {
@@ -252,14 +261,14 @@ export class Scheduler {
         return this.#dispatch();
       }
     }
-    this.#timer.set(clock.nowUs() + quantumUs - task.usedUs);
+    this.#watch(task);
   }
 
-  /** Charge the running task for the quanta of the clock since it was last charged. @param called it did something for sure */
+  /** Charge the running task for the quanta since it was last charged. @param called it did something for sure */
   #charge(called = false): void {
     const task = this.#running!;
-    const { clock, quantumUs } = this.#options;
-    const nowUs = clock.nowUs();
+    const { spare, quantumUs } = this.#options;
+    const nowUs = spare.nowUs();
     if (nowUs === this.#sinceUs && !called) return;
     const first = Math.floor(this.#sinceUs / quantumUs);
     // A quantum at whose very beginning it stopped is none in which it ran.

@@ -36,6 +36,8 @@ export interface WorkerContext {
   readonly view: (grant: Grant) => View;
   /** Told what a file's provider threw. */
   readonly failed: (error: unknown) => void;
+  /** Told that a worker's 9P session is over. */
+  readonly over: (session: Session) => void;
   /** A line of the audit log about a worker. */
   readonly audit: (text: string) => void;
   /** It is over with a worker: end it now. */
@@ -66,6 +68,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
   #grant: Grant | undefined = undefined;
   #ticket = new Uint8Array(0);
   #port: FramePort | undefined = undefined;
+  #session: Session | undefined = undefined;
   #started = false;
 
   constructor(context: WorkerContext, role: Role, band: Band, spawnedAtMs: number | undefined) {
@@ -103,6 +106,11 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     return this.#grant!;
   }
 
+  /** Its own 9P session while it lives. */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
   /** It has its files. */
   enter(entry: WorkerEntry): void {
     this.#id = entry.id;
@@ -120,7 +128,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
 
   /** Its component has been started. */
   start(): void {
-    const { bytes, clock, components, scheduler, counters, view, failed, endSoon } = this.#context;
+    const { bytes, clock, components, scheduler, counters, view, failed, over, endSoon } = this.#context;
     const { account } = this.grant;
     const admitter = { admit: (ticket: string) => this.#admit(ticket), view };
     const spent = (): void => {
@@ -135,12 +143,14 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
     const session = new Session({
       tree: new TicketTree(admitter, counters),
       bytes,
-      ...SESSION,
+      ...WORKER_SESSION,
       admit,
       spent,
       replied,
       failed,
+      over,
     });
+    this.#session = session;
     const { component } = this;
     const task = scheduler.add(component, this.band, this);
     this.task = task;
@@ -207,6 +217,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
   release(): void {
     this.#port?.close();
     this.#port = undefined;
+    this.#session = undefined;
     this.#timer?.release();
     if (this.task !== undefined) this.#context.scheduler.remove(this.task);
     // These hold it too: with the last who knows it all of it goes, and nothing waits for a collection.
@@ -259,7 +270,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
 }
 
 /** What a worker's own 9P session may hold; 64 of them have to fit the root's heap. */
-const SESSION = { msize: 2048, fids: 16, tags: 2, unsentBytes: 8192 } as const;
+export const WORKER_SESSION = { msize: 2048, fids: 16, tags: 2, unsentBytes: 8192 } as const;
 /** Bytes of a trace line. */
 const LINE_BYTES = 600;
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;

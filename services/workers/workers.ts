@@ -5,7 +5,7 @@
  */
 import type { Supervisor } from "../components/supervisor.ts";
 import type { Namespace } from "../ninedoor/namespace.ts";
-import type { Bytes, Log, Random } from "../ports/index.ts";
+import type { Bytes, Log, Pool, Random } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
 import type { Kill, SetBudget, SpawnGpu, SpawnHeartbeat } from "../queen/command.ts";
 import { clampsOf, type Done, type Spawned } from "../queen/control.ts";
@@ -13,12 +13,14 @@ import { type Budget, type BudgetRequest, DEFAULT_BUDGETS, resolveBudget } from 
 import type { Ledger, WorkerIdentity } from "../roles/ledger.ts";
 import type { TicketVerifier } from "../roles/verifier.ts";
 import { mintForWorker } from "../roles/worker-ticket.ts";
+import { Several } from "../proc/pools.ts";
+import { sessionPools } from "../secure9p/pools.ts";
 import { BUSY, NOT_FOUND, type Refusal } from "../secure9p/refusal.ts";
 import { describeCause, stackOf, type WorkerCause } from "./cause.ts";
 import { FORM, KIND, type WorkerArgs } from "./protocol.ts";
-import { Worker, type WorkerContext } from "./worker.ts";
+import { Worker, WORKER_SESSION, type WorkerContext } from "./worker.ts";
 
-export interface WorkersOptions extends Omit<WorkerContext, "audit" | "end" | "endSoon" | "counters"> {
+export interface WorkersOptions extends Omit<WorkerContext, "audit" | "end" | "endSoon" | "counters" | "over"> {
   readonly bytes: Bytes;
   readonly random: Random;
   readonly supervisor: Supervisor;
@@ -54,13 +56,16 @@ export class Workers {
   readonly #options: WorkersOptions;
   readonly #context: WorkerContext;
   readonly #live = new Map<string, Worker>();
+  readonly #nine: Several;
   #default: Budget = DEFAULT_BUDGETS["worker-heartbeat"];
 
   constructor(options: WorkersOptions) {
     const { log, namespace } = options;
     this.#options = options;
+    this.#nine = new Several(namespace.limits.workers, sessionPools("worker.9p", WORKER_SESSION));
     this.#context = {
       ...options,
+      over: (session) => this.#nine.ended(session.pools("worker.9p")),
       counters: namespace.counters,
       audit: (text) => log.line("worker", text),
       end: (worker, cause) => this.#end(worker, cause),
@@ -79,6 +84,17 @@ export class Workers {
 
   list(): Worker[] {
     return [...this.#live.values()];
+  }
+
+  pools(): Pool[] {
+    const { counters, size } = this;
+    const { rules, namespace } = this.#options;
+    const { workers: most } = namespace.limits;
+    const live = this.list().flatMap((worker) => (worker.session === undefined ? [] : [worker.session]));
+    return [
+      ["worker.arenas", most * rules.arenaBytes, size, most, counters.highWater, "refused", counters.refused],
+      ...this.#nine.pools(live.map((session) => session.pools("worker.9p"))),
+    ];
   }
 
   spawn(spawn: SpawnHeartbeat | SpawnGpu): Spawned | Refusal {

@@ -26,6 +26,10 @@ tester.run("layers", layersRule, {
       code: 'import { readFileSync } from "node:fs"; import { parse } from "../services/console/grammar.ts";',
     },
     { filename: "engine/sim/machine.ts", code: "setTimeout(() => process.exit(0), 1);" },
+    {
+      filename: "engine/sim/gateway/gateway.ts",
+      code: 'import { createServer } from "node:net"; import { NetStack } from "../../../services/net/stack.ts";',
+    },
     { filename: "test/services/net/icmp.test.ts", code: 'import { Pl011 } from "../../../services/drivers/pl011.ts";' },
     {
       filename: "services/worker-main.ts",
@@ -130,6 +134,16 @@ tester.run("layers", layersRule, {
       filename: "engine/sim/net.ts",
       code: 'import { Virtqueue } from "../../services/drivers/virtio/virtqueue.ts";',
       ...refused("simulator may not import drivers (services/drivers/virtio/virtqueue.ts)"),
+    },
+    {
+      filename: "engine/sim/gateway/port.ts",
+      code: 'import { VirtioNet } from "../../../services/drivers/virtio/net.ts";',
+      ...refused("simulator may not import drivers (services/drivers/virtio/net.ts)"),
+    },
+    {
+      filename: "services/net/stack.ts",
+      code: 'import { Gateway } from "../../engine/sim/gateway/gateway.ts";',
+      ...refused("core may not import simulator (engine/sim/gateway/gateway.ts)"),
     },
     {
       filename: "gpu-bridge/main.ts",

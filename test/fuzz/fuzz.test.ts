@@ -1,36 +1,31 @@
 import { expect } from "chai";
-import { frameCounts, fuzzFrames } from "./frames.ts";
-import { fuzzSequences, sequenceCounts } from "./sequences.ts";
+import { SEED, SEEDED } from "./seed.ts";
+import { runs } from "./target.ts";
+import { TARGETS } from "./targets.ts";
 
 /** A short run of what `npm run fuzz` does at length. */
-describe("secure9p and NineDoor under fuzz", () => {
-  it("survive mutated frames, and account for each", () => {
-    const counts = frameCounts();
-    for (let seed = 1; seed <= 12; seed++) fuzzFrames(seed, 8192, counts);
-    expect(counts.frames).to.equal(12 * 8192);
-    expect(counts.requests).to.equal(counts.replies + counts.dropped);
-    // It is no fuzzing if nothing gets through, or everything does.
-    expect(counts.decoded).to.be.within(counts.frames * 0.2, counts.frames * 0.8);
-  });
+describe(`under fuzz (${SEEDED})`, function () {
+  this.timeout(60_000);
 
-  it("answer every request of lively clients once", () => {
-    const counts = sequenceCounts();
-    for (let seed = 1; seed <= 20; seed++) fuzzSequences(seed, 32, counts);
-    expect(counts.sequences).to.equal(640);
-    expect(counts.requests).to.equal(counts.replies + counts.dropped);
-    expect(counts.errors).to.be.below(counts.replies * 0.7);
-    expect(counts.flushed).to.be.above(0);
-    expect(counts.parked).to.be.above(20);
-  });
+  for (const target of TARGETS) {
+    it(`${target.name}: ${target.what}`, () => {
+      const counts = target.counts();
+      runs(target, { inputs: target.short, seed: SEED, counts });
+      target.reached(counts);
+    });
+  }
 
-  it("does the same again from the same seed", () => {
-    const [first, second] = [frameCounts(), frameCounts()];
-    fuzzFrames(77, 4096, first);
-    fuzzFrames(77, 4096, second);
-    expect(first).to.deep.equal(second);
-    const [once, twice] = [sequenceCounts(), sequenceCounts()];
-    fuzzSequences(77, 32, once);
-    fuzzSequences(77, 32, twice);
-    expect(once).to.deep.equal(twice);
+  for (const target of TARGETS) {
+    it(`${target.name}: the same seed does the same`, () => {
+      const [first, second] = [target.counts(), target.counts()];
+      const inputs = Math.ceil(target.short / 10);
+      for (const counts of [first, second]) runs(target, { inputs, seed: SEED, counts });
+      expect(first).to.deep.equal(second);
+      expect(Object.values(first).some((count) => count > 0)).to.equal(true);
+    });
+  }
+
+  it("have names of their own", () => {
+    expect(new Set(TARGETS.map(({ name }) => name)).size).to.equal(TARGETS.length);
   });
 });

@@ -1,22 +1,21 @@
 /**
- * `npm run fuzz -- --iterations N [--sequences M] [--seed S]`: N mutated frames and M random sequences of requests, against
- * codec, session and namespace. Everything comes from the seed that it prints; what it finds names the seed of its own run,
- * with which it shows again at once. The exit status is 0 only if nothing was found.
+ * `npm run fuzz -- [--parser NAME...] [--iterations N] [--seed S]`: damaged input for every parser, or for those that are named. All
+ * of it comes from the seed that it prints; what it finds names the command with which it shows again at once. The exit status is
+ * 0 only if nothing was found.
  */
-import { Command, InvalidArgumentError } from "commander";
-import { frameCounts, fuzzFrames, RUN as FRAMES } from "./frames.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { Memory } from "./memory.ts";
-import { fuzzSequences, RUN as SEQUENCES, sequenceCounts } from "./sequences.ts";
+import { SEED } from "./seed.ts";
+import { type Counts, runs, type Target } from "./target.ts";
+import { TARGETS } from "./targets.ts";
 import { Watchdog } from "./watchdog.ts";
 
 interface FuzzOptions {
+  readonly parser: readonly Target[];
   readonly iterations: number;
-  readonly sequences?: number;
   readonly seed: number;
 }
 
-/** A hundredth of the frames, unless it is said. */
-const FRAMES_A_SEQUENCE = 100;
 const PROGRESS_MS = 10_000;
 
 function whole(text: string): number {
@@ -25,64 +24,59 @@ function whole(text: string): number {
   return value;
 }
 
-/** Do `total` things in runs of `size`, each with the next seed. */
-async function runs(
-  what: string,
-  { total, size, seed }: { total: number; size: number; seed: number },
-  run: (seed: number, count: number) => void,
-): Promise<void> {
-  const watchdog = new Watchdog(what);
+function targetOf(name: string, before: readonly Target[]): readonly Target[] {
+  const target = TARGETS.find((known) => known.name === name);
+  if (target === undefined)
+    throw new InvalidArgumentError(`there are ${TARGETS.map((known) => known.name).join(", ")}.`);
+  return before === TARGETS ? [target] : [...before, target];
+}
+
+async function fuzz(target: Target, iterations: number, seed: number): Promise<Counts> {
+  const inputs = Math.ceil(iterations / (target.weight ?? 1));
+  const watchdog = new Watchdog(target.name);
   const memory = new Memory();
+  const counts = target.counts();
   const start = performance.now();
   let said = start;
   try {
-    for (let done = 0, n = 0; done < total; n++) {
-      const count = Math.min(size, total - done);
-      const runSeed = (seed + n) >>> 0;
+    runs(target, { inputs, seed, counts }, (runSeed, done) => {
       watchdog.moved(runSeed);
-      run(runSeed, count);
-      done += count;
-      memory.look(done / total);
-      if (performance.now() - said > PROGRESS_MS) {
-        said = performance.now();
-        console.log(`  ${done} of ${total} ${what}`);
-      }
-    }
+      memory.look(done / inputs);
+      if (performance.now() - said < PROGRESS_MS) return;
+      said = performance.now();
+      console.log(`  ${done} of ${inputs}`);
+    });
   } finally {
     await watchdog.end();
   }
   const seconds = (performance.now() - start) / 1000;
   const memoryMiB = (memory.highWater / 1024 / 1024).toFixed(0);
   console.log(
-    `${total} ${what} in ${seconds.toFixed(1)} s, ${Math.round(total / seconds)} a second, at most ${memoryMiB} MiB in use`,
+    `  ${inputs} in ${seconds.toFixed(1)} s, ${Math.round(inputs / seconds)} a second, at most ${memoryMiB} MiB in use`,
   );
-}
-
-function say(counts: object): void {
-  const list = Object.entries(counts).map(([name, count]) => `${name} ${String(count)}`);
-  console.log(`  ${list.join(", ")}`);
+  return counts;
 }
 
 async function main(): Promise<void> {
-  const { iterations, sequences, seed } = new Command("fuzz")
-    .description("Mutated frames and random sequences of requests against secure9p and NineDoor.")
-    .option("--iterations <n>", "mutated frames", whole, 1_000_000)
-    .option("--sequences <n>", `random sequences (default: one for every ${FRAMES_A_SEQUENCE} frames)`, whole)
-    .option("--seed <n>", "where it begins (default: the time)", whole, Date.now() % 0x100000000)
+  const names = TARGETS.map(({ name, what }) => `  ${name.padEnd(16)} ${what}`);
+  const { parser, iterations, seed } = new Command("fuzz")
+    .description("Damaged input for parsers and what is behind them.")
+    .addOption(
+      new Option("--parser <name>", "this one; may be given again").argParser(targetOf).default(TARGETS, "all"),
+    )
+    .option("--iterations <n>", "inputs for each; fewer where one is long", whole, 1_000_000)
+    .addOption(
+      new Option("--seed <n>", "where it begins").argParser(whole).default(SEED, "$COHESIX_FUZZ_SEED or chance"),
+    )
+    .addHelpText("after", `\nParsers:\n${names.join("\n")}`)
     .parse()
     .opts<FuzzOptions>();
   console.log(`fuzz: seed ${seed}`);
-  const frames = frameCounts();
-  await runs("mutated frames", { total: iterations, size: FRAMES, seed }, (runSeed, count) =>
-    fuzzFrames(runSeed, count, frames),
-  );
-  say(frames);
-  const wanted = sequences ?? Math.ceil(iterations / FRAMES_A_SEQUENCE);
-  const counts = sequenceCounts();
-  await runs("sequences", { total: wanted, size: SEQUENCES, seed }, (runSeed, count) =>
-    fuzzSequences(runSeed, count, counts),
-  );
-  say(counts);
+  for (const target of parser) {
+    console.log(`${target.name}: ${target.what}`);
+    const counts = await fuzz(target, iterations, seed);
+    console.log(`  ${Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(", ")}`); // prettier-ignore
+  }
   console.log("fuzz: nothing was found");
 }
 

@@ -6,12 +6,12 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readCpio, writeCpio } from "../../scripts/lib/cpio.ts";
+import { readCpio } from "../../scripts/lib/cpio.ts";
 import { kernelPrefix } from "../../scripts/lib/kernel-config.ts";
 import { manifestPath } from "../../scripts/lib/manifest.ts";
 import { qemuMissing } from "../../scripts/lib/qemu-available.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
-import { checksumFile } from "../../scripts/lib/rootfs.ts";
+import { replaceFiles } from "../../scripts/lib/rootfs.ts";
 import { buildVmBundle } from "../../scripts/lib/vm-bundle.ts";
 
 export const hiveImage = inRepository("out", "hive.elf");
@@ -59,15 +59,7 @@ export class ImageWorkshop {
 
   /** The good image with some files replaced (`null`: left out), checksums right. */
   withFiles(name: string, files: Readonly<Record<string, Uint8Array | string | null>>): string {
-    return this.withArchive(name, (archive) => {
-      const kept = readCpio(archive).flatMap((file) => {
-        const replacement = files[file.name];
-        if (file.name === "crc32" || replacement === null) return [];
-        if (replacement === undefined) return [file];
-        return [{ name: file.name, data: new Uint8Array(Buffer.from(replacement)) }];
-      });
-      return writeCpio([checksumFile(kept), ...kept]);
-    });
+    return this.withArchive(name, (archive) => replaceFiles(archive, files));
   }
 
   /** The good image's file. */
@@ -79,8 +71,13 @@ export class ImageWorkshop {
 
   /** An image of other bundles, for the root and for its workers. */
   build(bundle: string, worker: string): string {
-    const out = join(this.folder, "built");
-    buildImage("--bundle", bundle, "--worker", worker, "--out", out);
+    return this.buildWith("built", "--bundle", bundle, "--worker", worker);
+  }
+
+  /** An image made with these options. */
+  buildWith(name: string, ...options: string[]): string {
+    const out = join(this.folder, name);
+    buildImage(...options, "--out", out);
     return join(out, "hive.elf");
   }
 

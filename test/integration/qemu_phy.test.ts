@@ -81,7 +81,7 @@ describe("virtio devices on seL4 in QEMU", function () {
         session.close();
       }
       child.stdin.write("netstats\r");
-      await seen(/link up mtu=1500 changes=7\r\n[^]*deviceErrors=0 resets=0 [^]*END\r\n/);
+      await seen(/link up mtu=1500 changes=7\r\n[^]*device_errors=0 resets=0 [^]*END\r\n/);
     } finally {
       await end();
     }

@@ -1,16 +1,27 @@
 import { expect } from "chai";
-import { readdirSync, readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TextOutput } from "../../cohsh/output.ts";
 import { SHELL_PROMPT } from "../../cohsh/repl.ts";
 import { parseScript } from "../../cohsh/script/parse.ts";
 import { Recorder } from "../../cohsh/script/recorder.ts";
 import { describeAnswers, runScript } from "../../cohsh/script/run.ts";
 import { Shell } from "../../cohsh/shell.ts";
+import { createCredentials } from "../../cohsh/tickets/credentials.ts";
+import { Keyring } from "../../cohsh/tickets/keyring.ts";
 import { makeWay, type Way, type WayOptions } from "../../cohsh/transports/make.ts";
+import { QemuTransport } from "../../cohsh/transports/qemu.ts";
+import { SimTransport } from "../../cohsh/transports/sim.ts";
+import { TcpTransport } from "../../cohsh/transports/tcp.ts";
+import { HiveProcess } from "../../scripts/lib/hive-process.ts";
+import { manifestPath } from "../../scripts/lib/manifest.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
-import { listeningHive } from "./listening-hive.ts";
+import { buildVmBundle } from "../../scripts/lib/vm-bundle.ts";
+import { inSimulator, listeningHive, type MachineKind, onQemu } from "./listening-hive.ts";
 import { openTcpHive } from "../cohsh/transports/tcp-hive.ts";
-import { needsQemu } from "./qemu-image.ts";
+import { ImageWorkshop, needsQemu } from "./qemu-image.ts";
 import { comparableShellTranscript } from "./shell-transcript.ts";
 
 const FOLDER = inRepository("test", "cohsh", "scripts");
@@ -56,6 +67,16 @@ describe("the regression pack", function () {
     );
   };
 
+  /** At the port of a hive's machine. */
+  const compareOverTcp = async (file: string, kind: Pick<MachineKind, "start">): Promise<void> => {
+    const hive = await kind.start();
+    try {
+      await compare(file, { transport: "tcp", port: hive.port });
+    } finally {
+      await hive.end();
+    }
+  };
+
   it("shows no credential", () => {
     const texts = scripts.map((name) => readFileSync(`${FOLDER}/${name}`, "utf8"));
     expect(texts.join("")).to.not.match(/cohesix-ticket-[0-9a-f]{8}/);
@@ -70,6 +91,10 @@ describe("the regression pack", function () {
       await compare(file, { transport: "sim" });
     });
 
+    it(`says the same over TCP in the simulator: ${file}`, async () => {
+      await compareOverTcp(file, inSimulator);
+    });
+
     it(`says the same over TCP, through a hive's own door: ${file}`, async () => {
       const hive = await openTcpHive();
       try {
@@ -80,9 +105,86 @@ describe("the regression pack", function () {
     });
   }
 
+  describe("on the serial line of a hive built without the network", () => {
+    const credentials = createCredentials((length) => randomBytes(length));
+    let out: string;
+    before(async () => {
+      out = mkdtempSync(join(tmpdir(), "no-net-"));
+      const entry = inRepository("services", "main.ts");
+      await buildVmBundle({ entry, manifest: manifestPath, out: join(out, "vm"), net: false });
+    });
+    after(() => rmSync(out, { recursive: true }));
+
+    for (const file of scripts) {
+      it(`says the same in the simulator: ${file}`, async () => {
+        const keys = new Keyring({ credentials: () => credentials, nowMs: () => Date.now() });
+        await compare(file, { transport: new SimTransport(credentials, out), keys });
+      });
+    }
+  });
+
   describe("on seL4 in QEMU", function () {
     needsQemu(this);
     this.timeout(240_000);
+
+    describe("without the network", () => {
+      let workshop: ImageWorkshop;
+      let image: string;
+      before(() => {
+        workshop = new ImageWorkshop();
+        image = workshop.buildWith("no-net", "--no-net");
+      });
+      after(() => workshop.remove());
+
+      for (const file of scripts) {
+        it(`says the same: ${file}`, async () => {
+          const { keys } = await makeWay({ transport: "qemu" });
+          // The machine has the device; nothing in the image drives it.
+          await compare(file, { transport: new QemuTransport({ net: "user", image }), keys });
+        });
+      }
+
+      it("says what it has not, and works on", async () => {
+        const hive = new HiveProcess(["--image", image, "--net", "user", "--port", "none"]);
+        try {
+          await hive.expect(/PONG 1\r?\n/, OPEN_MS);
+          expect(hive.output).to.match(/\] net: left out of this build\r?\n/);
+          hive.type("netstats\rbi\rcaps\rping\r");
+          await hive.expect(/\nERR NETSTATS reason=busy detail=no network\r?\n/, ANSWER_MS);
+          await hive.expect(
+            /\nOK BOOTINFO\r?\n[^]*\ndevice net none: left out of this build\r?\n[^]*\nEND\r?\n/,
+            ANSWER_MS,
+          );
+          await hive.expect(/\nOK CAPS\r?\n[^]*\nirq-handlers count=\d+\r?\n[^]*\nEND\r?\n/, ANSWER_MS);
+          await hive.expect(/\nPONG\r?\n/, ANSWER_MS);
+        } finally {
+          expect(await hive.end(), hive.messages).to.equal(0);
+        }
+      });
+
+      it("leads who comes over TCP to what there is instead", async () => {
+        const { hive, port } = await listeningHive(image);
+        try {
+          const transport = new TcpTransport({
+            host: "127.0.0.1",
+            port,
+            token: () => ({ credential: "any" }),
+            patience: { attempt: 1000 },
+          });
+          const sink = { reply: () => undefined, log: () => undefined, ended: () => undefined };
+          const failed = await transport.open(sink, AbortSignal.timeout(3000)).then(
+            () => "it is admitted",
+            (error: unknown) => (error instanceof Error ? error.message : ""),
+          );
+          expect(failed).to.equal(
+            `the hive at 127.0.0.1:${port} did not answer: it may be starting, be built without a network, or be something else;` +
+              " without a network there are --serial PATH, --transport qemu, sim and mock",
+          );
+        } finally {
+          expect(await hive.end(), hive.messages).to.equal(0);
+        }
+      });
+    });
 
     for (const file of scripts) {
       it(`says the same: ${file}`, async () => {
@@ -90,12 +192,7 @@ describe("the regression pack", function () {
       });
 
       it(`says the same over TCP: ${file}`, async () => {
-        const { hive, port } = await listeningHive();
-        try {
-          await compare(file, { transport: "tcp", port });
-        } finally {
-          expect(await hive.end(), hive.messages).to.equal(0);
-        }
+        await compareOverTcp(file, onQemu);
       });
     }
   });

@@ -2,46 +2,17 @@
  * diod's tools as clients: an implementation of 9P2000.L in C that shares nothing with ours lists and reads the
  * namespace, over a Unix socket and over TCP, and gets each byte and each refusal as it is.
  */
-import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Checks, ensure, Skipped } from "../../scripts/lib/checks.ts";
+import { diodMissing, diodTool, linesOf } from "./diod-tools.ts";
 import { Hive } from "./hive.ts";
 import { Listener, type ListenerOptions } from "./listener.ts";
 import type { Recorder } from "./recorder.ts";
 
-const PATIENCE_S = 10;
-/** Lines that make the log longer than any message. */
-const LINES = 2000;
-
-/** Why these checks cannot run here; `undefined` if they can. */
-function missing(): string | undefined {
-  for (const tool of ["diodls", "diodcat"]) {
-    if (spawnSync(tool, ["--help"]).error !== undefined) return `there is no ${tool} on this machine (package diod)`;
-  }
-  return undefined;
-}
-
-interface Said {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function tool(name: string, server: string, aname: string, ...words: string[]): Promise<Said> {
-  const args = ["-s", server, "-a", aname, "-t", String(PATIENCE_S), ...words];
-  return new Promise((settle) => {
-    execFile(name, args, { maxBuffer: 1 << 26, timeout: (PATIENCE_S + 5) * 1000 }, (error, out, err) => {
-      settle({ status: error === null ? 0 : Number(error.code ?? 1), out, err });
-    });
-  });
-}
-
-const names = (text: string): string[] => text.split("\n").filter((line) => line !== "");
-
 export async function diodChecks(checks: Checks, recorder: Recorder): Promise<void> {
-  const why = missing();
+  const why = diodMissing();
   if (why !== undefined) {
     await checks.run("diod's tools list and read the namespace", () => {
       throw new Skipped(why);
@@ -50,7 +21,7 @@ export async function diodChecks(checks: Checks, recorder: Recorder): Promise<vo
   }
   const hive = new Hive();
   const folder = mkdtempSync(join(tmpdir(), "diod-"));
-  const options = (): ListenerOptions => ({ tree: () => hive.tree(), tap: recorder.tap() });
+  const options = (): ListenerOptions => ({ session: (failed) => hive.session(failed), tap: recorder.tap() });
   const tcp = await Listener.open(0, options());
   const unix = await Listener.open(join(folder, "9p"), options());
   const server = `127.0.0.1:${tcp.port}`;
@@ -62,43 +33,42 @@ export async function diodChecks(checks: Checks, recorder: Recorder): Promise<vo
       ["a Unix socket", join(folder, "9p")],
     ] as const) {
       await checks.run(`diodls lists the root over ${title}`, async () => {
-        const { status, out, err } = await tool("diodls", where, queen);
+        const { status, out, err } = await diodTool("diodls", where, queen);
         ensure(status === 0, err);
-        const listed = names(out).sort();
+        const listed = linesOf(out).sort();
         ensure(String(listed) === String([...ours.list("/")].sort()), `it lists ${String(listed)}`);
         return listed.join(" ");
       });
     }
     await checks.run("diodls -l shows type, mode and size of what is there", async () => {
-      const { status, out, err } = await tool("diodls", server, queen, "-l", "log", "proc", "queen");
+      const { status, out, err } = await diodTool("diodls", server, queen, "-l", "log", "proc", "queen");
       ensure(status === 0, err);
-      const size = Number(ours.size(ours.opened("log/queen.log")));
-      ensure(new RegExp(`^-rw-r--r--.* ${size} .*queen\\.log$`, "m").test(out), `it says: ${out}`);
-      ensure(/^-r--r--r--.* queen\.log\.follow$/m.test(out) && /^-rw-r--r--.* ctl$/m.test(out), `it says: ${out}`);
-      return `queen.log has ${size} bytes`;
+      const size = hive.long.length;
+      ensure(new RegExp(`^-r--r--r--.* ${size} .*long\\.log$`, "m").test(out), `it says: ${out}`);
+      ensure(/^-rw-r--r--.* queen\.log$/m.test(out) && /^-rw-r--r--.* ctl$/m.test(out), `it says: ${out}`);
+      return `long.log has ${size} bytes`;
     });
     await checks.run("diodls lists a directory of several replies whole, once each", async () => {
       for (let n = hive.namespace.workers.size; n < 60; n++) {
         ensure(ours.echo('{"spawn":"heartbeat"}\n', "queen/ctl").startsWith("!") === false, "no more workers");
       }
-      const { status, out, err } = await tool("diodls", server, queen, "-m", "512", "worker");
+      const { status, out, err } = await diodTool("diodls", server, queen, "-m", "512", "worker");
       ensure(status === 0, err);
-      const listed = names(out).filter((line) => line !== "worker:");
+      const listed = linesOf(out).filter((line) => line !== "worker:");
       ensure(String(listed) === String(ours.list("worker")), `it lists ${String(listed)}`);
       return `${listed.length} entries, msize 512`;
     });
     await checks.run("diodcat reads a computed file", async () => {
-      const { status, out, err } = await tool("diodcat", server, queen, "proc/boot");
+      const { status, out, err } = await diodTool("diodcat", server, queen, "proc/boot");
       ensure(status === 0 && out === ours.cat("proc/boot"), `${err}${out}`);
       return `${out.length} bytes`;
     });
     await checks.run("diodcat reads a log longer than any message, byte for byte", async () => {
-      for (let n = 0; n < LINES; n++) hive.namespace.queenLog.line("test", `line ${n} größer als ASCII`);
       const read = [];
       for (const msize of ["512", "65536"]) {
-        const { status, out, err } = await tool("diodcat", server, queen, "-m", msize, "log/queen.log");
+        const { status, out, err } = await diodTool("diodcat", server, queen, "-m", msize, "log/long.log");
         ensure(status === 0, err);
-        ensure(out === hive.logBytes().toString(), `with msize ${msize} it differs, ${out.length} characters`);
+        ensure(out === hive.long.toString(), `with msize ${msize} it differs, ${out.length} characters`);
         read.push(Buffer.byteLength(out));
       }
       return `${read.join(" and ")} bytes, with msize 512 and 8192 (65536 asked)`;
@@ -109,14 +79,16 @@ export async function diodChecks(checks: Checks, recorder: Recorder): Promise<vo
       ["a directory read as a file", queen, "proc", /./],
     ] as const) {
       await checks.run(`diodcat is refused ${title}`, async () => {
-        const { status, out, err } = await tool("diodcat", server, aname, path);
+        const { status, out, err } = await diodTool("diodcat", server, aname, path);
         ensure(status !== 0 && out === "" && says.test(err), `status ${status}: ${out}${err}`);
         return err.trim().replaceAll(aname, "…");
       });
     }
     await checks.run("fifty diodcats at once each read all of it", async () => {
-      const all = hive.logBytes().toString();
-      const said = await Promise.all(Array.from({ length: 50 }, () => tool("diodcat", server, queen, "log/queen.log")));
+      const all = hive.long.toString();
+      const said = await Promise.all(
+        Array.from({ length: 50 }, () => diodTool("diodcat", server, queen, "log/long.log")),
+      );
       ensure(
         said.every(({ status, out }) => status === 0 && out === all),
         "some did not",

@@ -8,7 +8,7 @@ import { encode } from "../../services/secure9p/encode.ts";
 import { Message } from "../../services/secure9p/message.ts";
 import { Writer } from "../../services/secure9p/wire.ts";
 import { frame, Peer } from "../services/secure9p/fixture.ts";
-import { Random } from "../services/secure9p/fuzzer.ts";
+import { Random } from "../fuzz/random.ts";
 import { fields, LAYOUTS, set, type Value } from "../services/secure9p/layouts.ts";
 import { nodeBytes, utf8 } from "../services/support/ports.ts";
 import { agreement, tsharkMissing } from "./dissect.ts";

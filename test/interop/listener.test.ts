@@ -1,6 +1,8 @@
 import { connect, type Socket } from "node:net";
 import { expect } from "chai";
 import { NOFID, NOTAG, O_RDONLY, VERSION } from "../../services/secure9p/constants.ts";
+import { Session } from "../../services/secure9p/session.ts";
+import { nodeBytes } from "../services/support/ports.ts";
 import { concat, frame, TestTree } from "../services/secure9p/fixture.ts";
 import { Listener } from "./listener.ts";
 
@@ -32,7 +34,10 @@ describe("the listener of the checks", () => {
   const serve = async (patienceMs: number): Promise<number> => {
     tree = new TestTree();
     tree.root.file("file", "x".repeat(SIZE));
-    listener = await Listener.open(0, { tree: () => tree, patienceMs });
+    listener = await Listener.open(0, {
+      session: (failed) => new Session({ tree, bytes: nodeBytes, failed }),
+      patienceMs,
+    });
     return listener.port;
   };
   const reads = (count: number): Uint8Array =>

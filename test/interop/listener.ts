@@ -4,9 +4,7 @@
  * is dropped when that lasts; one that is gone leaves no session behind.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { Session } from "../../services/secure9p/session.ts";
-import type { Tree } from "../../services/secure9p/tree.ts";
-import { nodeBytes } from "../services/support/ports.ts";
+import type { Session } from "../../services/secure9p/session.ts";
 
 /** How long a peer may leave its replies waiting (docs/INTERFACES.md). */
 const PATIENCE_MS = 30_000;
@@ -16,8 +14,8 @@ const LOOK_MS = 5;
 export type Direction = "request" | "reply";
 
 export interface ListenerOptions {
-  /** The tree of a new connection. */
-  readonly tree: () => Tree;
+  /** What serves a new connection. @param failed told what a provider threw */
+  readonly session: (failed: (error: unknown) => void) => Session;
   readonly patienceMs?: number;
   /** Told every piece of every stream, in order. */
   readonly tap?: (connection: number, direction: Direction, bytes: Uint8Array) => void;
@@ -40,11 +38,7 @@ class Served {
     this.#socket = socket;
     this.#number = number;
     this.#options = options;
-    this.session = new Session({
-      tree: options.tree(),
-      bytes: nodeBytes,
-      failed: (error) => this.errors.push(error),
-    });
+    this.session = options.session((error) => this.errors.push(error));
   }
 
   take(bytes: Uint8Array): void {

@@ -7,11 +7,12 @@ import { Checks } from "../../scripts/lib/checks.ts";
 import { kernelPrefix } from "../../scripts/lib/kernel-config.ts";
 import { diodChecks } from "./diod.ts";
 import { dissectorChecks } from "./dissector.ts";
+import { doorChecks } from "./door.ts";
 import { networkChecks } from "./network.ts";
 import { Recorder } from "./recorder.ts";
 import { v9fsChecks } from "./v9fs.ts";
 
-const PARTS = ["diod", "v9fs", "dissector", "network"] as const;
+const PARTS = ["diod", "v9fs", "dissector", "door", "network"] as const;
 type Part = (typeof PARTS)[number];
 
 interface InteropOptions {
@@ -46,6 +47,7 @@ async function main(): Promise<number> {
   if (only.includes("v9fs")) await v9fsChecks(checks, recorder);
   // What the two before it said is read here.
   if (only.includes("dissector")) await dissectorChecks(checks, recorder);
+  if (only.includes("door")) await doorChecks(checks, kernelPrefix(sel4));
   if (only.includes("network")) await networkChecks(checks, kernelPrefix(sel4), count);
   return checks.finish();
 }

@@ -18,7 +18,7 @@ const options = new Command("serve")
   .parse()
   .opts<{ port: number }>();
 const hive = new Hive();
-const listener = await Listener.open(options.port, { tree: () => hive.tree() });
+const listener = await Listener.open(options.port, { session: (failed) => hive.session(failed) });
 const server = `127.0.0.1:${listener.port}`;
 console.log(`export TICKET=${hive.queen}
 diodls -s ${server} -a $TICKET -l worker

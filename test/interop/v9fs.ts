@@ -23,7 +23,7 @@ export async function v9fsChecks(checks: Checks, recorder: Recorder): Promise<vo
     return;
   }
   const hive = new Hive();
-  const listener = await Listener.open(0, { tree: () => hive.tree(), tap: recorder.tap() });
+  const listener = await Listener.open(0, { session: (failed) => hive.session(failed), tap: recorder.tap() });
   let guest: Guest | undefined;
   try {
     await checks.run("a Linux guest boots", async () => {

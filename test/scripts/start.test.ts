@@ -1,13 +1,65 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import { credentialsPath } from "../../scripts/lib/credentials.ts";
 import { kernelPrefix } from "../../scripts/lib/kernel-config.ts";
 import { qemuMissing } from "../../scripts/lib/qemu-available.ts";
 import { processRuns } from "../../scripts/lib/qmp.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
+import { readCredentials } from "../../services/roles/credentials.ts";
+import { ConsoleWire } from "../integration/console-wire.ts";
+
+describe("npm start in the simulator", function () {
+  this.timeout(60_000);
+
+  /** Starts it with a pipe as its terminal. */
+  const started = (...words: string[]): { child: ChildProcess; said: () => string; ended: Promise<number | null> } => {
+    const tool = ["--import", "tsx", inRepository("scripts", "start.ts"), "--target", "sim"];
+    const child = spawn(process.execPath, [...tool, ...words], { cwd: inRepository() });
+    let said = "";
+    child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString("utf8")));
+    child.stdout.resume();
+    return { child, said: () => said, ended: new Promise((settle) => child.once("close", settle)) };
+  };
+
+  it("has its console at a port of the host, says which, and gives it back at the end", async () => {
+    const { child, said, ended } = started("--port", "0");
+    try {
+      let port = 0;
+      while (port === 0) {
+        await delay(20);
+        expect(child.exitCode, said()).to.equal(null);
+        port = Number(
+          /^start: attach with: cohsh --transport tcp --host 127\.0\.0\.1 --port (\d+)$/m.exec(said())?.[1] ?? 0,
+        );
+      }
+      const { token } = readCredentials(readFileSync(credentialsPath, "utf8"));
+      const wire = await ConsoleWire.open(port);
+      wire.send(`AUTH ${token}`, "PING");
+      expect(await wire.line()).to.equal("OK AUTH");
+      expect(await wire.lines(2)).to.deep.equal(["OK PING reply=pong", "PONG"]);
+
+      const second = started("--port", String(port));
+      expect(await second.ended).to.equal(2);
+      expect(second.said()).to.contain(`start: port ${port} on 127.0.0.1 is in use by another program: give another`);
+
+      child.stdin?.end();
+      expect(await ended).to.equal(0);
+      expect(await wire.line()).to.equal(undefined);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  it("goes without a port where none is wanted", async () => {
+    const { said, ended } = started("--port", "none", "--expect", "PONG 1");
+    expect(await ended).to.equal(0);
+    expect(said()).to.equal("start: in the simulator\n");
+  });
+});
 
 describe("npm start in QEMU", function () {
   this.timeout(120_000);

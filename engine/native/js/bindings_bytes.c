@@ -76,6 +76,14 @@ HOST_FUNCTION(utf8_validate)
     return JS_NewBool(context, utf8_valid(given->bytes, given->size));
 }
 
+HOST_FUNCTION(plain_run)
+{
+    size_t at = 0;
+
+    while (at < given->size && given->bytes[at] >= 0x20 && given->bytes[at] < 0x7f) at++;
+    return JS_NewInt64(context, (int64_t)at);
+}
+
 HOST_FUNCTION(describe)
 {
     JSValue text = JS_NewString(context, script_describe(context, given->value));
@@ -91,6 +99,7 @@ const struct host_function bindings_bytes[] = {
     {"utf8Encode", "sun", utf8_encode, 0},
     {"utf8Decode", "r", utf8_decode, 0},
     {"utf8Validate", "r", utf8_validate, 0},
+    {"plainRun", "r", plain_run, 0},
     {"describe", "v", describe, 0},
     {0},
 };

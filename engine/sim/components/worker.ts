@@ -84,7 +84,7 @@ export class WorkerProgram implements Program {
     this.lines = new LineTable(lines ?? EMPTY_LINE_TABLE, "worker.js");
     this.frameAt = runtime.instance.malloc(FRAME_BYTES);
     runtime.instance.u8.fill(0, this.frameAt, this.frameAt + FRAME_BYTES);
-    const { copy, utf8Encode, utf8Decode, utf8Validate } = byteFunctions(runtime);
+    const { copy, utf8Encode, utf8Decode, utf8Validate, plainRun } = byteFunctions(runtime);
     runtime.release(runtime.evaluate(ABSENT, "worker.js", false));
     runtime.defineGlobal(
       "sys",
@@ -93,6 +93,7 @@ export class WorkerProgram implements Program {
         utf8Encode,
         utf8Decode,
         utf8Validate,
+        plainRun,
         describe: (argv, argc) => runtime.newString(argc > 0 ? describeValue(this.lines, runtime, argv) : "undefined"),
       },
       {

@@ -1,10 +1,14 @@
-/** Host functions over bytes: bulk copy, Internet checksum, UTF-8. */
+/** Host functions over bytes: bulk copy, Internet checksum, UTF-8, printable ASCII. */
 import { isUtf8 } from "node:buffer";
 import type { HostFunction, Runtime } from "../quickjs/runtime.ts";
 import { replaceSurrogates } from "../quickjs/context.ts";
 import { GuestError } from "../quickjs/errors.ts";
 
-type ByteFunction = "copy" | "checksum" | "utf8Encode" | "utf8Decode" | "utf8Validate";
+type ByteFunction = "copy" | "checksum" | "utf8Encode" | "utf8Decode" | "utf8Validate" | "plainRun";
+
+function isPlain(byte: number): boolean {
+  return byte >= 0x20 && byte < 0x7f;
+}
 
 export function byteFunctions(runtime: Runtime): Record<ByteFunction, HostFunction> {
   const { u8 } = runtime.instance;
@@ -72,6 +76,12 @@ export function byteFunctions(runtime: Runtime): Record<ByteFunction, HostFuncti
     utf8Validate: (argv, argc) => {
       range(argv, argc, 0, "bytes");
       return runtime.newBoolean(isUtf8(u8.subarray(rangeStart, rangeStart + rangeLength)));
+    },
+    plainRun: (argv, argc) => {
+      range(argv, argc, 0, "bytes");
+      let run = 0;
+      while (run < rangeLength && isPlain(u8[rangeStart + run] ?? 0)) run++;
+      return runtime.newNumber(run);
     },
   };
 }

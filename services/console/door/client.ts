@@ -4,6 +4,7 @@
  * and time are bounded, and when the connection ends, its login ends with it.
  */
 import type { HiveSession, Source } from "../../hive/session.ts";
+import type { Pool } from "../../ports/index.ts";
 import { formatIpv4 } from "../../net/address.ts";
 import { BUSY, type Refusal as Errno } from "../../secure9p/refusal.ts";
 import { trimBlanks } from "../arguments.ts";
@@ -20,6 +21,7 @@ import { Exported } from "./exported.ts";
 import { lineSession, Link } from "./line-session.ts";
 import { Nine, type Speaker } from "./nine.ts";
 import { LineOutbox } from "./outbox.ts";
+import { clientPools } from "./pools.ts";
 
 type Phase = "auth" | "refusing" | "lines" | "9p" | "closing" | "gone";
 
@@ -57,6 +59,10 @@ export class DoorClient {
   #quits = false;
   #shut = false;
   #frames = 0;
+  /** Times that it was read no more because its answers waited. */
+  #heldBack = 0;
+  /** Whether the line that came is printable ASCII. */
+  #plain = false;
   #nowUs = 0;
 
   constructor(door: Doorway, connection: Connection, number: number) {
@@ -67,7 +73,7 @@ export class DoorClient {
     const { remoteAddress } = connection;
     this.source = { name: `tcp ${formatIpv4(remoteAddress)}`, throttle: remoteAddress >>> 0, local: false };
     this.#framing = new LineFraming(bytes, limits.lineBytes);
-    this.#out = new LineOutbox(scratch, limits.unsentBytes);
+    this.#out = new LineOutbox(scratch, limits.unsentBytes, this.#link);
     this.#deadlines = new Deadlines(limits);
     this.#deadlines.phaseUs = clock.nowUs() + limits.authUs;
   }
@@ -88,6 +94,13 @@ export class DoorClient {
   /** Bytes that wait for it. */
   get unsent(): number {
     return this.#out.length + (this.#nine?.unsent ?? 0);
+  }
+
+  /** What it may hold, and does. */
+  pools(): Pool[] {
+    const session = this.#session;
+    const lines = [session?.waiting ?? 0, session?.highWater ?? 0, session?.counters.heldBack ?? 0] as const;
+    return clientPools(this.#door.limits, lines, [this.#out.length, this.#out.highWater, this.#heldBack]);
   }
 
   /** When {@link expire} has to be called. */
@@ -127,13 +140,15 @@ export class DoorClient {
   /** Take frames and answer them. @param budget in units of the dispatch stage @returns what it cost */
   serve(budget: number, nowUs: number): number {
     this.#nowUs = nowUs;
-    if (!this.connection.connected) this.#finish("reset");
+    const { connection } = this;
+    if (!connection.connected) this.#finish("reset");
     let cost = 0;
     for (let spent = -1; spent < cost && cost < budget;) {
       spent = cost;
-      if (this.#phase === "auth" || this.#phase === "lines") cost += this.#read(budget - cost);
+      if (this.#phase === "lines" || this.#phase === "auth") cost += this.#read(budget - cost);
       if (this.#phase === "lines") cost += this.#run(budget - cost);
       if (this.#phase === "9p") cost += this.#nineP(budget - cost);
+      else if (connection.readable === 0 && this.#session?.busy !== true && !this.#upgrading) break;
     }
     this.#settle();
     return Math.max(1, Math.ceil(cost));
@@ -145,7 +160,8 @@ export class DoorClient {
     let done = this.#out.drain(this.connection);
     if (this.#out.length === 0 && this.#nine !== undefined) done += this.#nine.drain();
     this.#door.counters.bytesOut += done;
-    this.#settle();
+    // What a line was waited for was seen to when it was served; it is different for who is on the way out, or took too little.
+    if (this.#phase !== "lines" || this.#deadlines.slowing) this.#settle();
     return done;
   }
 
@@ -210,7 +226,7 @@ export class DoorClient {
       cost += LINE_COST;
       this.#frames++;
       if (this.#phase === "auth") this.#authenticate(text);
-      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text));
+      else if (state === LINE) this.#take(text === undefined ? INVALID_CHARACTER : parse(text, this.#plain));
       else this.#take(TOO_LONG, state === BROKEN ? "length" : undefined);
     }
     return cost;
@@ -220,7 +236,8 @@ export class DoorClient {
   #text(): string | undefined {
     const { bytes, at, size } = this.#framing;
     const port = this.#door.bytes;
-    return port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
+    this.#plain = port.plain(bytes, at, size) === size;
+    return this.#plain || port.validate(bytes, at, size) ? port.decode(bytes, at, size) : undefined;
   }
 
   #authenticate(text: string | undefined): void {
@@ -354,7 +371,9 @@ export class DoorClient {
       deadlines.half(this.#reads && this.#framing.partial && this.connection.readable === 0, this.#frames, nowUs);
       began = deadlines.slow(full, this.#out.sent, nowUs);
     } else return;
-    if (began) this.#door.counters.heldBack++;
+    if (!began) return;
+    this.#heldBack++;
+    this.#door.counters.heldBack++;
   }
 
   /** It ends: nothing more is read, what is queued still leaves. */
@@ -392,6 +411,7 @@ export class DoorClient {
   #end(): void {
     if (this.#phase === "gone") return;
     this.#phase = "gone";
+    this.#door.ended(this.pools());
     if (this.unsent === 0) this.connection.close();
     else this.connection.abort();
     this.#nine = undefined;

@@ -45,6 +45,7 @@ export class DoorCounters {
   heldBack = 0;
   connectionsHighWater = 0;
   sessionsHighWater = 0;
+  strangersHighWater = 0;
   unsentHighWater = 0;
   readonly ends: Record<End, number> = Object.fromEntries(ENDS.map((end) => [end, 0])) as Record<End, number>;
 }

@@ -23,7 +23,14 @@ export class Deadlines {
   }
 
   get nextUs(): number {
-    return Math.min(this.phaseUs, this.#idleUs, this.#halfUs, this.#slowUs);
+    let next = this.phaseUs < this.#idleUs ? this.phaseUs : this.#idleUs;
+    if (this.#halfUs < next) next = this.#halfUs;
+    return this.#slowUs < next ? this.#slowUs : next;
+  }
+
+  /** Whether its answers fill what may wait. */
+  get slowing(): boolean {
+    return this.#slowUs !== Infinity;
   }
 
   due(nowUs: number): Due | undefined {

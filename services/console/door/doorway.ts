@@ -2,7 +2,7 @@
  * What the connections of a door share: the hive behind it, the bounds, the counters, and memory that one of them needs at a time.
  */
 import type { Authentication, Source } from "../../hive/session.ts";
-import type { Bytes, Clock } from "../../ports/index.ts";
+import type { Bytes, Clock, Pool } from "../../ports/index.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import type { ConsoleHive } from "../session.ts";
 import type { Handler, MachineVerb } from "../verbs.ts";
@@ -29,6 +29,8 @@ export interface Doorway {
   readonly scratch: LineScratch;
   /** Whether there is a place for one more that is authenticated. */
   readonly admits: () => boolean;
+  /** A connection is over, which held so much. */
+  readonly ended: (pools: readonly Pool[]) => void;
   /** A verb or a client's connection threw. */
   readonly failed: (what: string, error: unknown) => void;
 }

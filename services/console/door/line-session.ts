@@ -23,13 +23,7 @@ export class Link {
 export function lineSession(door: Doorway, source: Source, out: LineOutbox, link: Link): ConsoleSession {
   const { bytes, clock, timers, hive, verbs, patienceUs, failed } = door;
   return new ConsoleSession({
-    sink: {
-      get free(): number {
-        return out.free;
-      },
-      line: (text) => out.line(text),
-      close: () => link.carrier?.hangUp(),
-    },
+    sink: out,
     bytes,
     clock,
     timers,

@@ -6,10 +6,12 @@ import type { Bytes } from "../../ports/index.ts";
 import { Outbox } from "../../secure9p/outbox.ts";
 import { putU32 } from "../../secure9p/wire.ts";
 import type { Connection } from "./connection.ts";
+import type { ConsoleSink } from "../output.ts";
 import { LENGTH_BYTES } from "./framing.ts";
+import type { Link } from "./line-session.ts";
 
 /** What the last word of a connection may take. */
-const LAST_WORD_BYTES = 256;
+export const LAST_WORD_BYTES = 256;
 
 /** Memory that all connections of a door share: a line is encoded here before it is queued. */
 export class LineScratch {
@@ -34,16 +36,23 @@ export class LineScratch {
   }
 }
 
-export class LineOutbox {
+export class LineOutbox implements ConsoleSink {
   /** Bytes that the transport took. */
   sent = 0;
+  /** Bytes that may be queued, below 0 after a {@link lastWord}. Changed in here only. */
+  free: number;
   readonly #limit: number;
   readonly #scratch: LineScratch;
+  readonly #bytes: Bytes;
+  readonly #link: Link;
   readonly #out: Outbox;
 
-  constructor(scratch: LineScratch, limit: number) {
+  constructor(scratch: LineScratch, limit: number, link: Link) {
     this.#limit = limit;
+    this.#link = link;
+    this.free = limit;
     this.#scratch = scratch;
+    this.#bytes = scratch.bytes;
     this.#out = new Outbox(scratch.bytes, limit + LAST_WORD_BYTES);
   }
 
@@ -56,13 +65,37 @@ export class LineOutbox {
     return this.#out.highWater;
   }
 
-  get free(): number {
-    return Math.max(0, this.#limit - this.#out.length);
-  }
-
   /** Queue a line that fits. @throws RangeError if it does not */
   line(text: string): void {
-    if (!this.#put(text, this.#limit)) throw new RangeError(`LineOutbox: no room for a line of ${text.length}`);
+    const out = this.#out;
+    // A UTF-16 unit takes at most three bytes: with so much room the text is encoded where it leaves from.
+    const most = LENGTH_BYTES + 3 * text.length;
+    const at = most <= this.free ? out.room(most) : -1;
+    if (at < 0) {
+      if (!this.#put(text, this.#limit)) throw new RangeError(`LineOutbox: no room for a line of ${text.length}`);
+      return;
+    }
+    const size = LENGTH_BYTES + this.#bytes.encode(text, out.bytes, at + LENGTH_BYTES);
+    putU32(out.bytes, at, size);
+    out.add(size);
+    this.free -= size;
+  }
+
+  /** The same for a line of printable ASCII, by its bytes. */
+  plain(from: Uint8Array, start: number, length: number): void {
+    const out = this.#out;
+    const size = LENGTH_BYTES + length;
+    const at = size <= this.free ? out.room(size) : -1;
+    if (at < 0) return this.line(this.#bytes.decode(from, start, length));
+    putU32(out.bytes, at, size);
+    this.#bytes.copy(out.bytes, at + LENGTH_BYTES, from, start, length);
+    out.add(size);
+    this.free -= size;
+  }
+
+  /** The session has nothing more to say. */
+  close(): void {
+    this.#link.carrier?.hangUp();
   }
 
   /** Queue the last word, if there is room even for that. */
@@ -82,6 +115,7 @@ export class LineOutbox {
       if (taken < run) break;
     }
     this.sent += done;
+    this.free += done;
     return done;
   }
 
@@ -90,6 +124,7 @@ export class LineOutbox {
     const out = this.#out;
     if (out.length + size > limit || !out.put(this.#scratch.memory, 0, size)) return false;
     out.close();
+    this.free -= size;
     return true;
   }
 }

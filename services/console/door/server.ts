@@ -2,7 +2,9 @@
  * The console door: accepts connections, serves each fairly within the pump's budgets, and keeps their number bounded. Those that
  * are not authenticated are few, the newest of them push out the oldest, and none of them keeps an operator with the token out.
  */
-import type { Bytes, Clock } from "../../ports/index.ts";
+import type { Bytes, Clock, Pool } from "../../ports/index.ts";
+import { Several } from "../../proc/pools.ts";
+import { snake } from "../../proc/rows.ts";
 import { HeldTimer } from "../../pump/held-timer.ts";
 import { isOutOfMemory } from "../../pump/out-of-memory.ts";
 import type { Source } from "../../pump/pump.ts";
@@ -15,6 +17,7 @@ import { DoorCounters, ENDS } from "./counters.ts";
 import type { DoorHive, Doorway } from "./doorway.ts";
 import { DOOR_LIMITS, type DoorLimits } from "./limits.ts";
 import { LineScratch } from "./outbox.ts";
+import { CLIENT_BYTES, clientPools } from "./pools.ts";
 
 export interface DoorServerOptions {
   readonly listener: Listener;
@@ -45,6 +48,7 @@ export class DoorServer {
   readonly #door: Doorway;
   readonly #timer: HeldTimer;
   readonly #clients: DoorClient[] = [];
+  readonly #pools: Several;
   /** Whose turn it is first. */
   #first = 0;
   #last = 0;
@@ -57,6 +61,7 @@ export class DoorServer {
     const { unsentBytes } = this.limits;
     if (unsentBytes < SINK_BYTES) throw new RangeError(`DoorServer: ${unsentBytes} unsent bytes hold no answer`);
     this.#listener = listener;
+    this.#pools = new Several(this.limits.sessions + this.limits.strangers, clientPools(this.limits));
     const timer = HeldTimer.take(timers, (nowUs) => this.#expire(nowUs));
     if (timer === undefined) throw new Error("DoorServer: no timer is left");
     this.#timer = timer;
@@ -71,6 +76,7 @@ export class DoorServer {
       counters: this.counters,
       scratch: new LineScratch(bytes),
       admits: () => this.sessions < this.limits.sessions,
+      ended: (pools) => this.#pools.ended(pools),
       failed,
     };
     this.receive = {
@@ -115,13 +121,25 @@ export class DoorServer {
     const { sessions, strangers } = this.limits;
     const rows = Object.entries({ connections: this.connections, sessions: this.sessions, most: sessions, strangers })
       .concat(Object.entries(numbers))
-      .map(([name, value]) => `${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} ${value}`);
+      .map(([name, value]) => `${snake(name)} ${value}`);
     for (const end of ENDS) rows.push(`end_${end} ${ends[end]}`);
     for (const { number, phase, source, connection, session, unsent } of this.#clients) {
       const role = session?.role ?? "-";
       rows.push(`connection ${number} ${phase} ${role} ${source.name}:${connection.remotePort} unsent=${unsent}`);
     }
     return rows;
+  }
+
+  pools(): Pool[] {
+    const { counters, sessions: used, limits } = this;
+    const { sessions, strangers } = limits;
+    const { sessionsHighWater, strangersHighWater, ends } = counters;
+    const others = this.connections - used;
+    return [
+      ["door.sessions", sessions * CLIENT_BYTES, used, sessions, sessionsHighWater, "refused", ends.busy],
+      ["door.strangers", strangers * CLIENT_BYTES, others, strangers, strangersHighWater, "pushed_out", ends.crowded],
+      ...this.#pools.pools(this.#clients.map((client) => client.pools())),
+    ];
   }
 
   /** Serve nobody any more. */
@@ -152,6 +170,7 @@ export class DoorServer {
     const client = new DoorClient(this.#door, connection, ++this.#last);
     this.#clients.push(client);
     counters.connectionsHighWater = Math.max(counters.connectionsHighWater, this.connections);
+    counters.strangersHighWater = Math.max(counters.strangersHighWater, this.connections - this.sessions);
     this.#timeFor(client);
   }
 
@@ -168,40 +187,53 @@ export class DoorServer {
   }
 
   get #ready(): boolean {
-    for (const client of this.#clients) if (client.ready) return true;
+    const clients = this.#clients;
+    for (let at = 0; at < clients.length; at++) if (clients[at]!.ready) return true;
     return false;
   }
 
   get #transmits(): boolean {
-    for (const client of this.#clients) if (client.transmits) return true;
+    const clients = this.#clients;
+    for (let at = 0; at < clients.length; at++) if (clients[at]!.transmits) return true;
     return false;
   }
 
   #serve(budget: number, nowUs: number): number {
-    const count = this.#clients.length;
+    const clients = this.#clients;
+    const count = clients.length;
+    const { counters } = this;
+    const before = counters.authenticated;
+    let first = this.#first;
     let cost = 0;
+    let gone = false;
     for (let visited = 0; visited < count && cost < budget; visited++) {
-      if (this.#first >= count) this.#first = 0;
-      const client = this.#clients[this.#first++]!;
+      if (first >= count) first = 0;
+      const client = clients[first]!;
+      first++;
       if (!client.ready) continue;
+      this.#first = first;
       try {
         cost += client.serve(budget - cost, nowUs);
       } catch (error) {
         cost++;
         this.#failed(client, error);
       }
-      this.#timeFor(client);
+      if (client.phase === "gone") gone = true;
+      else this.#timeFor(client);
     }
-    if (cost > 0) {
-      this.counters.sessionsHighWater = Math.max(this.counters.sessionsHighWater, this.sessions);
-      this.#sweep();
+    if (counters.authenticated !== before) {
+      counters.sessionsHighWater = Math.max(counters.sessionsHighWater, this.sessions);
     }
+    if (gone) this.#sweep();
     return cost;
   }
 
   #transmit(nowUs: number): number {
+    const clients = this.#clients;
     let served = 0;
-    for (const client of this.#clients) {
+    let gone = false;
+    for (let at = 0; at < clients.length; at++) {
+      const client = clients[at]!;
       if (!client.transmits) continue;
       served++;
       try {
@@ -209,9 +241,10 @@ export class DoorServer {
       } catch (error) {
         this.#failed(client, error);
       }
-      this.#timeFor(client);
+      if (client.phase === "gone") gone = true;
+      else this.#timeFor(client);
     }
-    if (served > 0) this.#sweep();
+    if (gone) this.#sweep();
     return served;
   }
 
@@ -236,7 +269,8 @@ export class DoorServer {
 
   /** The timer may come too early, for a time that has moved on: then it is set again. */
   #timeFor(client: DoorClient): void {
-    if (client.nextUs < this.#timer.deadlineUs) this.#timer.set(client.nextUs);
+    const { nextUs } = client;
+    if (nextUs < this.#timer.deadlineUs) this.#timer.set(nextUs);
   }
 
   #sweep(): void {

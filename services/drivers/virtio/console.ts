@@ -5,7 +5,7 @@
  * counted, reset and started again a bounded number of times a minute, and received bytes that wait outlive that.
  */
 import type { Host } from "../../../runtime-bindings.d.ts";
-import type { SerialCounters, SerialPort } from "../../ports/index.ts";
+import type { Pool, SerialCounters, SerialPort } from "../../ports/index.ts";
 import { INTERRUPT_CONFIG_CHANGE, type MmioHost, type VirtioMmio } from "./mmio.ts";
 import { ResetBudget } from "./recovery.ts";
 import { NONE, Virtqueue } from "./virtqueue.ts";
@@ -70,6 +70,7 @@ export class VirtioConsole implements SerialPort {
   readonly #inHand = new Uint8Array(BUFFERS);
   #head = 0;
   #count = 0;
+  #peak = 0;
   /** Bytes of the oldest that were read, and bytes in all that were not. */
   #offset = 0;
   #waiting = 0;
@@ -177,6 +178,20 @@ export class VirtioConsole implements SerialPort {
     return this.#broken ? this.#budget.nextUs() : Infinity;
   }
 
+  /** For reports: descriptors of both queues. */
+  queues(): string[] {
+    return [this.#receive.account("virtio-console.rx"), this.#transmit.account("virtio-console.tx")];
+  }
+
+  pools(): Pool[] {
+    const rx = this.#receive;
+    const tx = this.#transmit;
+    return [
+      ["virtio-console.rx", RX_BYTES + rx.bytes, this.#count, BUFFERS, this.#peak, "held_back", rx.dry],
+      ["virtio-console.tx", TX_BYTES + tx.bytes, tx.outstanding, BUFFERS, tx.peak, "refused", this.counters.refused],
+    ];
+  }
+
   /** Show the device what was offered and tell it. */
   #show(queue: Virtqueue, index: number): void {
     // §2.7.13.3.1: descriptors and ring entries before the index; §2.7.13.4.1: the index before the look at the flag.
@@ -215,7 +230,7 @@ export class VirtioConsole implements SerialPort {
       this.#ids[at] = id;
       this.#lengths[at] = queue.usedLength;
       this.#inHand[id] = 1;
-      this.#count++;
+      if (++this.#count > this.#peak) this.#peak = this.#count;
       this.#waiting += queue.usedLength;
       this.counters.received += queue.usedLength;
       id = queue.take();

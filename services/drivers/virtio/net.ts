@@ -4,10 +4,10 @@
  * is counted, reset and started again, a bounded number of times a minute.
  * In a turn it costs one interrupt status write and read and at most one notification per queue.
  */
-import type { FrameCounters, FramePort } from "../../ports/index.ts";
+import type { FrameCounters, FramePort, Pool } from "../../ports/index.ts";
 import { INTERRUPT_CONFIG_CHANGE, type MmioHost, type VirtioMmio } from "./mmio.ts";
 import { ResetBudget } from "./recovery.ts";
-import { BROKEN, NONE, Virtqueue } from "./virtqueue.ts";
+import { BROKEN, noFaults, NONE, Virtqueue } from "./virtqueue.ts";
 
 /** Feature bits (§5.1.3). Why none of the offloads is among them: README.md, with figures. */
 const VIRTIO_NET_F_MTU = 1 << 3;
@@ -63,6 +63,8 @@ export class VirtioNet implements FramePort {
     resets: 0,
     txFull: 0,
   };
+  /** What of its queues' protocol the device broke. */
+  readonly faults = noFaults();
   linkUp = false;
   /** How often the link went up or down. */
   linkChanges = 0;
@@ -130,8 +132,8 @@ export class VirtioNet implements FramePort {
     this.mtu = Math.min(mtu, MTU_MAX);
     this.frameMax = this.mtu + ETHERNET_HEADER_BYTES;
 
-    this.receiveQueue = new Virtqueue(host, QUEUE_SIZE);
-    this.transmitQueue = new Virtqueue(host, QUEUE_SIZE);
+    this.receiveQueue = new Virtqueue(host, QUEUE_SIZE, this.faults);
+    this.transmitQueue = new Virtqueue(host, QUEUE_SIZE, this.faults);
     const rxMemory = host.dmaAlloc(QUEUE_SIZE * BUFFER_BYTES);
     const txMemory = host.dmaAlloc(QUEUE_SIZE * BUFFER_BYTES);
     this.rx = new Uint8Array(rxMemory.buffer);
@@ -174,7 +176,9 @@ export class VirtioNet implements FramePort {
       id = queue.take();
       if (id === NONE) return false;
     }
-    if (id === BROKEN || queue.usedLength < HEADER_BYTES) {
+    const short = id !== BROKEN && queue.usedLength < HEADER_BYTES;
+    if (short) this.faults.length++;
+    if (id === BROKEN || short) {
       this.fault("its receive queue is inconsistent");
       this.recover();
       return false;
@@ -271,6 +275,21 @@ export class VirtioNet implements FramePort {
   /** When a device that is out of service may be tried again; `Infinity` while it works. */
   retryAtUs(): number {
     return this.broken ? this.budget.nextUs() : Infinity;
+  }
+
+  /** For reports: descriptors of both queues. */
+  queues(): string[] {
+    return [this.receiveQueue.account("net.rx"), this.transmitQueue.account("net.tx")];
+  }
+
+  /** For reports: a device that finds no receive buffer leaves the frame with its host, or drops it. */
+  pools(): Pool[] {
+    const { receiveQueue: rx, transmitQueue: tx } = this;
+    const bytes = QUEUE_SIZE * BUFFER_BYTES + rx.bytes;
+    return [
+      ["net.rx", bytes, rx.done, QUEUE_SIZE, rx.donePeak, "dry", rx.dry],
+      ["net.tx", bytes, tx.outstanding, QUEUE_SIZE, tx.peak, "refused", this.counters.txFull],
+    ];
   }
 
   private negotiate(): number {

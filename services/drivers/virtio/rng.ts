@@ -3,7 +3,7 @@
  * bytes never waits. Bytes are handed out once and wiped; nothing but the device ever feeds the pool.
  */
 import type { Host } from "../../../runtime-bindings.d.ts";
-import type { Random } from "../../ports/index.ts";
+import type { Pool, Random } from "../../ports/index.ts";
 import { INTERRUPT_CONFIG_CHANGE, type MmioHost, type VirtioMmio } from "./mmio.ts";
 import { ResetBudget } from "./recovery.ts";
 import { NONE, Virtqueue } from "./virtqueue.ts";
@@ -40,6 +40,7 @@ export class VirtioRng implements Random {
   private readonly buffer: Uint8Array;
   private readonly pool = new Uint8Array(POOL_BYTES);
   private pooled = 0;
+  private peak = 0;
   private asked = false;
   private broken = false;
 
@@ -87,6 +88,16 @@ export class VirtioRng implements Random {
     this.host.irqAck(this.bit);
   }
 
+  /** For reports: its descriptor. */
+  queues(): string[] {
+    return [this.queue.account("rng")];
+  }
+
+  pools(): Pool[] {
+    const bytes = POOL_BYTES + REQUEST_BYTES + this.queue.bytes;
+    return [["rng.pool", bytes, this.pooled, POOL_BYTES, this.peak, "refused", this.counters.refused]];
+  }
+
   private launch(): void {
     this.queue.clear();
     this.transport.enableQueue(REQUEST_QUEUE, this.queue);
@@ -111,6 +122,7 @@ export class VirtioRng implements Random {
     this.host.copy(this.pool, this.pooled, this.buffer, 0, length);
     this.buffer.fill(0);
     this.pooled += length;
+    this.peak = Math.max(this.peak, this.pooled);
     this.counters.received += length;
     this.ready = true;
     this.request();

@@ -22,7 +22,7 @@ export const BROKEN = -2;
 
 const HIGH = 0x1_0000_0000;
 
-/** How a device broke the protocol, by what it was noticed. */
+/** How a device broke the protocol, by what it was noticed; queues of one device may count together. */
 export interface QueueFaults {
   /** used.idx went further than buffers are out. */
   index: number;
@@ -34,16 +34,26 @@ export interface QueueFaults {
   length: number;
 }
 
+export function noFaults(): QueueFaults {
+  return { index: 0, id: 0, notOutstanding: 0, length: 0 };
+}
+
 export class Virtqueue implements QueueLayout {
   readonly size: number;
   readonly descriptorAddress: number;
   readonly availAddress: number;
   readonly usedAddress: number;
-  readonly faults: QueueFaults = { index: 0, id: 0, notOutstanding: 0, length: 0 };
+  readonly faults: QueueFaults;
   /** Length that the device gave for the id that {@link take} returned last. */
   usedLength = 0;
   /** Buffers that the device has, the not yet published included. */
   outstanding = 0;
+  /** Bytes of its rings, and of what the driver keeps of them. */
+  readonly bytes: number;
+  /** Most buffers that the device ever had, most that it was done with at one look, and looks at which it had no other. */
+  peak = 0;
+  donePeak = 0;
+  dry = 0;
 
   private readonly host: QueueHost;
   private readonly mask: number;
@@ -69,17 +79,19 @@ export class Virtqueue implements QueueLayout {
   private seenUsed = 0;
 
   /** @param size a power of two up to 32768 (§2.7) */
-  constructor(host: QueueHost, size: number) {
+  constructor(host: QueueHost, size: number, faults: QueueFaults = noFaults()) {
     if (!Number.isInteger(size) || size < 1 || size > 32768 || (size & (size - 1)) !== 0) {
       throw new RangeError(`Virtqueue: ${size} is not a power of two from 1 to 32768`);
     }
     this.host = host;
+    this.faults = faults;
     this.size = size;
     this.mask = size - 1;
     // §2.7: descriptors aligned to 16, the available ring to 2, the used ring to 4; the event fields at the rings' ends are laid out though unused.
     const availOffset = 16 * size;
     const usedOffset = (availOffset + 6 + 2 * size + 3) & ~3;
     const memory = host.dmaAlloc(usedOffset + 6 + 8 * size);
+    this.bytes = usedOffset + 6 + 17 * size;
     this.descriptorAddress = memory.address;
     this.availAddress = memory.address + availOffset;
     this.usedAddress = memory.address + usedOffset;
@@ -156,6 +168,7 @@ export class Virtqueue implements QueueLayout {
    * (§2.7.13.3.1), and puts a full one between this and {@link wantsNotification} (§2.7.13.4.1).
    */
   publish(): void {
+    if (this.outstanding > this.peak) this.peak = this.outstanding;
     this.avail[1] = this.availIndex;
     this.publishedIndex = this.availIndex;
   }
@@ -181,10 +194,13 @@ export class Virtqueue implements QueueLayout {
     if (this.lastUsed === this.seenUsed) {
       const index = this.usedHeader[1]!;
       if (index === this.seenUsed) return NONE;
-      if (((index - this.seenUsed) & 0xffff) > this.outstanding) {
+      const done = (index - this.seenUsed) & 0xffff;
+      if (done > this.outstanding) {
         this.faults.index++;
         return BROKEN;
       }
+      if (done > this.donePeak) this.donePeak = done;
+      if (done === this.outstanding - ((this.availIndex - this.publishedIndex) & 0xffff)) this.dry++;
       this.seenUsed = index;
       // §2.7.14: entries may be read only after the index that covers them.
       this.host.barrier(1);
@@ -211,5 +227,22 @@ export class Virtqueue implements QueueLayout {
     this.outstanding--;
     this.usedLength = length;
     return id;
+  }
+
+  /** Buffers that the device says it is done with, and that were not taken. */
+  get done(): number {
+    return Math.min((this.usedHeader[1]! - this.lastUsed) & 0xffff, this.outstanding);
+  }
+
+  /** For reports: who has its descriptors, and how the device broke the protocol. */
+  account(name: string): string {
+    const { size, freeCount: free, peak } = this;
+    const { index, id, notOutstanding, length } = this.faults;
+    let device = 0;
+    for (const out of this.out) device += out;
+    return (
+      `queue ${name} size=${size} free=${free} driver=${size - free - device} device=${device} peak=${peak}` +
+      ` bad_index=${index} bad_id=${id} bad_twice=${notOutstanding} bad_length=${length}`
+    );
   }
 }

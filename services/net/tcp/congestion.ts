@@ -50,6 +50,8 @@ export interface CongestionControl {
   readonly window: number;
   /** Bytes per second at which they may leave, `Infinity` if all at once. */
   readonly pacingRate: number;
+  /** Where slow start ends, `Infinity` if that is not known or there is none. */
+  readonly threshold: number;
   /** A new connection. @param mss bytes of a full segment */
   start(mss: number, nowUs: number): void;
   /** Something was delivered or given up. */

@@ -84,8 +84,9 @@ export class ControlBlock {
   finSent = false;
   finAcked = false;
 
-  /** Receiving. */
+  /** Receiving: next expected, and where the peer began. */
   rcvNxt = 0;
+  irs = 0;
   /** Right edge that we last advertised. */
   advertised = 0;
   receiveScale = 0;
@@ -125,10 +126,10 @@ export class ControlBlock {
   reordering = false;
   /** Highest sequence number reported delivered. */
   forward = 0;
-  /** A tail loss probe is out; it ended at this sequence number, and whether it was data sent before. */
+  /** A tail loss probe is out; all was sent again up to its end; whether it was in vain is not known. */
   probing = false;
   probeEnd = 0;
-  probeResent = false;
+  probeDoubt = false;
 
   /** Delivery rate. */
   delivered = 0;
@@ -159,9 +160,10 @@ export class ControlBlock {
   blocked = 0;
   /** Whether it waits to be served by the sender. */
   queued = false;
-  /** Bytes this connection received in order and had acknowledged, for listings. */
+  /** Bytes this connection received in order and had acknowledged, and segments that it sent again, for listings. */
   bytesIn = 0;
   bytesOut = 0;
+  resent = 0;
 
   constructor(slot: number, bytes: Bytes, settings: TcpSettings, control: CongestionControl) {
     this.slot = slot;
@@ -189,6 +191,7 @@ export class ControlBlock {
     this.finSent = false;
     this.finAcked = false;
     this.rcvNxt = 0;
+    this.irs = 0;
     this.advertised = 0;
     this.receiveScale = 0;
     this.finSeen = false;
@@ -213,6 +216,7 @@ export class ControlBlock {
     this.reordering = false;
     this.forward = iss;
     this.probing = false;
+    this.probeDoubt = false;
     this.delivered = 0;
     this.deliveredUs = nowUs;
     this.firstSentUs = nowUs;
@@ -227,6 +231,7 @@ export class ControlBlock {
     this.blocked = 0;
     this.bytesIn = 0;
     this.bytesOut = 0;
+    this.resent = 0;
     this.receive.clear();
     this.send.clear();
     this.segments.clear((iss + 1) | 0);

@@ -98,18 +98,21 @@ export interface TcpCounters {
     poolFull: number;
     /** Closed ones whose goodbye was cut short because the pool was needed. */
     reclaimed: number;
-    /** Most in use at once. */
+    /** Most in use at once, and most that waited to be accepted. */
     highWater: number;
+    backlogHighWater: number;
   };
   halfOpen: {
     made: number;
     /** SYNs that found the table full and were answered with a cookie. */
     overflowed: number;
     expired: number;
+    /** Most at once. */
+    highWater: number;
     cookiesAccepted: number;
     cookiesRefused: number;
   };
-  timeWait: { made: number; evicted: number; reused: number };
+  timeWait: { made: number; evicted: number; reused: number; highWater: number };
   icmp: { soft: number; hard: number; tooBig: number; ignored: number };
 }
 
@@ -159,9 +162,10 @@ export function createTcpCounters(): TcpCounters {
       poolFull: 0,
       reclaimed: 0,
       highWater: 0,
+      backlogHighWater: 0,
     },
-    halfOpen: { made: 0, overflowed: 0, expired: 0, cookiesAccepted: 0, cookiesRefused: 0 },
-    timeWait: { made: 0, evicted: 0, reused: 0 },
+    halfOpen: { made: 0, overflowed: 0, expired: 0, highWater: 0, cookiesAccepted: 0, cookiesRefused: 0 },
+    timeWait: { made: 0, evicted: 0, reused: 0, highWater: 0 },
     icmp: { soft: 0, hard: 0, tooBig: 0, ignored: 0 },
   };
 }

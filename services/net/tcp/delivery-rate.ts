@@ -36,6 +36,7 @@ const PROBE = 3;
 export class DeliveryRate implements CongestionControl {
   window = 0;
   pacingRate = Infinity;
+  readonly threshold = Infinity;
   #mss = 0;
   #mode = STARTUP;
   /** Greatest rate of each of the last rounds, in bytes per second: a ring. */

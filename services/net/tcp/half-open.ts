@@ -9,11 +9,14 @@ import type { Emitter, SynFields } from "./emitter.ts";
 import type { Packet } from "../packet.ts";
 import { RTO_INITIAL_US } from "./rtt.ts";
 import { scaleOf } from "./sender.ts";
-import { distance } from "./sequence.ts";
+import { before, distance } from "./sequence.ts";
 import { TupleTable } from "./tuple-table.ts";
 
 /** Times that a SYN-ACK is sent again: after 1, 3 and 7 seconds; after 15 the handshake is given up. */
-const REPEATS = 3;
+export const REPEATS = 3;
+const LIFE_US = 15_000_000;
+/** When one that could not be sent, for want of a buffer or of the neighbour's address, is tried again. */
+const RETRY_US = 200_000;
 /** RFC 9293 §3.7.1: what a peer that gives no MSS can take. */
 export const MSS_DEFAULT = 536;
 /** Least MSS that we go down to, or a peer could make us send headers for nothing. */
@@ -49,6 +52,8 @@ export class HalfOpen {
   readonly #madeUs: Float64Array;
   readonly #repeatUs: Float64Array;
   readonly #repeats: Uint8Array;
+  /** Whether the peer sent its SYN again: then nobody knows which of our answers it acknowledges. */
+  readonly #doubtful: Uint8Array;
   readonly #syn: SynFields;
 
   constructor(core: Core, emitter: Emitter) {
@@ -72,6 +77,7 @@ export class HalfOpen {
     this.#madeUs = new Float64Array(capacity);
     this.#repeatUs = new Float64Array(capacity);
     this.#repeats = new Uint8Array(capacity);
+    this.#doubtful = new Uint8Array(capacity);
     this.#syn = {
       address: 0,
       ports: 0,
@@ -98,6 +104,8 @@ export class HalfOpen {
     let slot = this.find(packet.source, ports);
     // The same again, or the peer's next attempt: what we said to the first tells it where it stands.
     if (slot >= 0) {
+      this.#doubtful[slot] = 1;
+      if (sequence === this.#irs[slot]) this.#stamp(slot);
       this.#answer(slot, packet);
       return;
     }
@@ -108,7 +116,7 @@ export class HalfOpen {
     }
     core.counters.halfOpen.made++;
     this.#used[slot] = 1;
-    this.size++;
+    if (++this.size > core.counters.halfOpen.highWater) core.counters.halfOpen.highWater = this.size;
     this.#table.insert(slot, packet.source, ports);
     this.#listener[slot] = listener;
     this.#address[slot] = packet.source;
@@ -124,6 +132,7 @@ export class HalfOpen {
     this.#recent[slot] = options.timestamp;
     this.#madeUs[slot] = core.nowUs;
     this.#repeats[slot] = 0;
+    this.#doubtful[slot] = 0;
     this.#repeatUs[slot] = core.nowUs + RTO_INITIAL_US;
     if (this.#repeatUs[slot]! < this.nextUs) this.nextUs = this.#repeatUs[slot]!;
     this.#answer(slot, packet);
@@ -169,7 +178,9 @@ export class HalfOpen {
     tcb.mss = this.#mss[slot]!;
     tcb.maxWindow = this.#window[slot]!;
     tcb.edge = (tcb.nxt + this.#window[slot]!) | 0;
-    if (this.#repeats[slot] === 0) tcb.rtt.sample(core.nowUs - this.#madeUs[slot]!, core.nowUs);
+    // RFC 6298 §3.
+    if (this.#repeats[slot] === 0 && this.#doubtful[slot] === 0)
+      tcb.rtt.sample(core.nowUs - this.#madeUs[slot]!, core.nowUs);
     this.remove(slot);
   }
 
@@ -194,19 +205,28 @@ export class HalfOpen {
     for (let slot = 0; slot < this.#used.length; slot++) {
       if (this.#used[slot] === 0) continue;
       if (this.#repeatUs[slot]! <= nowUs) {
-        if (this.#repeats[slot] === REPEATS) {
+        if (this.#repeats[slot] === REPEATS || nowUs - this.#madeUs[slot]! >= LIFE_US) {
           this.#core.counters.halfOpen.expired++;
           this.remove(slot);
           continue;
         }
-        const repeats = this.#repeats[slot]! + 1;
-        this.#repeats[slot] = repeats;
-        this.#repeatUs[slot] = nowUs + RTO_INITIAL_US * 2 ** repeats;
-        if (this.#answer(slot, undefined)) sent++;
+        if (this.#answer(slot, undefined)) {
+          sent++;
+          const repeats = this.#repeats[slot]! + 1;
+          this.#repeats[slot] = repeats;
+          this.#repeatUs[slot] = nowUs + RTO_INITIAL_US * 2 ** repeats;
+        } else this.#repeatUs[slot] = nowUs + RETRY_US;
       }
       if (this.#repeatUs[slot]! < this.nextUs) this.nextUs = this.#repeatUs[slot]!;
     }
     return sent;
+  }
+
+  /** A SYN came again: its timestamp is the one to echo, or the peer would take its time-out for a round trip (RFC 7323 §4.3). */
+  #stamp(slot: number): void {
+    const { options } = this.#core;
+    if (this.#stamped[slot] === 0 || !options.timestamps || before(options.timestamp, this.#recent[slot]!)) return;
+    this.#recent[slot] = options.timestamp;
   }
 
   #answer(slot: number, packet: Packet | undefined): boolean {

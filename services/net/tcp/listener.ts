@@ -35,6 +35,8 @@ export class TcpListener {
   /** For TCP: a handshake was finished. The caller has looked at {@link backlog}. */
   add(tcb: ControlBlock): void {
     this.#waiting[(this.#head + this.#count++) % this.backlog] = tcb.slot;
+    const { sockets } = this.#core.counters;
+    if (this.#count > sockets.backlogHighWater) sockets.backlogHighWater = this.#count;
   }
 
   /** The connection that has waited longest. One that ended meanwhile is handed out, too, with what it brought. */

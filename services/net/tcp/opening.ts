@@ -25,6 +25,7 @@ export class Opening {
     const core = this.#core;
     tcb.state = tcb.finQueued ? FIN_WAIT_1 : ESTABLISHED;
     tcb.una = (tcb.iss + 1) | 0;
+    tcb.irs = (tcb.rcvNxt - 1) | 0;
     tcb.segments.clear(tcb.una);
     tcb.windowSeq = tcb.rcvNxt;
     tcb.windowAck = tcb.una;
@@ -74,7 +75,9 @@ export class Opening {
     }
     taken.handshake++;
     const options = core.options;
+    tcb.irs = sequence;
     tcb.rcvNxt = (sequence + 1) | 0;
+    tcb.advertised = tcb.rcvNxt;
     tcb.mss = options.mss < 0 ? MSS_DEFAULT : Math.max(MSS_MIN, options.mss);
     tcb.scaled = options.windowScale >= 0;
     tcb.sendScale = tcb.scaled ? options.windowScale : 0;
@@ -101,6 +104,11 @@ export class Opening {
   crossed(tcb: ControlBlock, segment: Segment): void {
     const core = this.#core;
     core.counters.taken.handshake++;
+    if (tcb.timestamps) {
+      // RFC 7323 §4.3; an older one has been dropped.
+      tcb.recent = core.options.timestamp;
+      tcb.recentUs = core.nowUs;
+    }
     if ((segment.flags & ACK) !== 0 && segment.acknowledgement === tcb.nxt) {
       this.establish(tcb);
       tcb.ackDue = true;

@@ -13,6 +13,9 @@ export class ReceiveBuffer {
   readonly capacity: number;
   /** Bytes in order that wait to be read. */
   length = 0;
+  /** Most bytes that it ever held in order, and most ranges out of order. */
+  highWater = 0;
+  rangesHighWater = 0;
   /** Ranges out of order: as sequence numbers, ascending, with a gap before each. */
   ranges = 0;
   readonly left = new Int32Array(RANGES_MAX);
@@ -81,7 +84,7 @@ export class ReceiveBuffer {
     const offset = distance(next, sequence);
     if (offset === 0 && this.ranges === 0) {
       this.#place(0, from, start, length);
-      this.length += length;
+      this.#grew(length);
       return length;
     }
     const end = (sequence + length) | 0;
@@ -98,7 +101,7 @@ export class ReceiveBuffer {
       if (high > low && before(covered, this.right[high - 1]!)) covered = this.right[high - 1]!;
       this.#replace(low, high, 0);
       const grown = distance(next, covered);
-      this.length += grown;
+      this.#grew(grown);
       return grown;
     }
     let left = sequence;
@@ -130,6 +133,11 @@ export class ReceiveBuffer {
       count++;
     }
     return count;
+  }
+
+  #grew(by: number): void {
+    this.length += by;
+    if (this.length > this.highWater) this.highWater = this.length;
   }
 
   /** Copy what no range between `low` and `high` has. */
@@ -164,6 +172,7 @@ export class ReceiveBuffer {
       for (let i = this.ranges - 1; i >= high; i--) this.#move(i, i + shift);
     }
     this.ranges += shift;
+    if (this.ranges > this.rangesHighWater) this.rangesHighWater = this.ranges;
   }
 
   #move(from: number, to: number): void {

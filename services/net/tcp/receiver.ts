@@ -156,7 +156,7 @@ export class Receiver {
         tcb.persistProbes = 0;
       }
     }
-    if (!old && (ack !== tcb.una || tcb.segments.count > 0)) {
+    if (!old && (ack !== tcb.una || tcb.segments.count > 0 || tcb.probeDoubt)) {
       const bare = segment.length === 0 && (segment.flags & FIN) === 0;
       this.#recovery.acknowledge(tcb, ack, bare && !moved);
     }

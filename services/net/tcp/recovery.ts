@@ -67,7 +67,7 @@ export class Recovery {
       tcb.phase = OPEN;
       tcb.control.recovered(core.nowUs);
     }
-    if (tcb.probing && !before(ack, tcb.probeEnd)) this.#probed(tcb);
+    if (tcb.probeDoubt && !before(ack, tcb.probeEnd)) this.#probed(tcb, ack, duplicate && acked === 0);
     if (tcb.sackPermitted) {
       if (hadSacked || segments.sackedBytes > 0 || tcb.phase !== OPEN || tcb.reorderUs !== Infinity) this.expire(tcb);
     } else this.#count(tcb, acked);
@@ -158,6 +158,7 @@ export class Recovery {
     tcb.dupBytes = 0;
     tcb.force = true;
     tcb.probing = false;
+    tcb.probeDoubt = false;
     tcb.reorderUs = Infinity;
     this.arm(tcb);
   }
@@ -351,10 +352,22 @@ export class Recovery {
     tcb.control.lost(tcb.flight() + bytes, core.nowUs);
   }
 
-  /** RFC 8985 §7.4: a probe that repaired a loss hid it from the congestion control. */
-  #probed(tcb: ControlBlock): void {
+  /**
+   * All up to the end of a tail probe is acknowledged (RFC 8985 §7.4.2). If the peer says that it had it already, the probe was
+   * in vain; if it says nothing until it has more, the probe has repaired a loss.
+   */
+  #probed(tcb: ControlBlock, ack: number, again: boolean): void {
+    const { options } = this.#core;
     tcb.probing = false;
-    if (!tcb.probeResent || tcb.phase !== OPEN) return;
+    const twice = options.sackCount > 0 && options.sacks[1] === tcb.probeEnd;
+    if (twice || (again && options.sackCount === 0)) tcb.probeDoubt = false;
+    else if (before(tcb.probeEnd, ack)) this.repaired(tcb);
+  }
+
+  /** A tail probe has repaired a loss, and so hid it from the congestion control. */
+  repaired(tcb: ControlBlock): void {
+    tcb.probeDoubt = false;
+    if (tcb.phase !== OPEN) return;
     tcb.control.lost(Math.max(tcb.flight(), tcb.mss), this.#core.nowUs);
     tcb.control.recovered(this.#core.nowUs);
   }

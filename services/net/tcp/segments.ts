@@ -19,6 +19,8 @@ export const WITH_FIN = 16;
 export class Segments {
   readonly capacity: number;
   count = 0;
+  /** Most entries that it ever had. */
+  highWater = 0;
   sackedBytes = 0;
   sackedCount = 0;
   lostBytes = 0;
@@ -72,6 +74,7 @@ export class Segments {
   /** Add the newest; the caller has looked at {@link capacity}. @returns its place. */
   push(end: number, flags: number): number {
     const place = this.at(this.count++);
+    if (this.count > this.highWater) this.highWater = this.count;
     this.end[place] = end;
     this.flags[place] = flags;
     return place;

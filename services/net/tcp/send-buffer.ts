@@ -7,6 +7,9 @@ import type { Bytes } from "../../ports/index.ts";
 export class SendBuffer {
   readonly capacity: number;
   length = 0;
+  /** Most bytes that it ever held, and times that it took less than it was given. */
+  highWater = 0;
+  short = 0;
   readonly #bytes: Bytes;
   readonly #ring: Uint8Array;
   #head = 0;
@@ -20,6 +23,7 @@ export class SendBuffer {
   /** @returns how many of the `length` bytes fitted. */
   write(from: Uint8Array, start: number, length: number): number {
     const take = Math.min(length, this.capacity - this.length);
+    if (take < length) this.short++;
     if (take <= 0) return 0;
     let tail = this.#head + this.length;
     if (tail >= this.capacity) tail -= this.capacity;
@@ -27,6 +31,7 @@ export class SendBuffer {
     this.#bytes.copy(this.#ring, tail, from, start, first);
     if (first < take) this.#bytes.copy(this.#ring, 0, from, start + first, take - first);
     this.length += take;
+    if (this.length > this.highWater) this.highWater = this.length;
     return take;
   }
 

@@ -111,6 +111,7 @@ export class Sender {
       if (!this.#went(tcb, this.#emitter.data(tcb, segments.start(i), fin ? size - 1 : size, fin))) return false;
       tcb.force = false;
       this.#core.counters.sent.resent++;
+      tcb.resent++;
       segments.markResent(place, size);
       this.#note(tcb, place, size);
     }

@@ -127,6 +127,15 @@ export class Tcp implements ProtocolHandler {
     return this.#timeWait.size;
   }
 
+  /** Connections that wait to be accepted, and places for them, of all listeners. */
+  get pending(): number {
+    return this.#listeners.reduce((sum, listener) => sum + (listener?.pending ?? 0), 0);
+  }
+
+  get backlog(): number {
+    return this.#listeners.reduce((sum, listener) => sum + (listener?.backlog ?? 0), 0);
+  }
+
   /** Every connection, for listings. Not to be changed. */
   get blocks(): readonly ControlBlock[] {
     return this.#core.blocks;

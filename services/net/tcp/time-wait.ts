@@ -69,7 +69,7 @@ export class TimeWait {
     }
     core.counters.timeWait.made++;
     this.#used[slot] = 1;
-    this.size++;
+    if (++this.size > core.counters.timeWait.highWater) core.counters.timeWait.highWater = this.size;
     this.#nxt[slot] = tcb.nxt;
     this.#rcvNxt[slot] = tcb.rcvNxt;
     this.#recent[slot] = tcb.recent;
@@ -102,9 +102,11 @@ export class TimeWait {
   /** A SYN for an entry: later by its timestamp or its sequence number, it begins a new connection. */
   syn(slot: number, sequence: number): number {
     const { options, counters } = this.#core;
+    // RFC 6191 §2: timestamps decide, and numbers where those say nothing.
+    const recent = this.#recent[slot]!;
     const later =
-      this.#stamped[slot] !== 0 && options.timestamps
-        ? before(this.#recent[slot]!, options.timestamp)
+      this.#stamped[slot] !== 0 && options.timestamps && options.timestamp !== recent
+        ? before(recent, options.timestamp)
         : before(this.#rcvNxt[slot]!, sequence);
     if (!later) return this.segment(slot, false);
     counters.timeWait.reused++;

@@ -87,11 +87,14 @@ export class Timers {
     const size = segments.size(index);
     if (!this.#emitter.data(tcb, segments.start(index), fin ? size - 1 : size, fin)) return;
     core.counters.sent.resent++;
+    tcb.resent++;
     core.counters.sent.tailProbes++;
     segments.flags[place] = segments.flags[place]! | RESENT;
     segments.sentUs[place] = core.nowUs;
+    // Of the one before nobody has said that it was in vain.
+    if (tcb.probeDoubt) this.#recovery.repaired(tcb);
     tcb.probing = true;
-    tcb.probeResent = true;
+    tcb.probeDoubt = true;
     tcb.probeEnd = tcb.nxt;
     this.#recovery.arm(tcb);
   }

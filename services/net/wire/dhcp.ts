@@ -13,10 +13,11 @@ export const DHCP_SECONDS = 8;
 export const DHCP_FLAGS = 10;
 export const DHCP_CLIENT_ADDRESS = 12;
 export const DHCP_YOUR_ADDRESS = 16;
+export const DHCP_RELAY = 24;
 export const DHCP_HARDWARE = 28;
 const DHCP_SERVER_NAME = 44;
 const DHCP_FILE = 108;
-const DHCP_MAGIC = 236;
+export const DHCP_MAGIC = 236;
 export const DHCP_OPTIONS = 240;
 /** What BOOTP relays expect at least (RFC 1542 §2.1). */
 export const DHCP_LENGTH_MIN = 300;
@@ -30,27 +31,27 @@ export const REQUEST = 3;
 export const ACKNOWLEDGE = 5;
 export const REFUSE = 6;
 
-const BOOT_REQUEST = 1;
-const BOOT_REPLY = 2;
+export const BOOT_REQUEST = 1;
+export const BOOT_REPLY = 2;
 const ETHERNET = 1;
 const MAGIC = 0x63825363;
-/** Answers go to everybody: we have no address to send them to. */
-const BROADCAST_FLAG = 0x80;
+/** Answers go to everybody: who asks has no address to send them to. */
+export const BROADCAST_FLAG = 0x80;
 
-const OPTION_PAD = 0;
-const OPTION_MASK = 1;
-const OPTION_ROUTER = 3;
-const OPTION_REQUESTED = 50;
-const OPTION_LEASE = 51;
+export const OPTION_PAD = 0;
+export const OPTION_MASK = 1;
+export const OPTION_ROUTER = 3;
+export const OPTION_REQUESTED = 50;
+export const OPTION_LEASE = 51;
 const OPTION_OVERLOAD = 52;
-const OPTION_TYPE = 53;
-const OPTION_SERVER = 54;
+export const OPTION_TYPE = 53;
+export const OPTION_SERVER = 54;
 const OPTION_PARAMETERS = 55;
 const OPTION_SIZE = 57;
 const OPTION_RENEW = 58;
 const OPTION_REBIND = 59;
 const OPTION_CLIENT = 61;
-const OPTION_END = 255;
+export const OPTION_END = 255;
 
 /** What a server says. Times in seconds, -1 for what was not said; addresses 0. */
 export interface DhcpOptions {
@@ -76,11 +77,11 @@ export interface DhcpRequest {
   server: number;
 }
 
-/** Whether it is an answer of a DHCP server to a client on Ethernet. */
-export function checkDhcp(bytes: Uint8Array, at: number, length: number): boolean {
+/** Whether it is an answer of a DHCP server to a client on Ethernet; with {@link BOOT_REQUEST} a client's question. */
+export function checkDhcp(bytes: Uint8Array, at: number, length: number, op = BOOT_REPLY): boolean {
   return (
     length >= DHCP_OPTIONS &&
-    bytes[at + DHCP_OP] === BOOT_REPLY &&
+    bytes[at + DHCP_OP] === op &&
     bytes[at + DHCP_HARDWARE_TYPE] === ETHERNET &&
     bytes[at + DHCP_HARDWARE_LENGTH] === 6 &&
     getI32(bytes, at + DHCP_MAGIC) === MAGIC
@@ -178,7 +179,8 @@ export function emitDhcp(
   return end - at;
 }
 
-function emitWord(bytes: Uint8Array, at: number, kind: number, value: number): number {
+/** An option of four bytes. @returns where the next begins. */
+export function emitWord(bytes: Uint8Array, at: number, kind: number, value: number): number {
   bytes[at] = kind;
   bytes[at + 1] = 4;
   putI32(bytes, at + 2, value);

@@ -3,17 +3,21 @@
  * it answer `Busy` until somebody exports that name again. Each coming and going is a line of the audit log.
  */
 import { RateLimit } from "../../net/rate.ts";
-import type { Bytes, Clock, Log } from "../../ports/index.ts";
+import type { Bytes, Clock, Log, Pool } from "../../ports/index.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import { homeOf } from "../../roles/policy.ts";
 import { BUSY, PERMISSION, type Refusal } from "../../secure9p/refusal.ts";
 import type { QidSource } from "../qids.ts";
 import type { Services } from "../services.ts";
-import { RemoteCounters, RemoteService } from "./service.ts";
+import { KNOWN } from "./qids.ts";
+import { MSIZE, RemoteCounters, RemoteService, TAGS, WAITING } from "./service.ts";
 
 /** Refusals logged at once, and a second in the long run. */
 const AUDIT_BURST = 16;
 const AUDIT_PER_SECOND = 1;
+/** Memory of a request that waits, and of a file that is known. */
+const WAITING_BYTES = 1024;
+const KNOWN_BYTES = 128;
 
 export interface ExportsOptions {
   readonly bytes: Bytes;
@@ -76,6 +80,26 @@ export class Exports {
     if (service === undefined) return this.#refuse(name, session, "no timer is left");
     this.#live.set(name, { service, session });
     return service;
+  }
+
+  /** @param most exporters that there may be */
+  pools(most: number): Pool[] {
+    const { requests } = this;
+    let under = 0;
+    let waiting = 0;
+    let known = 0;
+    for (const { service } of this.#live.values()) {
+      under = Math.max(under, service.inFlight);
+      waiting = Math.max(waiting, service.waiting);
+      known = Math.max(known, service.qids.size);
+    }
+    const { inFlightHighWater, waited, waitingHighWater, busy, qidsHighWater, forgotten } = requests;
+    return [
+      // Each with its Tflush has room on the way to its exporter.
+      ["export.requests", most * 2 * TAGS * MSIZE, under, TAGS, inFlightHighWater, "waited", waited],
+      ["export.waiting", most * WAITING * WAITING_BYTES, waiting, WAITING, waitingHighWater, "refused", busy],
+      ["export.qids", most * KNOWN * KNOWN_BYTES, known, KNOWN, qidsHighWater, "forgotten", forgotten],
+    ];
   }
 
   /** One line for each that is there, and for each name that is mounted in vain. */

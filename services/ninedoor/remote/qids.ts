@@ -7,15 +7,23 @@ import type { Qid } from "../../secure9p/wire.ts";
 import type { QidSource } from "../qids.ts";
 
 /** Files that are known at once. One that is forgotten and seen again is another file to whoever caches by qid. */
-const KNOWN = 1024;
+export const KNOWN = 1024;
+
+/** Most files that were known of one exporter, and how many were forgotten. */
+export interface QidCounters {
+  qidsHighWater: number;
+  forgotten: number;
+}
 
 export class RemoteQids {
   readonly #source: QidSource;
+  readonly #counters: QidCounters;
   /** Paths of the hive by the exporter's, in the order in which they were last seen. */
   readonly #paths = new Map<number, number>();
 
-  constructor(source: QidSource) {
+  constructor(source: QidSource, counters: QidCounters) {
     this.#source = source;
+    this.#counters = counters;
   }
 
   get size(): number {
@@ -30,9 +38,11 @@ export class RemoteQids {
     if (this.#paths.size > KNOWN) {
       for (const oldest of this.#paths.keys()) {
         this.#paths.delete(oldest);
+        this.#counters.forgotten++;
         break;
       }
     }
+    this.#counters.qidsHighWater = Math.max(this.#counters.qidsHighWater, this.size);
     return { type: type & (QTDIR | QTAPPEND), version, path: ours };
   }
 }

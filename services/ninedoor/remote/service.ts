@@ -16,12 +16,12 @@ import { RemoteQids } from "./qids.ts";
 import { RemotePlace } from "./tree.ts";
 
 /** Requests under way, those that wait for their turn, and those of the former that may take as long as they like. */
-const TAGS = 16;
-const WAITING = 32;
+export const TAGS = 16;
+export const WAITING = 32;
 const PATIENT = 8;
 /** Fids there at once. */
 const FIDS = 256;
-const MSIZE = 8192;
+export const MSIZE = 8192;
 /** A walk of the longest names has to fit. */
 const MSIZE_LEAST = 4096;
 /** How often it is asked whether it is there. */
@@ -39,7 +39,11 @@ export class RemoteCounters {
   cancelled = 0;
   busy = 0;
   inFlightHighWater = 0;
+  /** Requests that had to wait for their turn. */
+  waited = 0;
   waitingHighWater = 0;
+  qidsHighWater = 0;
+  forgotten = 0;
 }
 
 export interface RemoteOptions {
@@ -94,7 +98,7 @@ export class RemoteService {
     this.#timer = timer;
     this.name = name;
     this.bytes = bytes;
-    this.qids = new RemoteQids(qids);
+    this.qids = new RemoteQids(qids, options.counters);
     // A tag rests until its Tflush is answered too, and there is room for all that can be under way.
     const tags = 2 * TAGS;
     this.#client = new Client({ bytes, msize: MSIZE, fids: FIDS, tags, unsentBytes: tags * MSIZE, failed });
@@ -182,6 +186,7 @@ export class RemoteService {
     if (!full) return this.#send(forward);
     forward.keep();
     this.#waiting.push(forward);
+    counters.waited++;
     counters.waitingHighWater = Math.max(counters.waitingHighWater, this.#waiting.length);
   }
 

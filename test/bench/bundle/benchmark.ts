@@ -17,4 +17,5 @@ export const bytes: Bytes = {
   encode: (text, into, at) => host.utf8Encode(text, into, at),
   decode: (from, start, length) => host.utf8Decode(from, start, length),
   validate: (from, start, length) => host.utf8Validate(from, start, length),
+  plain: (from, start, length) => host.plainRun(from, start, length),
 };

@@ -10,7 +10,7 @@ import { keepExported } from "../../../cohsh/export/exporter.ts";
 import { Folder } from "../../../cohsh/export/folder.ts";
 import { serve } from "../../../cohsh/export/serve.ts";
 import { Client } from "../../../services/secure9p/client.ts";
-import { nodeBytes } from "../../../cohsh/bytes.ts";
+import { nodeBytes } from "../../../scripts/lib/node-bytes.ts";
 import { openTcpHive, type TcpHive } from "../transports/tcp-hive.ts";
 import { HiveReader } from "./reader.ts";
 

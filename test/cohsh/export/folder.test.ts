@@ -17,7 +17,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { nodeBytes } from "../../../cohsh/bytes.ts";
+import { nodeBytes } from "../../../scripts/lib/node-bytes.ts";
 import { Folder } from "../../../cohsh/export/folder.ts";
 import { Client } from "../../../services/secure9p/client.ts";
 import * as p9 from "../../../services/secure9p/constants.ts";

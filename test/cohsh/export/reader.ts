@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Keyring } from "../../../cohsh/tickets/keyring.ts";
 import { connectConsole, type ConsoleConnection } from "../../../cohsh/transports/tcp-connection.ts";
-import { nodeBytes } from "../../../cohsh/bytes.ts";
+import { nodeBytes } from "../../../scripts/lib/node-bytes.ts";
 import { Client } from "../../../services/secure9p/client.ts";
 import type { Message } from "../../../services/secure9p/message.ts";
 import type { Refusal } from "../../../services/secure9p/refusal.ts";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
-import { nodeBytes } from "../../../cohsh/bytes.ts";
+import { nodeBytes } from "../../../scripts/lib/node-bytes.ts";
 import { createCredentials, formatCredentials, readCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { ROLES } from "../../../services/roles/roles.ts";
 import { TicketVerifier } from "../../../services/roles/verifier.ts";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { Keyring } from "../../../cohsh/tickets/keyring.ts";
-import { nodeBytes } from "../../../cohsh/bytes.ts";
+import { nodeBytes } from "../../../scripts/lib/node-bytes.ts";
 import { Ledger } from "../../../services/roles/ledger.ts";
 import { decodePayload, splitTicket } from "../../../services/roles/ticket.ts";
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
-import { nodeBytes } from "../../../cohsh/bytes.ts";
+import { nodeBytes } from "../../../scripts/lib/node-bytes.ts";
 import { createCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { mintTicket, parseTicketOptions, type TicketOptions } from "../../../cohsh/tickets/mint.ts";
 import { ROLES } from "../../../services/roles/roles.ts";

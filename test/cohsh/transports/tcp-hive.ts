@@ -24,6 +24,8 @@ export interface TcpHive {
   readonly keys: Keyring;
   /** A way to it. */
   transport(patience?: Partial<TcpPatience>): TcpTransport;
+  /** What the door reports of itself. */
+  report(): readonly string[];
   /** Cut all connections, and go on listening. */
   cut(): void;
   close(): Promise<void>;
@@ -58,6 +60,7 @@ export async function openTcpHive(limits: Partial<DoorLimits> = {}): Promise<Tcp
     credentials,
     keys,
     transport,
+    report: () => door.server.lines(),
     cut: () => door.cut(),
     close: async () => {
       await door.close();

@@ -154,7 +154,7 @@ describe("transport tcp", function () {
     it("waits for no answer for ever", async () => {
       hive.script = () => undefined;
       expect(await message(way({ attempt: 50 }).open(new Ear(), AbortSignal.timeout(300)))).to.equal(
-        `the hive at ${where} did not answer: it may be starting, or be something else${FALLBACKS}`,
+        `the hive at ${where} did not answer: it may be starting, be built without a network, or be something else${FALLBACKS}`,
       );
       expect(hive.peers.length).to.be.greaterThan(1);
     });

@@ -241,12 +241,26 @@ export const byteTests: readonly Test[] = [
     throws("RangeError", "utf8Encode", () => host.utf8Encode("", into, 9), "an offset after the end");
     bytesEqual(into, new Array<number>(8).fill(0xa5), "the array afterwards");
   }),
+  test("plainRun counts printable ASCII up to the first byte that is none", () => {
+    const bytes = new Uint8Array(256);
+    for (let byte = 0; byte < 256; byte++) {
+      bytes[0] = byte;
+      equal(host.plainRun(bytes, 0, 1), byte >= 0x20 && byte < 0x7f ? 1 : 0, `of byte ${byte}`);
+    }
+    bytes.fill(0x7e);
+    equal(host.plainRun(bytes, 0, 256), 256, "of all");
+    equal(host.plainRun(bytes, 3, 7), 7, "of a part");
+    equal(host.plainRun(bytes, 256, 0), 0, "of nothing");
+    bytes[100] = 0x0a;
+    equal(host.plainRun(bytes, 40, 200), 60, "up to a newline");
+    equal(host.plainRun(bytes, 100, 100), 0, "from a newline on");
+  }),
   test("utf8Encode, utf8Decode and utf8Validate check their arguments", () => {
     const bytes = new Uint8Array(8);
     throws("TypeError", "utf8Encode", () => loose("utf8Encode")(5, bytes, 0), "a number as text");
     throws("TypeError", "utf8Encode", () => loose("utf8Encode")("a", [], 0), "an array");
     throws("TypeError", "utf8Encode", () => loose("utf8Encode")("a", bytes), "no offset");
-    for (const name of ["utf8Decode", "utf8Validate"] as const) {
+    for (const name of ["utf8Decode", "utf8Validate", "plainRun"] as const) {
       throws("TypeError", name, () => loose(name)("text", 0, 1), "a string as bytes");
       throws("TypeError", name, () => loose(name)(bytes, 0), "no length");
       throws("RangeError", name, () => loose(name)(bytes, 0, 9), "too long");

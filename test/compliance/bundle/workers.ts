@@ -74,7 +74,7 @@ export const workerTests: readonly Test[] = [
   steps("a worker finds sys, its arguments and the frame, and nothing else", function* () {
     const id = startWorker(MODE.world, host.engine === "sel4" ? 1 : 0);
     const [keys, found, values, range, kind] = (yield* expectText(id, LABEL.TEXT)).split("|");
-    equal(keys, "abi,args,copy,describe,engine,frame,utf8Decode,utf8Encode,utf8Validate", "keys of sys");
+    equal(keys, "abi,args,copy,describe,engine,frame,plainRun,utf8Decode,utf8Encode,utf8Validate", "keys of sys");
     equal(found, "", "globals that it must not find");
     const word = host.engine === "sel4" ? 1 : 0;
     equal(values, `true,1,${MODE.world},${word},3,4294967295,16384,false`, "values");

@@ -72,6 +72,20 @@ describe("simulated machine", () => {
       expect(it.log).to.equal("1 0\n");
     });
 
+    it("lets what is attached act at its time, between the guest's turns and without one", async () => {
+      const it = machineOf("print('turn', now); return now < 300 ? 300 : Infinity;");
+      const { machine } = it;
+      const timer = machine.attach(() => {
+        it.log += `outside ${machine.nowUs()}\n`;
+        if (machine.nowUs() < 1000) timer.deadline = machine.nowUs() + 200;
+      });
+      timer.deadline = 0;
+      await machine.runFor(SECOND);
+      expect(it.log).to.equal(
+        "outside 0\nturn 0\noutside 200\nturn 300\noutside 400\noutside 600\noutside 800\noutside 1000\n",
+      );
+    });
+
     it("lets time pass for a guest that waits for it in a loop", async () => {
       const it = machineOf("while (host.nowUs() < 50); print('done'); return Infinity;");
       await it.machine.runFor(SECOND);
@@ -125,6 +139,20 @@ describe("simulated machine", () => {
       await it.machine.stop();
       await running;
       expect(it.machine.turns - turns).to.be.lessThan(4);
+    });
+
+    it("wakes for what is attached when that says so, and takes no turn for it", async () => {
+      const { machine } = machineOf("return Infinity;", "", { clock: "real" });
+      let fired = 0;
+      const timer = machine.attach(() => fired++);
+      const running = machine.start();
+      await until(() => machine.turns === 1);
+      timer.deadline = 0;
+      machine.kick();
+      await until(() => fired === 1);
+      await machine.stop();
+      await running;
+      expect(machine.turns).to.equal(1);
     });
 
     it("does not mix with runUntil", async () => {

@@ -13,6 +13,7 @@ const bytes: Bytes = {
   encode: (text, into, at) => sys.utf8Encode(text, into, at),
   decode: (from, start, length) => sys.utf8Decode(from, start, length),
   validate: (from, start, length) => sys.utf8Validate(from, start, length),
+  plain: (from, start, length) => sys.plainRun(from, start, length),
 };
 /** Steps of a worker that has beaten twice, or nearly so. */
 const STEPS = 12;

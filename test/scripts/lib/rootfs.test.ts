@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { readCpio } from "../../../scripts/lib/cpio.ts";
 import { crc32 } from "../../../scripts/lib/crc32.ts";
-import { writeRootfs, type RootfsContent } from "../../../scripts/lib/rootfs.ts";
+import { replaceFiles, writeRootfs, type RootfsContent } from "../../../scripts/lib/rootfs.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const content: RootfsContent = {
@@ -43,5 +43,14 @@ describe("boot archive", () => {
 
   it("tells the engine its heap in bytes", () => {
     expect(text("engine.conf")).to.equal("heap=1048576\n");
+  });
+
+  it("with files replaced or left out is what it would have been with those", () => {
+    const archive = writeRootfs(content);
+    expect(replaceFiles(archive, {})).to.deep.equal(archive);
+    const other = writeRootfs({ ...content, bytecode: bytes(7), lines: bytes() });
+    expect(replaceFiles(archive, { "main.qbc": bytes(7), "main.lines": "" })).to.deep.equal(other);
+    const names = readCpio(replaceFiles(archive, { "pong.elf": null })).map(({ name }) => name);
+    expect(names).to.include("another.elf").and.not.include("pong.elf");
   });
 });

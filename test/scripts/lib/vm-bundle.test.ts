@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect } from "chai";
 import { decodeLineTable } from "../../../scripts/lib/line-table.ts";
 import { packageVersion, pin } from "../../../scripts/lib/repository.ts";
-import { buildVmBundle } from "../../../scripts/lib/vm-bundle.ts";
+import { buildVmBundle, type VmBundle } from "../../../scripts/lib/vm-bundle.ts";
 
 describe("VM bundle", () => {
   let folder: string;
@@ -19,6 +19,11 @@ describe("VM bundle", () => {
     rmSync(folder, { recursive: true });
   });
 
+  const build = (net: boolean): Promise<VmBundle> => {
+    const [entry, worker] = [join(folder, "entry.ts"), join(folder, "worker.ts")];
+    return buildVmBundle({ entry, worker, manifest, out: join(folder, "out"), net });
+  };
+
   const make = async (net = true): Promise<string> => {
     writeFileSync(join(folder, "net.ts"), 'export const name = "NETWORK";\n');
     writeFileSync(
@@ -29,8 +34,7 @@ describe("VM bundle", () => {
       join(folder, "worker.ts"),
       "export function step(): readonly [number, number] {\n  return [256, 0];\n}\n",
     );
-    const worker = join(folder, "worker.ts");
-    await buildVmBundle({ entry: join(folder, "entry.ts"), worker, manifest, out: join(folder, "out"), net });
+    await build(net);
     return readFileSync(join(folder, "out", "main.js"), "utf8");
   };
 
@@ -43,6 +47,16 @@ describe("VM bundle", () => {
   it("is built without the network's code when told so", async () => {
     expect(await make(true)).to.contain("NETWORK");
     expect(await make(false)).not.to.contain("NETWORK");
+  });
+
+  it("names the files that something of is in it, and no other", async () => {
+    const names = async (net: boolean): Promise<string[]> => {
+      await make(net);
+      const { modules, worker } = await build(net);
+      return [...modules, ...worker.modules].map((path) => basename(path));
+    };
+    expect(await names(true)).to.have.members(["entry.ts", "net.ts", "worker.ts"]);
+    expect(await names(false)).to.have.members(["entry.ts", "worker.ts"]);
   });
 
   it("has a line table that leads to the TypeScript line", async () => {

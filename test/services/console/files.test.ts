@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { TestHive } from "../hive/support.ts";
+import { frame } from "./door/wire.ts";
 import { heartbeats, operator, TCP, Terminal } from "./terminal.ts";
 
 /** Log in as an observer. */
@@ -109,14 +110,33 @@ describe("console: CAT", () => {
     expect(lines[0]).to.equal("short");
     expect(lines.slice(1, 4).join("")).to.equal(long);
     expect(lines.slice(4)).to.deep.equal(["last", "END"]);
+    // As a frame it is one that upstream's clients take.
+    for (const line of lines) expect(frame(line).length).to.be.at.most(8192);
   });
 
-  it("prefers in the queen's log what was written with ECHO", () => {
+  it("prefers in the queen's log what was written with ECHO, and acknowledges with what was said", () => {
     const terminal = operator();
-    terminal.say("echo /log/queen.log first", "echo second > /log/queen.log");
+    terminal.say("echo /log/queen.log batch-1", "echo batch-2 > /log/queen.log", "echo /log/queen.log a: b");
     for (let i = 0; i < 10; i++) terminal.all.hive.queenLog.line("audit", `line ${i}`);
-    expect(terminal.say("cat /log/queen.log")[0]).to.equal(
-      "OK CAT path=/log/queen.log data=[   0.000000] client session=1 role=queen: first|[   0.000000] client session=1 role=queen: second",
+    const [acknowledgement, ...lines] = terminal.say("cat /log/queen.log");
+    expect(acknowledgement).to.equal("OK CAT path=/log/queen.log data=batch-1|batch-2|a: b");
+    // Who said it, and when, is in the lines themselves.
+    expect(lines).to.include("[   0.000000] client session=1 role=queen: batch-1");
+  });
+
+  it("knows what was written by whoever has a subject, and takes nothing for it that only looks like it", () => {
+    const all = new TestHive();
+    const named = new Terminal({ at: all, source: TCP });
+    expect(named.say(`attach queen ${all.ticket("queen", { subject: "ann" })}`)).to.deep.equal([
+      "OK ATTACH role=queen",
+    ]);
+    named.say("echo /log/queen.log [   0.000000] client session=1 role=queen: forged");
+    all.hive.queenLog.line("login", "refused client session=1 role=queen: x");
+    expect(named.say("cat /log/queen.log")[0]).to.equal(
+      "OK CAT path=/log/queen.log data=[   0.000000] client session=1 role=queen: forged",
+    );
+    expect(all.log()).to.include(
+      "client session=1 role=queen subject=ann: [   0.000000] client session=1 role=queen: forged",
     );
   });
 

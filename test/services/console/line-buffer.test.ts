@@ -13,10 +13,19 @@ function lines(bytes: Uint8Array, pieces: readonly number[]): string[] {
     const length = Math.min(pieces[i % pieces.length]!, bytes.length - at);
     buffer.add(bytes, at, length);
     at += length;
-    for (let line = buffer.next(); line !== undefined; line = buffer.next()) out.push(line);
+    while (buffer.next()) out.push(taken(buffer));
   }
-  const rest = buffer.rest();
-  return rest === undefined ? out : [...out, rest];
+  if (buffer.rest()) out.push(taken(buffer));
+  return out;
+}
+
+/** The line that was found. Where its bytes may be shown as they are, they have to be its text. */
+function taken(buffer: LineBuffer): string {
+  const line = buffer.text();
+  const bytes = Buffer.from(buffer.bytes.subarray(buffer.at, buffer.at + buffer.size));
+  if (buffer.plain) expect(bytes.toString("latin1")).to.equal(line);
+  buffer.take();
+  return line;
 }
 
 describe("line buffer", () => {
@@ -77,6 +86,24 @@ describe("line buffer", () => {
     buffer.add(utf8("half"), 0, 4);
     buffer.clear();
     buffer.add(utf8("a\n"), 0, 2);
-    expect([buffer.next(), buffer.next(), buffer.rest()]).to.deep.equal(["a", undefined, undefined]);
+    expect([buffer.next(), taken(buffer), buffer.next(), buffer.rest()]).to.deep.equal([true, "a", false, false]);
+  });
+
+  it("knows lines that may be shown as they are", () => {
+    const buffer = new LineBuffer(nodeBytes, CHUNK);
+    buffer.add(utf8("plain\n\na\tb\n\u00e9\n~ \n"), 0, 17);
+    const plain: boolean[] = [];
+    for (; buffer.next(); buffer.take()) plain.push(buffer.plain);
+    expect(plain).to.deep.equal([true, true, false, false, true]);
+  });
+
+  it("gives a line again until it is taken, whatever is added meanwhile", () => {
+    const buffer = new LineBuffer(nodeBytes, CHUNK);
+    buffer.add(utf8("one\ntw"), 0, 6);
+    expect([buffer.next(), buffer.text(), buffer.next(), buffer.text()]).to.deep.equal([true, "one", true, "one"]);
+    expect(taken(buffer)).to.equal("one");
+    expect(buffer.next()).to.equal(false);
+    buffer.add(utf8("o\n"), 0, 2);
+    expect([buffer.next(), taken(buffer), buffer.next()]).to.deep.equal([true, "two", false]);
   });
 });

@@ -49,10 +49,3 @@ const argument = fc.oneof(
 export const randomLine = fc
   .tuple(word, fc.array(argument, { maxLength: 4 }), fc.constantFrom(" ", "  "))
   .map(([verb, given, blanks]) => [verb, ...given].join(blanks));
-
-/** A seed for a fuzz, shown so that a run can be had again: `CONSOLE_SEED=n npx mocha …`. */
-export function printedSeed(): number {
-  const seed = Number(process.env["CONSOLE_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-  console.log(`      CONSOLE_SEED=${seed}`);
-  return seed;
-}

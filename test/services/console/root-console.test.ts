@@ -66,7 +66,7 @@ describe("root console", () => {
   const strangers = (Object.keys(VERBS) as Verb[]).filter((verb) => !VERBS[verb].login && verb !== "ATTACH");
   for (const verb of strangers) {
     it(`acknowledges ${verb} exactly once, first, and ends its lines`, () => {
-      const session = opened({ network: ["frames 0"] });
+      const session = opened({ network: { interface: () => ["frames 0"] } });
       const rows = terminal(session.type(`${verb.toLowerCase()}\r`)).slice(1, -1);
       expect(rows[0]).to.match(new RegExp(`^OK ${VERBS[verb].word}( |$)`));
       expect(rows.filter((row) => /^(OK|ERR) /.test(row)).length).to.equal(1);
@@ -93,6 +93,31 @@ describe("root console", () => {
 
   it("says that there is no network rather than show zeros", () => {
     expect(terminal(opened().type("netstats\r"))[1]).to.equal("ERR NETSTATS reason=busy detail=no network");
+  });
+
+  it("shows in mem what it holds itself, the log, timers and jobs", () => {
+    const rows = terminal(opened().type("mem\r"));
+    const pools = rows.filter((row) => row.startsWith("pool "));
+    expect(pools.map((row) => row.split(" ")[1])).to.deep.equal([
+      "log.boot",
+      "pump.timers",
+      "pump.jobs",
+      "console.input",
+      "console.output",
+    ]);
+    for (const row of pools) expect(row).to.match(/^pool \S+ bytes=\d+ used=\d+ of=\d+ peak=\d+ [a-z_]+=0$/);
+    expect(pools[3]).to.match(/^pool console\.input bytes=2048 used=0 of=2048 peak=4 held_back=0$/);
+  });
+
+  it("shows every report on the network in netstats, in their order", () => {
+    const session = opened({ network: { interface: () => ["link up", "frames 0"], tcp: () => ["tcp sockets=0"] } });
+    expect(terminal(session.type("netstats\r")).slice(1, 6)).to.deep.equal([
+      "OK NETSTATS",
+      "link up",
+      "frames 0",
+      "tcp sockets=0",
+      "END",
+    ]);
   });
 
   it("shows stages, jobs and its own counters in ps", () => {

@@ -10,6 +10,7 @@ import { type Handler, type MachineVerb, rootVerbs } from "../../../services/con
 import { BootLog } from "../../../services/log/boot-log.ts";
 import type { Components } from "../../../services/ports/index.ts";
 import type { Machine } from "../../../services/proc/facts.ts";
+import type { Reports } from "../../../services/proc/network.ts";
 import { Pump } from "../../../services/pump/pump.ts";
 import { ManualClock, nodeBytes, TestLine, text } from "../support/ports.ts";
 
@@ -67,7 +68,7 @@ export interface SessionOptions {
   readonly verbs?: Partial<Record<MachineVerb, Handler>>;
   readonly hive?: ConsoleHive;
   readonly interactive?: boolean;
-  readonly network?: readonly string[];
+  readonly network?: Reports;
   readonly lineBytes?: number;
 }
 
@@ -106,8 +107,10 @@ export class Session {
       log: this.log,
       supervisor,
       devices: () => ["serial pl011@9000000 irq 33"],
-      console: () => this.console.summary(),
+      console: () => [this.console.summary()],
+      link: () => [],
       network: () => options.network,
+      pools: () => this.console.pools("console"),
     });
     this.console = new RootConsole({
       port: line,

@@ -73,6 +73,12 @@ export class Terminal implements ConsoleSink {
     this.lines.push(text);
   }
 
+  plain(from: Uint8Array, start: number, size: number): void {
+    const text = Buffer.from(from.subarray(start, start + size)).toString("latin1");
+    if (/[^\x20-\x7e]/.test(text)) throw new Error(`sink: not printable ASCII: ${JSON.stringify(text)}`);
+    this.line(text);
+  }
+
   close(): void {
     this.closed++;
   }

@@ -114,7 +114,7 @@ describe("drivers on the simulator", function () {
       expect(await hive.exchange(numbers.map(ping))).to.deep.equal(numbers.map(pong));
       first += numbers.length;
     }
-    expect(await hive.command("netstats")).to.match(/device .*deviceErrors=0 resets=0 txFull=0/);
+    expect(await hive.command("netstats")).to.match(/device .*device_errors=0 resets=0 tx_full=0/);
   });
 
   it("agrees with the strict device on every register access", async () => {
@@ -153,7 +153,7 @@ describe("drivers on the simulator", function () {
       lying = false;
       expect(hive.machine.haltReason).to.equal(undefined);
       expect(hive.machine.restarts).to.equal(0);
-      const counted = /deviceErrors=(\d+) resets=(\d+)/.exec(await hive.command("netstats"));
+      const counted = /device_errors=(\d+) resets=(\d+)/.exec(await hive.command("netstats"));
       expect(Number(counted?.[1])).to.be.at.least(1);
       expect(Number(counted?.[2])).to.be.within(1, 8);
       // The minute in which it was reset too often is over.

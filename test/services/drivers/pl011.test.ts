@@ -234,6 +234,8 @@ describe("Pl011", () => {
     expect(uart.mask & (RX_INT | RT_INT)).to.equal(0);
     expect(uart.raised()).to.equal(false);
     expect(port.stalls).to.equal(1);
+    const full = ["serial.rx", RX_RING_BYTES, RX_RING_BYTES, RX_RING_BYTES, RX_RING_BYTES, "held_back", 1];
+    expect(port.pools()[0]).to.deep.equal(full);
 
     const got: number[] = [];
     const into = new Uint8Array(300);

@@ -1,5 +1,6 @@
 /** A whole hive for tests: the core on ports of the test, with visitors who come in through its door. */
 import { expect } from "chai";
+import type { Programs } from "../../../cohsh/mock/components.ts";
 import { loadCtlSchemas } from "../../../scripts/lib/schemas.ts";
 import { LAYOUT } from "../../../services/components/layout.ts";
 import { Supervisor } from "../../../services/components/supervisor.ts";
@@ -8,12 +9,13 @@ import { HIVE_LIMITS, type HiveLimits } from "../../../services/hive/limits.ts";
 import type { HiveSession, Login, Source } from "../../../services/hive/session.ts";
 import { Timers } from "../../../services/pump/timers.ts";
 import { type Role, ROLES } from "../../../services/roles/roles.ts";
-import type { Claims } from "../../../services/roles/ticket.ts";
+import { type Claims, claimsOf, deriveKey, signTicket } from "../../../services/roles/ticket.ts";
+import type { SessionOptions } from "../../../services/secure9p/session.ts";
 import { WORKER_RULES, type WorkerRules } from "../../../services/workers/rules.ts";
 import { Visitor } from "../ninedoor/support.ts";
-import { InProcessComponents, type Programs } from "../support/in-process-components.ts";
+import { InProcessComponents } from "../support/in-process-components.ts";
 import { LineLog, ManualClock, nodeBytes, text } from "../support/ports.ts";
-import { claims, sign } from "../support/ticket.ts";
+import { TicketSession } from "./ticket-session.ts";
 
 const schemas = await loadCtlSchemas();
 
@@ -75,6 +77,7 @@ export class TestHive {
     let drawn = 0;
     this.hive = new Hive({
       clock,
+      spare: clock,
       wallClock: { unixSeconds: () => (this.wall ? BOOT_S + Math.floor(clock.us / 1_000_000) : undefined) },
       random: {
         ready: true,
@@ -103,7 +106,8 @@ export class TestHive {
 
   /** A ticket signed with the role's secret, and from now unless it says otherwise. */
   ticket(role: Role, more: Partial<Claims> = {}): string {
-    return sign(SECRETS[role], claims(role, { issuedAtMs: this.unixMs, ...more }));
+    const key = deriveKey(nodeBytes, SECRETS[role]);
+    return signTicket(nodeBytes, key, claimsOf(role, { issuedAtMs: this.unixMs, ...more }));
   }
 
   /** Log in. */
@@ -124,6 +128,12 @@ export class TestHive {
 
   visit(session: HiveSession): Visitor {
     return new Visitor(session.open9p());
+  }
+
+  /** A 9P session where the ticket in `aname` decides, as a listener of tests serves it. */
+  ticketSession(options: Pick<SessionOptions, "unsentBytes" | "failed"> = {}): TicketSession {
+    const { hive, clock } = this;
+    return new TicketSession({ hive, clock, source: TCP, ...options });
   }
 
   /** Let time pass: turns with the timers and events that come due, and between them what components do. */

@@ -213,7 +213,6 @@ describe("hive: tickets of workers", () => {
     expect(queen.cat("/worker/worker-1/telemetry")).to.equal("by hand\n");
     expect(all.log().filter((line) => line.startsWith("audit: "))).to.deep.equal([
       "audit: denied walk path=/worker/worker-2 role=worker-heartbeat subject=worker-1 why=another-worker session=2",
-      "audit: denied walk path=/worker/worker-2 role=worker-heartbeat subject=worker-1 why=another-worker session=2",
       "audit: denied bind path=/shadow role=worker-heartbeat subject=worker-1 why=not-granted session=2",
       "audit: denied mount path=/shadow role=worker-heartbeat subject=worker-1 why=not-granted session=2",
       "audit: denied walk path=/queen role=worker-heartbeat subject=worker-1 why=not-granted session=2",

@@ -91,6 +91,14 @@ export class Hive {
     return shown.split("\r\n").slice(0, -1);
   }
 
+  /** Type as much at a time as the line takes. */
+  async keys(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      at += this.machine.console.write(bytes.subarray(at));
+      await this.machine.runFor(1000);
+    }
+  }
+
   /** Run until everything typed has been taken and answered, and the line is silent. */
   async quiet(): Promise<void> {
     const { console } = this.machine;

@@ -38,6 +38,7 @@ class DhcpRig {
   readonly net = new Interface({ port: this.port, clock: this.clock, bytes });
   readonly udp = new Udp(this.net, bytes);
   readonly changes: (DhcpLease | undefined)[] = [];
+  unanswered = 0;
   ready = true;
   #draws = 0;
   readonly dhcp = new Dhcp({
@@ -52,6 +53,7 @@ class DhcpRig {
       },
     },
     changed: (lease) => this.changes.push(lease),
+    unanswered: () => this.unanswered++,
   });
   xid: number[] = [];
   #taken = 0;
@@ -165,6 +167,38 @@ describe("Dhcp", () => {
       rig.clock.us++;
     }
     expect(waits).to.deep.equal([4, 8, 16, 32, 64, 64, 64, 64]);
+  });
+
+  it("says once that nobody answers, and again when a lease that it had is over", () => {
+    const rig = new DhcpRig();
+    const search = (times: number): void => {
+      for (let i = 0; i < times; i++) {
+        rig.serve();
+        rig.clock.us = Math.max(rig.clock.us, rig.dhcp.nextUs());
+      }
+    };
+    search(1);
+    expect(rig.unanswered).to.equal(0);
+    search(5);
+    expect(rig.unanswered).to.equal(1);
+    rig.serve();
+    rig.answer({ type: 2 });
+    rig.serve();
+    rig.answer({ type: 5 });
+    expect(rig.dhcp.state).to.equal("bound");
+    rig.clock.us = rig.dhcp.lease!.expiresUs;
+    search(3);
+    expect(rig.unanswered).to.equal(2);
+  });
+
+  it("shows its lease and what is left of it", () => {
+    const rig = new DhcpRig();
+    expect(rig.dhcp.terms(rig.clock.us)).to.deep.equal([]);
+    const has = bound();
+    expect(has.dhcp.terms(has.clock.us)).to.deep.equal([
+      "lease 10.0.2.15/24 gateway 10.0.2.2 server 10.0.2.2 renew_s=1800 expires_s=3600",
+    ]);
+    expect(has.dhcp.terms(has.dhcp.lease!.renewUs)[0]).to.contain("renew_s=0 expires_s=1800");
   });
 
   it("looks for another offer when a server does not stand by its own", () => {

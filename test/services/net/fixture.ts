@@ -33,6 +33,9 @@ export const bytes: Bytes = {
   validate() {
     throw new Error("not for the network");
   },
+  plain() {
+    throw new Error("not for the network");
+  },
 };
 
 /** RFC 1071, not complemented. */

@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
+import { Interface } from "../../../services/net/interface.ts";
 import type { Packet, Verdict } from "../../../services/net/packet.ts";
 import {
   arpPacket,
   BROADCAST_MAC,
+  bytes,
   ethernet,
   icmpMessage,
   ipv4Frame,
@@ -132,6 +134,30 @@ describe("Interface", () => {
       );
       expect(answer?.slice(26, 30)).to.deep.equal([10, 0, 3, 15]);
     });
+  });
+
+  it("hears who has no address, and only when that asks everybody, if it gives out addresses", () => {
+    const ipv4 = { address: "10.0.2.15", prefix: 24 };
+    for (const givesAddresses of [true, false]) {
+      const net = new Interface({ port: rig.port, clock: rig.clock, bytes, ipv4, givesAddresses });
+      const sources: number[] = [];
+      net.attach(17, {
+        receive({ source, broadcast }) {
+          sources.push(source);
+          expect(broadcast).to.equal(true);
+          return 0;
+        },
+      });
+      const unaddressed = { source: [0, 0, 0, 0], protocol: 17 };
+      rig.port.incoming.push(
+        ipv4Frame([1], { ...unaddressed, destination: [255, 255, 255, 255] }, BROADCAST_MAC),
+        ipv4Frame([2], { ...unaddressed, destination: OWN_IP }),
+        ipv4Frame([3], { ...unaddressed, source: [127, 0, 0, 1], destination: [255, 255, 255, 255] }, BROADCAST_MAC),
+      );
+      expect(net.poll(8)).to.equal(3);
+      expect(sources).to.deep.equal(givesAddresses ? [0] : []);
+      expect(net.counters.dropped.ipv4Source).to.equal(givesAddresses ? 2 : 3);
+    }
   });
 
   describe("protocol handlers", () => {

@@ -34,10 +34,10 @@ function filledRing(capacity = 64): { ring: Ring; add: (record: string) => void 
 
 const CONTENT = "zero\none\ntwo\n";
 
-function textFile(limit = 100) {
+function textFile(limit = 100, openLimit = 131_072) {
   const { hive, end, options } = parts(QTFILE);
   let made = 0;
-  const file = new TextFile({ ...options, limit, text: () => `text ${made}\n` });
+  const file = new TextFile({ ...options, limit, openLimit, text: () => `text ${made}\n` });
   return { hive, end, visitor: place(hive, file), content: "text 0\n", change: () => void made++ };
 }
 
@@ -107,6 +107,17 @@ describe("computed text", () => {
     expect(visitor.open("/file")).to.equal("!EMSGSIZE");
     expect(visitor.size(visitor.walk("/file") as number)).to.equal("!EMSGSIZE");
     expect(hive.namespace.counters.textsTooLong).to.equal(2);
+  });
+
+  it("is refused to a session that has as many open as it may, however many fids it has, until it closes one", () => {
+    const { visitor, content } = textFile(100, 2 * "text 0\n".length + 3);
+    const first = visitor.opened("/file");
+    visitor.opened("/file");
+    expect(visitor.open("/file")).to.equal("!EBUSY");
+    expect(visitor.size(visitor.walk("/file") as number)).to.equal(content.length);
+    visitor.clunk(first);
+    expect(visitor.cat("/file")).to.equal(content);
+    expect(visitor.cat("/file")).to.equal(content);
   });
 });
 

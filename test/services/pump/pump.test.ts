@@ -207,6 +207,26 @@ describe("pump", () => {
     expect(pump.turnTime.max).to.equal(turnUs);
   });
 
+  it("counts the time that turns leave to components", () => {
+    const { clock, pump } = setup();
+    const seen: number[] = [];
+    pump.attach("jobs", "slow", {
+      serve: () => {
+        clock.us += 700;
+        seen.push(pump.spare.nowUs());
+        return 1;
+      },
+      ready: () => false,
+    });
+    for (let i = 0; i < 3; i++) {
+      clock.us += 300;
+      seen.push(pump.spare.nowUs());
+      pump.turn(clock.us);
+      seen.push(pump.spare.nowUs());
+    }
+    expect(seen).to.deep.equal([300, 300, 300, 600, 600, 600, 900, 900, 900]);
+  });
+
   it("collects in the quiet after work if the heap grew, and not while there is work", () => {
     const { pump, heap, clock, run } = setup();
     let work = 0;

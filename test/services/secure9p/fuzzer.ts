@@ -5,28 +5,9 @@
 import * as p9 from "../../../services/secure9p/constants.ts";
 import { STALE } from "../../../services/secure9p/refusal.ts";
 import { Session } from "../../../services/secure9p/session.ts";
+import { Random } from "../../fuzz/random.ts";
 import { type Behaviour, nodeBytes, TestTree, utf8 } from "./fixture.ts";
 import { emit, fields, LAYOUTS, message, type Value } from "./layouts.ts";
-
-/** mulberry32. */
-export class Random {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-
-  /** 0 to `below` − 1. */
-  int(below: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  }
-
-  of<T>(list: readonly T[]): T {
-    return list[this.int(list.length)]!;
-  }
-}
 
 const NAMES = ["proc", "boot", "log", "none", ".", "..", "", "a/b", "\0", "größe"].map((name) => [...utf8(name)]);
 const NUMBERS = [0, 0, 0, 1, 1, 2, 3, 8, 63, 64, 511, 512, 8192, 65535, 0x7fffffff, 0xfffffffe, 0xffffffff];

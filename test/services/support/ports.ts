@@ -33,6 +33,11 @@ export const nodeBytes: Bytes = {
       return false;
     }
   },
+  plain(bytes, start, length) {
+    if (start < 0 || length < 0 || start + length > bytes.length) throw new RangeError(`plain: ${start}+${length}`);
+    const other = bytes.subarray(start, start + length).findIndex((byte) => byte < 0x20 || byte > 0x7e);
+    return other < 0 ? length : other;
+  },
 };
 
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);

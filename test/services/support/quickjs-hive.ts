@@ -32,6 +32,7 @@ const secrets = { "worker-heartbeat": "a secret" };
 let drawn = 0;
 const hive = new Hive({
   clock, timers, bytes, components, supervisor, bootLog: log, schemas: {},
+  spare: clock,
   wallClock: { unixSeconds: () => undefined },
   random: { ready: true, fill: (into) => { into.fill(++drawn); return true; } },
   credentials: { token: "operator-token", secrets },

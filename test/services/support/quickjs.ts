@@ -20,6 +20,11 @@ const bytes = {
     return text;
   },
   validate: () => true,
+  plain(from, start, length) {
+    let at = start;
+    while (at < start + length && from[at] >= 0x20 && from[at] < 0x7f) at++;
+    return at - start;
+  },
 };
 `;
 

@@ -44,6 +44,7 @@ export class Machine {
   /** How late timers come. */
   lateUs = 0;
   #ids = 0;
+  #busyUs = 0;
 
   constructor(stuckQuanta = 100) {
     const get = (id: number): Runner => {
@@ -79,7 +80,8 @@ export class Machine {
       },
     };
     const { clock, timers } = this;
-    this.scheduler = new Scheduler({ components, clock, timers, quantumUs: 10_000, stuckQuanta });
+    const spare = { nowUs: () => clock.us - this.#busyUs };
+    this.scheduler = new Scheduler({ components, clock, spare, timers, quantumUs: 10_000, stuckQuanta });
   }
 
   add(name: string, band: Band, plan: Plan): Runner {
@@ -119,6 +121,13 @@ export class Machine {
       if (next === step && running !== undefined) this.#call(running);
       else if (next === timer) this.timers.fire(next, 16);
     }
+  }
+
+  /** The hive has the processor for that long, and serves its timers at the end. */
+  turn(us: number): void {
+    this.clock.us += us;
+    this.#busyUs += us;
+    this.timers.fire(this.clock.us, 16);
   }
 
   #run(runner: Runner | undefined, us: number): void {

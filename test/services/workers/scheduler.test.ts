@@ -177,8 +177,34 @@ describe("scheduler", () => {
     const a = machine.add("a", "worker", busy);
     expect(() => machine.scheduler.reply(a.task!, 1, 0)).to.throw("has no call to answer");
     const { clock } = machine;
-    const options = { components: {} as never, clock, timers: new Timers(0), quantumUs: 1, stuckQuanta: 1 };
+    const options = {
+      components: {} as never,
+      clock,
+      spare: clock,
+      timers: new Timers(0),
+      quantumUs: 1,
+      stuckQuanta: 1,
+    };
     expect(() => new Scheduler(options)).to.throw("no timer is left");
+  });
+
+  it("charges nobody for what the hive itself ran, however long that was, and calls nobody stuck for it", () => {
+    const machine = new Machine();
+    const good = machine.add("good", "worker", beats(30 * MS, 0));
+    // A minute in which the hive leaves one per cent of the processor.
+    for (let i = 0; i < 200; i++) {
+      machine.turn(297 * MS);
+      machine.pass(3 * MS);
+    }
+    expect(good.isStuck).to.equal(false);
+    expect([good.ranUs, good.steps, good.ticks]).to.deep.equal([600 * MS, 20, 60]);
+    // What does not call has the same time as ever, and not a moment more.
+    const hung = machine.add("hung", "control", busy);
+    for (let i = 0; i < 1100 && !hung.isStuck; i++) {
+      machine.turn(100 * MS);
+      machine.pass(10 * MS);
+    }
+    expect([hung.isStuck, Math.round(hung.ranUs / SECOND)]).to.deep.equal([true, 10]);
   });
 
   it("serves 64 that beat once a second, each as often as any other", () => {

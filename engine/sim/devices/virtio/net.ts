@@ -79,9 +79,14 @@ export class VirtioNet implements VirtioDevice {
     this.backlog.length = 0;
   }
 
+  /** Whether {@link inject} would find too many frames waiting. */
+  get full(): boolean {
+    return this.backlog.length === BACKLOG_MAX;
+  }
+
   /** Send a frame to the guest. @returns false if it was dropped: link down, device off or too many waiting. */
   inject(frame: Uint8Array): boolean {
-    if (!this.up || !this.slot.running || frame.length > FRAME_MAX || this.backlog.length === BACKLOG_MAX) {
+    if (!this.up || !this.slot.running || frame.length > FRAME_MAX || this.full) {
       this.counters.rxDropped++;
       return false;
     }

@@ -1,13 +1,9 @@
 import { expect } from "chai";
 import { expectNoErrors, TOKEN } from "../../hive/support.ts";
 import { Terminal } from "../terminal.ts";
+import { BAD_INPUT, CHARACTER, DENIED, PONG } from "../bad-input.ts";
 import { DoorTest } from "./support.ts";
-import { frame, lengthOf } from "./wire.ts";
-
-const DENIED = "ERR AUTH reason=policy detail=denied";
-const LENGTH = "ERR FRAME reason=policy detail=invalid-length";
-const CHARACTER = "ERR PARSE reason=policy detail=invalid-character";
-const PONG = ["OK PING reply=pong", "PONG"];
+import { frame } from "./wire.ts";
 
 afterEach(expectNoErrors);
 
@@ -48,25 +44,31 @@ describe("console door: AUTH", () => {
     });
   }
 
-  const closes: [what: string, bytes: Buffer][] = [
-    ["a length below its own", lengthOf(3)],
-    ["an empty line", frame("")],
-    ["a blank line", frame("  ")],
+  for (const { what, sent, early } of BAD_INPUT) {
+    it(`closes ${early === "malformed" ? "without a word" : "with a refusal"} for ${what}`, () => {
+      const door = new DoorTest();
+      const caller = door.call();
+      expect(caller.send(sent, frame(`AUTH ${TOKEN}`)).lines()).to.deep.equal(early === "denied" ? [DENIED] : []);
+      expect(caller.over).to.equal("shut");
+      expect(door.ends).to.deep.equal({ [early]: 1 });
+      expect(door.all.hive.throttle.counters.failed).to.equal(early === "denied" ? 1 : 0);
+    });
+  }
+
+  // The token itself is what nobody else may hear of.
+  const spoiled: [what: string, bytes: Buffer][] = [
     ["a line beyond the limit", frame(`AUTH ${"x".repeat(1020)}`)],
-    ["a false length", lengthOf(65_537)],
-    ["what is not UTF-8", frame(Buffer.from([0x41, 0xff]))],
-    ["NUL", frame(`AUTH ${TOKEN}\0`)],
-    ["a newline", frame(`AUTH ${TOKEN}\n`)],
+    ["NUL behind the token", frame(`AUTH ${TOKEN}\0`)],
+    ["a newline behind the token", frame(`AUTH ${TOKEN}\n`)],
     ["two lines", frame(`AUTH ${TOKEN}\nPING`)],
   ];
-  for (const [what, bytes] of closes) {
+  for (const [what, bytes] of spoiled) {
     it(`closes without a word for ${what}`, () => {
       const door = new DoorTest();
       const caller = door.call();
       expect(caller.send(bytes, frame(`AUTH ${TOKEN}`)).lines()).to.deep.equal([]);
       expect(caller.over).to.equal("shut");
       expect(door.ends).to.deep.equal({ malformed: 1 });
-      expect(door.all.hive.throttle.counters.failed).to.equal(0);
     });
   }
 
@@ -133,31 +135,9 @@ describe("console door: AUTH", () => {
 });
 
 describe("console door: frames", () => {
-  const rows: [what: string, bytes: Buffer, answers: string[], end?: string][] = [
-    ["a length below its own", Buffer.concat([lengthOf(3), frame("PING")]), [LENGTH], "length"],
-    ["a length of nothing", Buffer.concat([lengthOf(0), frame("PING")]), [LENGTH], "length"],
-    ["an empty line", frame(""), ["ERR PARSE reason=policy detail=empty command"]],
-    ["a line of the limit", frame("x".repeat(1024)), ["ERR PARSE reason=policy detail=unsupported console command"]],
-    ["one beyond the limit", frame("x".repeat(1025)), [LENGTH]],
-    ["a frame of 8.4 kB", frame("x".repeat(8400)), [LENGTH]],
-    ["the longest that is skipped", frame("x".repeat(65_532)), [LENGTH]],
-    ["a false length", Buffer.concat([lengthOf(65_537), frame("PING")]), [LENGTH], "length"],
-    ["the falsest length", Buffer.concat([lengthOf(0xffffffff), frame("PING")]), [LENGTH], "length"],
-    ["what is not UTF-8", frame(Buffer.from([0x50, 0xc0, 0x80])), [CHARACTER]],
-    ["half a surrogate", frame(Buffer.from([0xed, 0xa0, 0x80])), [CHARACTER]],
-    ["NUL", frame("PI\0NG"), [CHARACTER]],
-    ["a control character", frame("PING\x1b[2J"), [CHARACTER]],
-    ["C1", frame("PING\u0085"), [CHARACTER]],
-    ["a newline", frame("PING\n"), [CHARACTER]],
-    ["two lines", frame("PING\nQUIT"), [CHARACTER]],
-    ["an unknown verb", frame("frobnicate"), ["ERR PARSE reason=policy detail=unsupported console command"]],
-    ["AUTH again", frame(`AUTH ${TOKEN}`), ["ERR PARSE reason=policy detail=unsupported console command"]],
-    ["a verb for which nobody is logged in", frame("LS /"), ["ERR LS reason=policy detail=unauthenticated"]],
-    ["9P for which nobody is logged in", frame("SECURE9P"), ["ERR SECURE9P reason=policy detail=unauthenticated"]],
-  ];
-  for (const [what, bytes, answers, end] of rows) {
+  for (const { what, sent, answers, end } of BAD_INPUT) {
     it(`answers ${what}${end === undefined ? " and goes on" : " and closes"}`, () => {
-      const went = Buffer.concat([bytes, frame("PING")]);
+      const went = Buffer.concat([sent, frame("PING")]);
       const ways: ((door: DoorTest) => string[])[] = [
         (door) => door.enter().send(went).lines(),
         (door) => {

@@ -202,3 +202,39 @@ describe("console door: its connections", () => {
     expect(() => new DoorServer({ ...options, timers: new Timers(0) })).to.throw("no timer is left");
   });
 });
+
+describe("console door: its pools", () => {
+  const pool = (door: DoorTest, name: string): unknown[] => {
+    const [, , used, of, peak, , times] = door.server.pools().find(([other]) => other === name)!;
+    return [used, of, peak, times];
+  };
+
+  it("count sessions, strangers and who was pushed out", () => {
+    const door = new DoorTest();
+    for (let i = 0; i < 10; i++) door.call();
+    door.attach();
+    expect(pool(door, "door.sessions")).to.deep.equal([1, 16, 1, 0]);
+    // Who authenticates was a stranger before.
+    expect(pool(door, "door.strangers")).to.deep.equal([7, 8, 8, 3]);
+  });
+
+  it("count lines and answers that wait, and remember them when the connection is over", () => {
+    const door = new DoorTest({ limits: { unsentBytes: 32_768 } });
+    const caller = door.attach();
+    caller.room = 0;
+    caller.send(
+      ...new Array<Buffer>(200).fill(frame("HELP")),
+      ...new Array<Buffer>(20).fill(frame("CAT /log/queen.log")),
+    );
+    for (let i = 0; i < 5000; i++) caller.send(frame("LS /proc"));
+    door.settle();
+    const [used, of, peak, times] = pool(door, "door.unsent") as number[];
+    expect(of).to.equal(32_768);
+    expect(used).to.equal(peak).and.be.greaterThan(16_000);
+    expect(times).to.be.at.least(1);
+    expect(pool(door, "door.lines").slice(0, 3)).to.deep.equal([16, 16, 16]);
+    caller.reset();
+    expect(pool(door, "door.unsent")).to.deep.equal([0, of, peak, times]);
+    expect(pool(door, "door.lines").slice(0, 3)).to.deep.equal([0, 16, 16]);
+  });
+});

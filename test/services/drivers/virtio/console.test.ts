@@ -330,4 +330,25 @@ describe("VirtioConsole", () => {
       { numRuns: 150, verbose: 1 },
     );
   });
+
+  it("shows what its buffers hold and held at most, and how often it could not take more", () => {
+    const rig = new Rig();
+    const pools = (): unknown[] => rig.port.pools().map(([name, , ...rest]) => [name, ...rest]);
+    expect(pools()).to.deep.equal([
+      ["virtio-console.rx", 0, BUFFERS, 0, "held_back", 0],
+      ["virtio-console.tx", 0, BUFFERS, 0, "refused", 0],
+    ]);
+    for (let i = 0; i < 3; i++) rig.type("key");
+    expect(pools()[0]).to.deep.equal(["virtio-console.rx", 3, BUFFERS, 3, "held_back", 0]);
+    rig.read();
+    expect(pools()[0]).to.deep.equal(["virtio-console.rx", 0, BUFFERS, 3, "held_back", 0]);
+    for (let i = 0; i < BUFFERS; i++) rig.type("key");
+    rig.model.line.write(Buffer.from("more"));
+    rig.turns();
+    expect(rig.port.pools()[0]!.slice(2, 5)).to.deep.equal([BUFFERS, BUFFERS, BUFFERS]);
+    expect(rig.port.queues().map((line) => line.split(" device=")[0])).to.deep.equal([
+      `queue virtio-console.rx size=${BUFFERS} free=0 driver=${BUFFERS}`,
+      `queue virtio-console.tx size=${BUFFERS} free=${BUFFERS} driver=0`,
+    ]);
+  });
 });

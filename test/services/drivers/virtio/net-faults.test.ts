@@ -1,8 +1,7 @@
 /**
  * The virtio-net driver on the simulator's strict device while everything goes wrong by chance: lies in the used rings,
- * requests for a reset, link flaps, stalls, bursts. The seed stands in the test's name, and COHESIX_SEED repeats a run.
+ * requests for a reset, link flaps, stalls, bursts. The seed stands in the test's name.
  */
-import { randomInt } from "node:crypto";
 import { expect } from "chai";
 import { VirtioNet as Model } from "../../../../engine/sim/devices/virtio/net.ts";
 import type { UsedEntry } from "../../../../engine/sim/devices/virtio/queue.ts";
@@ -10,11 +9,11 @@ import { VirtioNet } from "../../../../services/drivers/virtio/net.ts";
 import { RESETS_PER_WINDOW, WINDOW_US } from "../../../../services/drivers/virtio/recovery.ts";
 import { FaultInjector } from "../../../../services/net/phy/fault-injector.ts";
 import { SeededRandom } from "../../../../services/net/phy/random.ts";
+import { SEED, SEEDED } from "../../../fuzz/seed.ts";
 import { bytes, icmpMessage, ipv4Frame } from "../../net/fixture.ts";
 import { Interface } from "../../../../services/net/interface.ts";
 import { SimulatedMachine } from "./simulated.ts";
 
-const SEED = Number(process.env["COHESIX_SEED"] ?? randomInt(2 ** 32));
 const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);
 const BUFFERS = 128;
 const STEPS = 4000;
@@ -86,7 +85,7 @@ class Machine {
   }
 }
 
-describe(`virtio-net when everything goes wrong (seed ${SEED})`, function () {
+describe(`virtio-net when everything goes wrong (${SEEDED})`, function () {
   this.timeout(60_000);
 
   it("never throws, keeps to its resets a minute, counts what happened, and leaks nothing", () => {

@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { probeVirtio } from "../../../../services/drivers/virtio/mmio.ts";
 import { VirtioNet, type VirtioNetEvents } from "../../../../services/drivers/virtio/net.ts";
 import { RESETS_PER_WINDOW, WINDOW_US } from "../../../../services/drivers/virtio/recovery.ts";
+import type { QueueFaults } from "../../../../services/drivers/virtio/virtqueue.ts";
 import { deviceNode, FakeMachine } from "../machine.ts";
 import { FakeVirtio } from "./device.ts";
 
@@ -363,25 +364,27 @@ describe("VirtioNet", () => {
       works(net);
     });
 
-    const attacks: [string, () => void][] = [
-      ["an id beyond the queue", () => rig.device.queue(RX).push(5000, 100)],
-      ["a length beyond the buffer", () => rig.device.queue(RX).push(0, BUFFER + 1)],
-      ["a length below the header", () => rig.device.queue(RX).push(0, 11)],
-      ["an index that jumps", () => rig.device.queue(RX).setUsedIndex(1000)],
+    const attacks: [string, keyof QueueFaults, () => void][] = [
+      ["an id beyond the queue", "id", () => rig.device.queue(RX).push(5000, 100)],
+      ["a length beyond the buffer", "length", () => rig.device.queue(RX).push(0, BUFFER + 1)],
+      ["a length below the header", "length", () => rig.device.queue(RX).push(0, 11)],
+      ["an index that jumps", "index", () => rig.device.queue(RX).setUsedIndex(1000)],
       [
         "a buffer given back twice",
+        "notOutstanding",
         () => {
           rig.device.queue(RX).push(3, 100);
           rig.device.queue(RX).push(3, 100);
         },
       ],
     ];
-    for (const [what, attack] of attacks) {
-      it(`survives ${what} in the receive queue`, () => {
+    for (const [what, fault, attack] of attacks) {
+      it(`survives ${what} in the receive queue, and counts what it was`, () => {
         const net = rig.driver();
         attack();
         while (net.receive()) net.release();
         expect(net.counters).to.include({ resets: 1, deviceErrors: 1 });
+        expect(net.faults).to.deep.equal({ index: 0, id: 0, notOutstanding: 0, length: 0, [fault]: 1 });
         works(net);
       });
     }
@@ -393,6 +396,7 @@ describe("VirtioNet", () => {
       for (let i = 0; i < SIZE; i++) send(net, frame(60));
       rig.device.queue(TX).push(9999, 0);
       expect(net.reserve(), "the fault shows").to.equal(false);
+      expect(net.faults).to.include({ id: 1, length: 0 });
       expect(rig.device.resetCount, "no reset yet").to.equal(1);
       expect(held(net)).to.deep.equal(frame(200));
       net.release();

@@ -127,4 +127,15 @@ describe("VirtioRng", () => {
     answer(rng, 4);
     expect(rng.fill(new Uint8Array(4))).to.equal(true);
   });
+
+  it("shows what its pool holds, held at most and refused, and who has its descriptor", () => {
+    const rng = driver();
+    const [, bytes = 0] = rng.pools()[0] ?? [];
+    expect(bytes).to.be.at.least(POOL_BYTES + REQUEST_BYTES);
+    answer(rng, 200);
+    rng.fill(new Uint8Array(150));
+    rng.fill(new Uint8Array(100));
+    expect(rng.pools()).to.deep.equal([["rng.pool", bytes, 50, POOL_BYTES, 200, "refused", 1]]);
+    expect(rng.queues()[0]).to.match(/^queue rng size=1 free=0 driver=0 device=1 /);
+  });
 });

@@ -201,4 +201,56 @@ describe("Virtqueue", () => {
       { numRuns: 300 },
     );
   });
+
+  it("accounts for every descriptor, wherever it is", () => {
+    const { queue, device } = setUp(4);
+    const faults = "bad_index=0 bad_id=0 bad_twice=0 bad_length=0";
+    expect(queue.account("q")).to.equal(`queue q size=4 free=4 driver=0 device=0 peak=0 ${faults}`);
+    const ids = give(queue, 3);
+    queue.allocate();
+    expect(queue.account("q")).to.equal(`queue q size=4 free=0 driver=1 device=3 peak=3 ${faults}`);
+    device.push(ids[0]!, 1);
+    device.push(ids[1]!, 1);
+    expect([queue.done, queue.donePeak]).to.deep.equal([2, 0]);
+    queue.recycle(queue.take());
+    expect([queue.done, queue.donePeak, queue.dry]).to.deep.equal([1, 2, 0]);
+    expect(queue.account("q")).to.equal(`queue q size=4 free=1 driver=1 device=2 peak=3 ${faults}`);
+  });
+
+  it("counts each way in which a device lies", () => {
+    const lies: [string, (device: FakeQueue, id: number) => void][] = [
+      ["bad_id", (device) => device.push(9, 1)],
+      ["bad_twice", (device, id) => device.push(id + 1, 1)],
+      ["bad_length", (device, id) => device.push(id, BUFFER + 1)],
+    ];
+    for (const [name, lie] of lies) {
+      const { queue, device } = setUp(4);
+      const [id = 0] = give(queue, 1);
+      lie(device, id);
+      expect(queue.take()).to.equal(BROKEN);
+      expect(queue.account("q")).to.match(new RegExp(`${name}=1`));
+    }
+  });
+
+  it("counts looks that find all buffers of the device used", () => {
+    const { queue, device } = setUp(4);
+    for (const id of give(queue, 3)) device.push(id, 1);
+    queue.take();
+    expect([queue.donePeak, queue.dry]).to.deep.equal([3, 1]);
+    // What is offered and not shown is none of the device's.
+    const held = queue.take();
+    queue.take();
+    queue.offer(held, BUFFER);
+    const [last = 0] = give(queue, 1);
+    device.push(last, 1);
+    queue.take();
+    expect(queue.dry).to.equal(1);
+  });
+
+  it("believes no device about how much is done", () => {
+    const { queue, device } = setUp(4);
+    const [id = 0] = give(queue, 1);
+    for (let i = 0; i < 3; i++) device.push(id, 1);
+    expect(queue.done).to.equal(1);
+  });
 });

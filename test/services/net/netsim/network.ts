@@ -57,6 +57,9 @@ export const fastBytes: Bytes = {
   validate() {
     throw new Error("not for the network");
   },
+  plain() {
+    throw new Error("not for the network");
+  },
 };
 
 /** What happens to frames on their way. Probabilities from 0 to 1. */

@@ -1,4 +1,5 @@
 import { VirtioNet as Model } from "../../../../engine/sim/devices/virtio/net.ts";
+import { GatewayPort } from "../../../../engine/sim/gateway/port.ts";
 import { VirtioNet } from "../../../../services/drivers/virtio/net.ts";
 import { FaultInjector } from "../../../../services/net/phy/fault-injector.ts";
 import { PcapWriter } from "../../../../services/net/phy/pcap-writer.ts";
@@ -47,6 +48,48 @@ function virtio(): PortRig {
 
 const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);
 
+/** The gateway's end of the simulator's cable; the peer is the driver at the other. */
+function gateway(): PortRig {
+  let made: Model | undefined;
+  const machine = new SimulatedMachine((slot) => (made = new Model(slot, MAC, false, () => undefined)));
+  const model = made!;
+  const port = new GatewayPort(model, Uint8Array.of(0x52, 0x55, 10, 0, 2, 2), () => undefined);
+  const driver = new VirtioNet(machine, machine.transport());
+  const turns = (): void => {
+    while (machine.raised(driver.bit)) driver.service();
+  };
+  return {
+    port,
+    deliver: (frame) => {
+      const { overruns } = port;
+      if (!driver.reserve()) return false;
+      driver.tx.set(frame, driver.txStart);
+      driver.commit(frame.length);
+      driver.flush();
+      return port.overruns === overruns;
+    },
+    collect: () => {
+      const frames: number[][] = [];
+      turns();
+      while (driver.receive()) {
+        frames.push([...driver.rx.subarray(driver.rxStart, driver.rxStart + driver.rxLength)]);
+        driver.release();
+        driver.flush();
+        turns();
+      }
+      return frames;
+    },
+    hold: (on) => {
+      model.stalled = on;
+      if (!on) model.resume();
+    },
+    setLink: (up) => {
+      model.setLink(up);
+      turns();
+    },
+  };
+}
+
 /** A wrapper around a rig's port; the wire stays the rig's. */
 function around(rig: PortRig, wrap: (port: FramePort) => FramePort): PortRig {
   const port = wrap(rig.port);
@@ -74,6 +117,7 @@ const wrappers: [string, (port: FramePort) => FramePort][] = [
 ];
 
 framePortAcceptance("the virtio-net driver over the simulator", virtio);
+framePortAcceptance("the simulator's gateway", gateway);
 framePortAcceptance("a port in memory", () => new MemoryPort());
 framePortAcceptance("a port in memory with a small MTU", () => new MemoryPort(68));
 framePortAcceptance("the network tests' port", () => {

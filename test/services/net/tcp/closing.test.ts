@@ -165,6 +165,18 @@ describe("TCP, TIME-WAIT", () => {
     expect([rig.tcp.timeWait, rig.tcp.counters.timeWait.reused]).to.deep.equal([0, 1]);
   });
 
+  it("gives way to a SYN of the same millisecond whose number is later (RFC 6191 §2)", () => {
+    const rig = socketEstablished({}, { stamps: [1000, 0] });
+    rig.socket?.shutdown();
+    rig.serve();
+    rig.peer({ ack: 2, flags: "F" });
+    expect(rig.socket?.state).to.equal("time-wait");
+    expect(rig.peer({ flags: "S", seq: 500, stamps: [999, 0] })[0], "an older one").to.deep.include({ flags: "" });
+    rig.clock.us += 1_000_000;
+    expect(rig.peer({ flags: "S", seq: 1, stamps: [1000, 0] })[0], "an old number").to.deep.include({ flags: "" });
+    expect(rig.peer({ flags: "S", seq: 500, stamps: [1000, 0] })[0]).to.deep.include({ flags: "S", ack: 501 });
+  });
+
   it("holds no socket, and of its bounded table forgets the oldest", () => {
     const rig = new TcpRig({ sockets: 2, timeWait: 3 });
     for (let port = 1; port <= 5; port++) {

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { PEER, PEER_PORT, PORT, socketListen, socketSynSent, TcpRig } from "./fixture.ts";
+import { arpPacket, ethernet, OWN_IP, OWN_MAC, PEER_MAC } from "../fixture.ts";
+import { PEER, PEER_PORT, PORT, type Sent, socketListen, socketSynSent, TcpRig } from "./fixture.ts";
 
 const OURS = 16_384;
 
@@ -72,6 +73,33 @@ describe("TCP, passive open", () => {
     expect(rig.tcp.halfOpen).to.equal(1);
   });
 
+  it("echoes a repeated SYN's own timestamp, so that the peer does not take its time-out for a round trip", () => {
+    const rig = socketListen();
+    const echo = (stamp: number, seq = 0): number | undefined =>
+      rig.peer({ flags: "S", seq, mss: 1460, stamps: [stamp, 0] })[0]?.stamps?.[1];
+    expect(echo(1000)).to.equal(1000);
+    rig.clock.us += 900_000;
+    expect(echo(1900), "the same SYN, sent later").to.equal(1900);
+    expect(echo(1000), "the first one, late").to.equal(1900);
+    expect(echo(2900, 7), "another connection's").to.equal(1900);
+  });
+
+  it("takes no round-trip time from a handshake that it answered more than once", () => {
+    const rig = socketListen();
+    rig.peer({ flags: "S", seq: 0 });
+    rig.clock.us += 900_000;
+    rig.peer({ flags: "S", seq: 0 });
+    rig.clock.us += 1_000;
+    rig.peer({ ack: 1 });
+    rig.socket = rig.listener.accept();
+    rig.write(10);
+    rig.sent();
+    expect(
+      rig.wait(1_000_000).map(({ length }) => length),
+      "after the first time-out of all (RFC 6298 §2.1)",
+    ).to.deep.equal([10]);
+  });
+
   it("repeats its answer after 1, 3 and 7 seconds and gives up after 15", () => {
     const rig = socketListen();
     rig.peer({ flags: "S", seq: 0 });
@@ -83,6 +111,28 @@ describe("TCP, passive open", () => {
     expect(rig.tcp.halfOpen).to.equal(0);
     expect(rig.tcp.counters.halfOpen.expired).to.equal(1);
     expect(rig.tcp.nextUs()).to.equal(Infinity);
+  });
+
+  it("does not count an answer that could not be sent, and sends it soon after the neighbour is known", () => {
+    const rig = socketListen();
+    const source = [10, 0, 2, 78];
+    const syns = (sent: Sent[]): string[] => sent.map(({ flags }) => flags);
+    expect(syns(rig.peer({ flags: "S", seq: 0, source })), "to where the SYN came from").to.deep.equal(["S"]);
+    expect(rig.wait(1_100_000)).to.deep.equal([]);
+    rig.feed(ethernet(OWN_MAC, PEER_MAC, 0x0806, arpPacket(2, PEER_MAC, source, OWN_MAC, OWN_IP)));
+    expect(syns(rig.wait(250_000))).to.deep.equal(["S"]);
+    expect(syns(rig.wait(6_000_000))).to.deep.equal(["S", "S"]);
+    rig.wait(9_000_000);
+    expect([rig.tcp.halfOpen, rig.tcp.counters.halfOpen.expired, rig.tcp.nextUs()]).to.deep.equal([0, 1, Infinity]);
+  });
+
+  it("is given up in time though no answer could be sent again", () => {
+    const rig = socketListen();
+    rig.peer({ flags: "S", seq: 0, source: [10, 0, 2, 78] });
+    rig.wait(14_900_000);
+    expect(rig.tcp.halfOpen).to.equal(1);
+    rig.wait(400_000);
+    expect(rig.tcp.halfOpen).to.equal(0);
   });
 
   it("is ended by the peer's reset, not by one with another number", () => {
@@ -256,6 +306,19 @@ describe("TCP, active open", () => {
     ]);
     expect(rig.socket?.state).to.equal("established");
     rig.balanced();
+  });
+
+  it("echoes the latest timestamp when both SYNs cross and come again", () => {
+    const rig = socketSynSent();
+    const echo = (stamp: number, ack?: number): number | undefined => {
+      const stamps: [number, number] = [stamp, 0];
+      return rig.peer({ flags: "S", seq: 0, stamps, ...(ack === undefined ? {} : { ack }) })[0]?.stamps?.[1];
+    };
+    expect(echo(1000)).to.equal(1000);
+    rig.clock.us += 1_000_000;
+    expect(echo(2000), "the peer's SYN again").to.equal(2000);
+    expect(echo(2050, 1), "the peer's answer").to.equal(2050);
+    expect(rig.socket?.state).to.equal("established");
   });
 
   it("takes a free port of its own, another each time", () => {

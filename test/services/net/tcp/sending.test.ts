@@ -217,6 +217,49 @@ describe("TCP, retransmission", () => {
     expect(rig.tcp.counters.recovery.timeouts).to.equal(0);
   });
 
+  /** A probe of the tail is out, the last of 300 bytes again; then the first copies are acknowledged. */
+  function probed(): { rig: TcpRig; window: () => number; before: number } {
+    const rig = small();
+    rig.write(300);
+    rig.sent();
+    rig.clock.us += 50_000;
+    rig.peer({ ack: 301, window: 60_000, stamps: [1001, rig.lastStamp] });
+    rig.write(300);
+    rig.sent();
+    expect(seqs(rig.wait(150_000))).to.deep.equal([501]);
+    const window = (): number => rig.tcp.blocks.find(({ used }) => used)!.control.window;
+    const before = window();
+    rig.peer({ ack: 601, window: 60_000, stamps: [1002, rig.lastStamp] });
+    return { rig, window, before };
+  }
+
+  it("is none the slower for a probe that the peer says was in vain (RFC 8985 §7.4.2, case 1)", () => {
+    const { rig, window, before } = probed();
+    rig.peer({ ack: 601, window: 60_000, stamps: [1003, rig.lastStamp], sacks: [[501, 601]] });
+    expect(window()).to.be.at.least(before);
+    rig.write(100);
+    rig.peer({ ack: 701, window: 60_000, stamps: [1004, rig.lastStamp] });
+    expect(window()).to.be.at.least(before);
+    rig.balanced();
+  });
+
+  it("takes a probe that nobody calls in vain for the repair of a loss", () => {
+    const { rig, window, before } = probed();
+    expect(window(), "it may be that its answer is still on its way").to.be.at.least(before);
+    rig.write(100);
+    rig.peer({ ack: 701, window: 60_000, stamps: [1003, rig.lastStamp] });
+    expect(window()).to.be.lessThan(before);
+    rig.balanced();
+  });
+
+  it("takes a repeated acknowledgement without ranges for the word that a probe was in vain (case 2)", () => {
+    const { rig, window, before } = probed();
+    rig.peer({ ack: 601, window: 60_000, stamps: [1003, rig.lastStamp] });
+    rig.write(100);
+    rig.peer({ ack: 701, window: 60_000, stamps: [1004, rig.lastStamp] });
+    expect(window()).to.be.at.least(before);
+  });
+
   it("ignores ranges that cannot be", () => {
     const rig = small();
     rig.write(1000);

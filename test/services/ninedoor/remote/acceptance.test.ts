@@ -44,7 +44,7 @@ function filledRing() {
 acceptsAsProvider("a computed text, of an exporter", {}, () => {
   const { there, life, options } = parts(QTFILE);
   let made = 0;
-  const file = new TextFile({ ...options, limit: 100, text: () => `text ${made}\n` });
+  const file = new TextFile({ ...options, limit: 100, openLimit: 131_072, text: () => `text ${made}\n` });
   return exported(there, file, life, { content: "text 0\n", change: () => void made++ });
 });
 

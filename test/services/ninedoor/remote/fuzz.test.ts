@@ -3,7 +3,6 @@ import fc from "fast-check";
 import * as p9 from "../../../../services/secure9p/constants.ts";
 import { AttributeChange } from "../../../../services/secure9p/message.ts";
 import { TIMED_OUT } from "../../../../services/secure9p/refusal.ts";
-import { printedSeed } from "../../console/lines.ts";
 import { frame } from "../../secure9p/fixture.ts";
 import { emit, integer, message } from "../../secure9p/layouts.ts";
 import { type Visitor, WAITS } from "../support.ts";
@@ -216,17 +215,15 @@ describe("RemoteService under fuzz", () => {
   const seeds = fc.integer({ min: 0, max: 0x7fffffff });
 
   it("answers each request once and keeps nothing, whenever an exporter answers, flushes, goes and comes back", () => {
-    const seed = printedSeed();
     fc.assert(
       fc.property(seeds, (from) => {
         expect(play(from, 400)).to.be.greaterThan(50);
       }),
-      { seed, numRuns: 30 },
+      { numRuns: 30 },
     );
   });
 
   it("takes any bytes without throwing, and tells everybody who waits", () => {
-    const seed = printedSeed();
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
       fc
@@ -264,7 +261,7 @@ describe("RemoteService under fuzz", () => {
         expect(hive.failures).to.deep.equal([]);
         if (queen !== undefined) expect(queen.session.counters).to.include({ late: 0, providerErrors: 0 });
       }),
-      { seed, numRuns: 400 },
+      { numRuns: 400 },
     );
   });
 });

@@ -267,13 +267,15 @@ describe("RemoteService: an honest exporter", () => {
   });
 
   it("has as many files as it likes, and the hive knows a thousand of them at once", () => {
-    const { tree, exporter, queen } = served();
+    const { hive, tree, exporter, queen } = served();
     const sub = tree.root.dir("sub");
     for (let i = 0; i < 3000; i++) sub.file(`file-${i}`, "x");
     const first = queen.qid("/mnt/sub/file-0").path;
     const fid = queen.opened("/mnt/sub/file-0");
     expect(queen.list("/mnt/sub")).to.have.length(3000);
     expect(exporter.service.qids.size).to.equal(1024);
+    expect(hive.exports.requests.qidsHighWater).to.equal(1024);
+    expect(hive.exports.requests.forgotten).to.be.greaterThan(0);
     // Who is open stays who he is, and who is asked for anew may have another number, and never one that was another's.
     expect(queen.read(fid, 0)).to.equal("x");
     expect(queen.size(fid)).to.equal(1);
@@ -397,7 +399,13 @@ describe("RemoteService: bounds", () => {
     expect(first).to.have.length(16);
     expect(asked.filter(({ result }) => result === WAITS)).to.have.length(48);
     expect(asked.filter(({ result }) => result === AWAY)).to.have.length(8);
-    expect(hive.exports.requests).to.include({ busy: 8, inFlightHighWater: 16, waitingHighWater: 32 });
+    expect(hive.exports.requests).to.include({ busy: 8, inFlightHighWater: 16, waited: 32, waitingHighWater: 32 });
+    expect(
+      hive.exports.pools(16).map(([name, , , of, peak, , times]) => [name, of, peak, times]),
+    ).to.deep.include.members([
+      ["export.requests", 16, 16, 32],
+      ["export.waiting", 32, 32, 8],
+    ]);
     // Each answer makes room for what has waited longest, once the fid is given back.
     for (let round = 0, last = first; last.length > 0; round++, last = exporter.asked()) {
       for (const { type, tag } of last) {

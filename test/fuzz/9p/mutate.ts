@@ -2,8 +2,8 @@
  * Damages one well-formed frame in place, without allocating. All but a few keep a true length, so that the damage reaches
  * the decoder and not the framing alone.
  */
-import { putU32 } from "../../services/secure9p/wire.ts";
-import type { Random } from "../services/secure9p/fuzzer.ts";
+import { putU32 } from "../../../services/secure9p/wire.ts";
+import type { Random } from "../random.ts";
 import { EDGES, type Pool } from "./pool.ts";
 
 const HEADER = 7;

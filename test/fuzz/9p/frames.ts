@@ -2,22 +2,20 @@
  * Mutated frames against the decoder, the encoder and a session on a namespace. What decodes must encode to the same bytes;
  * the session must answer or drop every frame and count it, throw nothing, and hold nothing when it is over.
  */
-import { VERSION } from "../../services/secure9p/constants.ts";
-import { DECODED, decode } from "../../services/secure9p/decode.ts";
-import { encode, UNFIT } from "../../services/secure9p/encode.ts";
-import { Message } from "../../services/secure9p/message.ts";
-import { Session } from "../../services/secure9p/session.ts";
-import { Reader, Writer } from "../../services/secure9p/wire.ts";
-import { concat, frame } from "../services/secure9p/fixture.ts";
-import { Random } from "../services/secure9p/fuzzer.ts";
-import { nodeBytes } from "../services/support/ports.ts";
+import { VERSION } from "../../../services/secure9p/constants.ts";
+import { DECODED, decode } from "../../../services/secure9p/decode.ts";
+import { encode, UNFIT } from "../../../services/secure9p/encode.ts";
+import { Message } from "../../../services/secure9p/message.ts";
+import { Reader, Writer } from "../../../services/secure9p/wire.ts";
+import { concat, frame } from "../../services/secure9p/fixture.ts";
+import { Random } from "../random.ts";
+import { atLeast, atMost, must, type Target } from "../target.ts";
+import { nodeBytes } from "../../services/support/ports.ts";
 import { Ledger } from "./ledger.ts";
 import { GROWTH, mutate, told } from "./mutate.ts";
 import { Pool } from "./pool.ts";
 import { ANAMES, World } from "./world.ts";
 
-/** Frames of one run, which has a world of its own and a seed. */
-export const RUN = 8192;
 const BATCH = 64;
 const LONGEST = 8300;
 const pool = new Pool(ANAMES);
@@ -44,21 +42,26 @@ const opening = concat(
   ]),
 );
 
-export interface FrameCounts {
-  frames: number;
-  decoded: number;
-  sessions: number;
-  requests: number;
-  replies: number;
-  dropped: number;
-  errors: number;
-  malformed: number;
-  bytes: number;
-}
-
-export function frameCounts(): FrameCounts {
+function frameCounts() {
   return { frames: 0, decoded: 0, sessions: 0, requests: 0, replies: 0, dropped: 0, errors: 0, malformed: 0, bytes: 0 };
 }
+type FrameCounts = ReturnType<typeof frameCounts>;
+
+export const frames: Target = {
+  name: "9p-frames",
+  what: "mutated 9P frames at codec, session and namespace",
+  run: 8192,
+  short: 12 * 8192,
+  counts: frameCounts,
+  fuzz: (seed, inputs, counts) => fuzzFrames(seed, inputs, counts as FrameCounts),
+  reached(counts) {
+    const { requests = 0, replies = 0, dropped = 0 } = counts;
+    must(requests === replies + dropped, () => `${requests} requests, ${replies} replies, ${dropped} dropped`);
+    // It is no fuzzing if nothing gets through, or everything does.
+    atLeast(counts, "decoded", 0.2, "frames");
+    atMost(counts, "decoded", 0.8, "frames");
+  },
+};
 
 /** Whether a message survives decoding and encoding to the last bit; what cannot be encoded need not. */
 function roundTrip(at: number, length: number, counts: FrameCounts): void {
@@ -74,56 +77,39 @@ function roundTrip(at: number, length: number, counts: FrameCounts): void {
   if (!same) throw new Error(`type ${message.type} is encoded to something else than it was decoded from`);
 }
 
-/** One run. @throws Error that names the seed. */
-export function fuzzFrames(seed: number, frames: number, counts: FrameCounts): void {
+/** One run, in a world of its own. */
+function fuzzFrames(seed: number, frames: number, counts: FrameCounts): void {
   const random = new Random(seed);
   const world = new World();
   let ledger = open(world, counts);
-  try {
-    for (let done = 0; done < frames;) {
-      let length = 0;
-      let lied = false;
-      for (let i = 0; i < BATCH && !lied && done < frames; i++, done++) {
-        const size = mutate(stream, length, pool, random);
-        lied = told.lie;
-        roundTrip(length, size, counts);
-        length += size;
-      }
-      feed(ledger, random, length);
-      counts.bytes += length;
-      world.happen(random);
-      ledger.drain();
-      ledger.check();
-      // A length that lies makes noise of what follows: one batch of that, then the client comes again.
-      if (ledger.session.ended || (lied && random.int(2) === 0) || ledger.session.partial || random.int(40) === 0) {
-        close(ledger, counts);
-        ledger = open(world, counts);
-      }
+  for (let done = 0; done < frames;) {
+    let length = 0;
+    let lied = false;
+    for (let i = 0; i < BATCH && !lied && done < frames; i++, done++) {
+      const size = mutate(stream, length, pool, random);
+      lied = told.lie;
+      roundTrip(length, size, counts);
+      length += size;
     }
-    close(ledger, counts);
-    const leak = world.leaks();
-    if (leak !== undefined) throw new Error(leak);
-  } catch (error) {
-    throw new Error(
-      `fuzz: ${error instanceof Error ? (error.stack ?? error.message) : String(error)} (frames, seed ${seed})`,
-      {
-        cause: error,
-      },
-    );
+    feed(ledger, random, length);
+    counts.bytes += length;
+    world.happen(random);
+    ledger.drain();
+    ledger.check();
+    // A length that lies makes noise of what follows: one batch of that, then the client comes again.
+    if (ledger.session.ended || (lied && random.int(2) === 0) || ledger.session.partial || random.int(40) === 0) {
+      close(ledger, counts);
+      ledger = open(world, counts);
+    }
   }
+  close(ledger, counts);
+  const leak = world.leaks();
+  if (leak !== undefined) throw new Error(leak);
   counts.frames += frames;
 }
 
 function open(world: World, counts: FrameCounts): Ledger {
-  const ledger = new Ledger(
-    new Session({
-      tree: world.tree(),
-      bytes: nodeBytes,
-      failed: (error) => {
-        throw error;
-      },
-    }),
-  );
+  const ledger = new Ledger(world.session());
   ledger.session.receive(opening, 0, opening.length);
   ledger.drain();
   counts.sessions++;

@@ -1,7 +1,7 @@
-/** The `Bytes` port on Node, for core modules that the shell shares with the VM. */
+/** The `Bytes` port on Node, for core modules that programs of the host share with the VM. */
 
 import { isUtf8 } from "node:buffer";
-import type { Bytes } from "../services/ports/index.ts";
+import type { Bytes } from "../../services/ports/index.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -57,5 +57,11 @@ export const nodeBytes: Bytes = {
   validate(bytes, start, length) {
     check("validate", bytes, start, length);
     return isUtf8(bytes.subarray(start, start + length));
+  },
+  plain(bytes, start, length) {
+    check("plain", bytes, start, length);
+    let at = start;
+    while (at < start + length && bytes[at]! >= 0x20 && bytes[at]! < 0x7f) at++;
+    return at - start;
   },
 };

@@ -3,8 +3,8 @@
  * tell which an Rlerror is for, so it counts: replies of a kind are no more than requests of it, and replies in all no more
  * than requests.
  */
-import { NOTAG, RLERROR } from "../../services/secure9p/constants.ts";
-import type { Random } from "../services/secure9p/fuzzer.ts";
+import { NOTAG, RLERROR } from "../../../services/secure9p/constants.ts";
+import type { Random } from "../random.ts";
 
 /** Tags that are used at random. */
 export const TAGS = 20;

@@ -2,10 +2,10 @@
  * The other end of a session under fuzz: takes its replies as a peer would, and holds it to its books. Each reply must decode,
  * and at any time there are as many requests as replies, dropped ones and those in flight.
  */
-import { DECODED, decode } from "../../services/secure9p/decode.ts";
-import { Message } from "../../services/secure9p/message.ts";
-import type { Session } from "../../services/secure9p/session.ts";
-import { getU32, Reader } from "../../services/secure9p/wire.ts";
+import { DECODED, decode } from "../../../services/secure9p/decode.ts";
+import { Message } from "../../../services/secure9p/message.ts";
+import type { Session } from "../../../services/secure9p/session.ts";
+import { getU32, Reader } from "../../../services/secure9p/wire.ts";
 
 const ROOM = 1 << 18;
 

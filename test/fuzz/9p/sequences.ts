@@ -13,20 +13,19 @@ import {
   RWALK,
   TFLUSH,
   TVERSION,
-} from "../../services/secure9p/constants.ts";
-import { encode } from "../../services/secure9p/encode.ts";
-import { Message } from "../../services/secure9p/message.ts";
-import { Session } from "../../services/secure9p/session.ts";
-import { Writer } from "../../services/secure9p/wire.ts";
-import { span } from "../services/secure9p/fixture.ts";
-import { Random } from "../services/secure9p/fuzzer.ts";
-import { nodeBytes, utf8 } from "../services/support/ports.ts";
+} from "../../../services/secure9p/constants.ts";
+import { encode } from "../../../services/secure9p/encode.ts";
+import { Message } from "../../../services/secure9p/message.ts";
+import type { Session } from "../../../services/secure9p/session.ts";
+import { Writer } from "../../../services/secure9p/wire.ts";
+import { span } from "../../services/secure9p/fixture.ts";
+import { Random } from "../random.ts";
+import { atLeast, atMost, must, type Target } from "../target.ts";
+import { nodeBytes, utf8 } from "../../services/support/ports.ts";
 import { Asked, LAST_TAG, TAGS } from "./asked.ts";
 import { Ledger } from "./ledger.ts";
 import { ANAMES, World } from "./world.ts";
 
-/** Sequences of one run, which has a world of its own and a seed. */
-export const RUN = 32;
 const STEPS = 60;
 const FIDS = 12;
 /** Above all fids that are used. */
@@ -46,21 +45,28 @@ const LINES = texts([
   '{"kill":"worker-2"}\n', '{"kill":"worker-3"}\n', '{"nonsense":1}\n', "x".repeat(2000), "two\nlines\n", "pause\n", "100\n",
 ]); // prettier-ignore
 
-export interface SequenceCounts {
-  sequences: number;
-  requests: number;
-  replies: number;
-  dropped: number;
-  errors: number;
-  flushed: number;
-  heldBack: number;
-  /** Requests that had to wait. */
-  parked: number;
-}
-
-export function sequenceCounts(): SequenceCounts {
+function sequenceCounts() {
+  // `parked` are requests that had to wait.
   return { sequences: 0, requests: 0, replies: 0, dropped: 0, errors: 0, flushed: 0, heldBack: 0, parked: 0 };
 }
+type SequenceCounts = ReturnType<typeof sequenceCounts>;
+
+export const sequences: Target = {
+  name: "9p-sequences",
+  what: "random sequences of 9P requests at session and namespace",
+  run: 32,
+  short: 20 * 32,
+  weight: 100,
+  counts: sequenceCounts,
+  fuzz: (seed, inputs, counts) => fuzzSequences(seed, inputs, counts as SequenceCounts),
+  reached(counts) {
+    const { requests = 0, replies = 0, dropped = 0 } = counts;
+    must(requests === replies + dropped, () => `${requests} requests, ${replies} replies, ${dropped} dropped`);
+    atMost(counts, "errors", 0.7, "replies");
+    atLeast(counts, "flushed", 0.01, "sequences");
+    atLeast(counts, "parked", 0.04, "sequences");
+  },
+};
 
 const writer = new Writer(nodeBytes);
 const m = new Message();
@@ -92,14 +98,7 @@ class Peer {
 
   constructor(world: World, random: Random) {
     this.#random = random;
-    this.session = new Session({
-      tree: world.tree(),
-      bytes: nodeBytes,
-      unsentBytes: 16_384,
-      failed: (error) => {
-        throw error;
-      },
-    });
+    this.session = world.session(16_384);
     this.ledger = new Ledger(this.session, (reply) => this.#took(reply));
     this.#start(NOTAG, 8192, "9P2000.L");
     this.send();
@@ -350,15 +349,10 @@ function sequence(world: World, random: Random, counts: SequenceCounts): void {
   if (leak !== undefined) throw new Error(leak);
 }
 
-/** One run. @throws Error that names the seed. */
-export function fuzzSequences(seed: number, sequences: number, counts: SequenceCounts): void {
+/** One run, in a world of its own. */
+function fuzzSequences(seed: number, sequences: number, counts: SequenceCounts): void {
   const random = new Random(seed);
   const world = new World();
-  try {
-    for (let n = 0; n < sequences; n++) sequence(world, random, counts);
-  } catch (error) {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    throw new Error(`fuzz: ${what} (sequences, seed ${seed})`, { cause: error });
-  }
+  for (let n = 0; n < sequences; n++) sequence(world, random, counts);
   counts.sequences += sequences;
 }

@@ -2,12 +2,12 @@
  * What a fuzz run talks to: a whole hive with workers that run, small enough to be full soon, with a clock that is moved by
  * hand. It is made anew from nothing, so a run depends on its seed alone.
  */
-import { FollowFile } from "../../services/ninedoor/follow-file.ts";
-import type { View } from "../../services/ninedoor/view.ts";
-import type { Tree } from "../../services/secure9p/tree.ts";
-import { TCP, TestHive } from "../services/hive/support.ts";
-import type { Random } from "../services/secure9p/fuzzer.ts";
-import { utf8 } from "../services/support/ports.ts";
+import { FollowFile } from "../../../services/ninedoor/follow-file.ts";
+import type { View } from "../../../services/ninedoor/view.ts";
+import type { Session } from "../../../services/secure9p/session.ts";
+import { TestHive } from "../../services/hive/support.ts";
+import type { Random } from "../random.ts";
+import { utf8 } from "../../services/support/ports.ts";
 
 const LIMITS = {
   logBytes: 8192,
@@ -51,9 +51,12 @@ export class World {
     this.#all.hive.namespace.addProc("boot", () => "cohesix\n");
   }
 
-  /** The tree of a new connection. */
-  tree(): Tree {
-    return this.#all.hive.ticketTree(TCP);
+  /** What serves a new connection. What it throws leaves the session. */
+  session(unsentBytes?: number): Session {
+    const failed = (error: unknown): void => {
+      throw error;
+    };
+    return this.#all.ticketSession({ failed, ...(unsentBytes === undefined ? {} : { unsentBytes }) });
   }
 
   /** Something goes on that no session has asked for. */

@@ -2,10 +2,10 @@
  * Well-formed frames to start from: requests on a namespace as a client makes them, with numbers from the edges of their
  * fields, and replies. They lie in one array, so that a mutation starts with one copy.
  */
-import { NOFID } from "../../services/secure9p/constants.ts";
-import { Random } from "../services/secure9p/fuzzer.ts";
-import { emit, fields, LAYOUTS, message, type Value } from "../services/secure9p/layouts.ts";
-import { utf8 } from "../services/support/ports.ts";
+import { NOFID } from "../../../services/secure9p/constants.ts";
+import { Random } from "../random.ts";
+import { emit, fields, LAYOUTS, message, type Value } from "../../services/secure9p/layouts.ts";
+import { utf8 } from "../../services/support/ports.ts";
 
 /** Numbers at which something may change its mind. */
 export const EDGES = [

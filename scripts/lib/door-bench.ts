@@ -1,0 +1,342 @@
+/**
+ * What an operator's program gets of a hive over its console on TCP: round trips, lines a second, throughput over lines and over
+ * 9P, logins, sessions and workers at once. What upstream has is beside what there is a figure of.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { Client } from "../../services/secure9p/client.ts";
+import type { Message } from "../../services/secure9p/message.ts";
+import type { Refusal } from "../../services/secure9p/refusal.ts";
+import { nodeBytes } from "./node-bytes.ts";
+import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
+import { ahead, type Figure } from "./figures.ts";
+import { median, percentile } from "./statistics.ts";
+
+/** What lets a client in. */
+export interface Keys {
+  readonly token: string;
+  readonly ticket: string;
+}
+
+/** How often each thing is asked for. */
+export interface Amounts {
+  readonly pings: number;
+  readonly echoes: number;
+  readonly cats: number;
+  readonly tails: number;
+  readonly logins: number;
+}
+
+export const AMOUNTS: Amounts = { pings: 1000, echoes: 600, cats: 200, tails: 100, logins: 100 };
+
+const QUEEN_LOG = "/log/queen.log";
+const LOG_NAMES = ["log", "queen.log"];
+const ECHO = frames(`ECHO ${QUEEN_LOG} heartbeat 42: all is well, and the line has some length to it`);
+/** Lines that are under way at once: what a session queues, and far more than that. */
+const DEPTHS = [8, 64];
+const PIPELINED = 2000;
+const WARM = 50;
+const TAIL_BYTES = 10_000;
+const PATIENCE_MS = 60_000;
+/** More of either is not tried. */
+const SESSIONS_MOST = 64;
+const WORKERS_MOST = 256;
+/** 9P reads under way at once. */
+const READS = 4;
+const ROOT_FID = 0;
+const FILE_FID = 1;
+
+/**
+ * Returns once somebody is attached. A hive that is not up yet is asked again and again: what was sent before its network was
+ * there is lost, so the first attempts have little time, and later ones enough for any machine.
+ */
+export async function attachOnceUp(port: number, keys: Keys, patienceMs: number): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  for (let timeMs = 40; ; timeMs *= 1.1) {
+    let wire: DoorWire | undefined;
+    try {
+      wire = await DoorWire.open(port, timeMs);
+      await logIn(wire, keys, timeMs);
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await delay(2);
+    } finally {
+      wire?.close();
+    }
+  }
+}
+
+export async function doorFigures(port: number, keys: Keys, amounts: Amounts = AMOUNTS): Promise<Figure[]> {
+  const wire = await attached(port, keys);
+  try {
+    return [
+      ...(await roundTrips(wire, amounts)),
+      ...(await tails(wire, amounts)),
+      ...(await bulk(wire, port, keys)),
+      ...(await logins(port, keys, amounts)),
+      ...(await sessions(wire, port, keys)),
+      await workers(wire),
+    ];
+  } finally {
+    wire.close();
+  }
+}
+
+async function logIn(wire: DoorWire, { token, ticket }: Keys, patienceMs = PATIENCE_MS): Promise<void> {
+  let answers = 0;
+  const both: OnLine = (line) => acknowledged(line) && ++answers === 2;
+  await wire.ask(frames(`AUTH ${token}`, `ATTACH queen ${ticket}`), both, patienceMs);
+}
+
+async function attached(port: number, keys: Keys): Promise<DoorWire> {
+  const wire = await DoorWire.open(port);
+  await logIn(wire, keys);
+  return wire;
+}
+
+/** Milliseconds of each of `count` round trips one after the other, after some that do not count. */
+async function times(wire: DoorWire, count: number, question: Uint8Array, last: OnLine): Promise<number[]> {
+  for (let i = 0; i < Math.min(WARM, count); i++) await wire.ask(question, last);
+  const took: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const since = performance.now();
+    await wire.ask(question, last);
+    took.push(performance.now() - since);
+  }
+  return took;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+async function roundTrips(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {
+  const ping = await times(wire, amounts.pings, frames("PING"), (line) => line === "PONG");
+  const echo = await times(wire, amounts.echoes, ECHO, acknowledged);
+  const figures = [
+    ahead("door: PING p50", median(ping), "ms", { from: 1.2, to: 1.9, better: "less" }),
+    ahead("door: PING p99", percentile(ping, 0.99), "ms", { from: 2.1, to: 3.2, better: "less" }),
+    ahead("door: ECHO p50", median(echo), "ms", { from: 1.7, to: 1.8, better: "less" }),
+    ahead("door: ECHO, 1 at once", (echo.length * 1000) / sum(echo), "/s", { from: 526, to: 571, better: "more" }),
+  ];
+  for (const depth of DEPTHS) {
+    figures.push({ name: `door: ECHO, ${depth} at once`, value: await pipelined(wire, depth), unit: "/s" });
+  }
+  const cat = await times(wire, amounts.cats, frames("CAT /proc/boot"), streamEnds);
+  figures.push(ahead("door: CAT /proc/boot p50", median(cat), "ms", { from: 2.6, to: 3, better: "less" }));
+  return figures;
+}
+
+/** Lines a second with so many under way. */
+async function pipelined(wire: DoorWire, depth: number): Promise<number> {
+  let sent = depth;
+  let answered = 0;
+  const since = performance.now();
+  await wire.ask(Buffer.concat(Array.from({ length: depth }, () => ECHO)), (line) => {
+    acknowledged(line);
+    if (sent < PIPELINED) {
+      sent++;
+      wire.send(ECHO);
+    }
+    return ++answered === PIPELINED;
+  });
+  return (PIPELINED * 1000) / (performance.now() - since);
+}
+
+/** Read a stream. @returns bytes of the file that it shows */
+async function size(wire: DoorWire, command: string): Promise<number> {
+  let total = 0;
+  await wire.ask(
+    frames(command),
+    (line, bytes) => {
+      if (streamEnds(line)) return true;
+      if (!line.startsWith("OK ")) total += bytes + 1;
+      return false;
+    },
+    PATIENCE_MS,
+  );
+  return total;
+}
+
+async function tails(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {
+  const end = await size(wire, `TAIL ${QUEEN_LOG} 0`);
+  const command = `TAIL ${QUEEN_LOG} ${end - TAIL_BYTES}`;
+  const bytes = await size(wire, command);
+  const took = median(await times(wire, amounts.tails, frames(command), streamEnds));
+  return [
+    ahead("door: TAIL of 10 kB p50", took, "ms", { from: 11, to: 15, better: "less" }),
+    ahead("door: TAIL of 10 kB", bytes / took / 1000, "MB/s", { from: 0.7, to: 0.9, better: "more" }),
+  ];
+}
+
+/** All of the log, over lines and over 9P. */
+async function bulk(wire: DoorWire, port: number, keys: Keys): Promise<Figure[]> {
+  const timed = async (run: () => Promise<number>): Promise<number> => {
+    const since = performance.now();
+    const bytes = await run();
+    return bytes / (performance.now() - since) / 1000;
+  };
+  const figure = (name: string, value: number): Figure => ({ name: `door: ${name}`, value, unit: "MB/s" });
+  return [
+    figure("CAT of the whole log", await timed(() => size(wire, `CAT ${QUEEN_LOG}`))),
+    figure("TAIL of the whole log", await timed(() => size(wire, `TAIL ${QUEEN_LOG} 0`))),
+    figure("9P reads of 8 KiB, 1 at once", await readWith(port, keys, 1, timed)),
+    figure(`9P reads of 8 KiB, ${READS} at once`, await readWith(port, keys, READS, timed)),
+  ];
+}
+
+type Timed = (run: () => Promise<number>) => Promise<number>;
+
+async function readWith(port: number, keys: Keys, depth: number, timed: Timed): Promise<number> {
+  const wire = await attached(port, keys);
+  const file = await NineFile.open(wire);
+  try {
+    return await timed(() => file.read(depth));
+  } finally {
+    file.close();
+  }
+}
+
+/** The log, open over 9P on a connection that was switched to it. */
+class NineFile {
+  readonly #client: Client;
+  readonly #send: () => void;
+  readonly close: () => void;
+  #fail: (error: Error) => void = () => undefined;
+
+  private constructor(released: ReturnType<DoorWire["release"]>) {
+    const { socket, rest } = released;
+    const client = new Client({ bytes: nodeBytes, failed: (error) => this.#fail(error as Error) });
+    this.#client = client;
+    this.#send = () => {
+      while (client.unsent > 0) {
+        const { run } = client;
+        socket.write(Buffer.from(client.out.subarray(client.start, client.start + run)));
+        client.sent(run);
+      }
+    };
+    this.close = () => socket.destroy();
+    socket.on("data", (bytes: Buffer) => {
+      client.receive(bytes, 0, bytes.length);
+      this.#send();
+    });
+    socket.once("close", () => this.#fail(new Error("the hive has closed the connection")));
+    client.receive(rest, 0, rest.length);
+    socket.resume();
+  }
+
+  static async open(wire: DoorWire): Promise<NineFile> {
+    let released: ReturnType<DoorWire["release"]> | undefined;
+    await wire.ask(frames("SECURE9P"), (line) => {
+      acknowledged(line);
+      released = wire.release();
+      return true;
+    });
+    const file = new NineFile(released!);
+    const client = file.#client;
+    await file.#ask((done) => client.version(done));
+    await file.#ask((done) => client.attach(ROOT_FID, "root", "", done));
+    await file.#ask((done) => client.walk(ROOT_FID, FILE_FID, LOG_NAMES, done));
+    await file.#ask((done) => client.open(FILE_FID, 0, done));
+    return file;
+  }
+
+  /** All there is, with so many reads under way. @returns bytes */
+  read(depth: number): Promise<number> {
+    const client = this.#client;
+    return new Promise((settle, fail) => {
+      this.#fail = fail;
+      let total = 0;
+      let offset = 0;
+      let waiting = 0;
+      let over = false;
+      const next = (): void => {
+        waiting++;
+        client.read(FILE_FID, offset, client.iounit, (reply, error) => {
+          waiting--;
+          if (error !== undefined) return fail(new Error(`the hive answers ${error.code}`));
+          total += reply.data.length;
+          if (reply.data.length < client.iounit) over = true;
+          if (!over) next();
+          else if (waiting === 0) settle(total);
+        });
+        offset += client.iounit;
+      };
+      for (let i = 0; i < depth; i++) next();
+      this.#send();
+    });
+  }
+
+  #ask(send: (done: (reply: Message, error: Refusal | undefined) => void) => unknown): Promise<void> {
+    return new Promise((settle, fail) => {
+      this.#fail = fail;
+      send((_, error) => (error === undefined ? settle() : fail(new Error(`the hive answers ${error.code}`))));
+      this.#send();
+    });
+  }
+}
+
+/** A connection, `AUTH`, `ATTACH` and `QUIT`, one after the other. */
+async function logins(port: number, keys: Keys, amounts: Amounts): Promise<Figure[]> {
+  const once = async (): Promise<void> => {
+    const wire = await attached(port, keys);
+    await wire.ask(frames("QUIT"), acknowledged);
+    await wire.leave();
+  };
+  for (let i = 0; i < 5; i++) await once();
+  const since = performance.now();
+  for (let i = 0; i < amounts.logins; i++) await once();
+  const rate = (amounts.logins * 1000) / (performance.now() - since);
+  return [ahead("door: login and logout", rate, "/s", { from: 150, to: 150, better: "more" })];
+}
+
+/** Bytes of the hive's heap that are in use. */
+async function heap(wire: DoorWire): Promise<number> {
+  let used = NaN;
+  await wire.ask(frames("MEM"), (line) => {
+    used = Number(/^heap used=(\d+)/.exec(line)?.[1] ?? used);
+    return streamEnds(line);
+  });
+  return used;
+}
+
+/** How many are let in beside each other, this one included, and what each takes that does nothing. */
+async function sessions(wire: DoorWire, port: number, keys: Keys): Promise<Figure[]> {
+  const before = await heap(wire);
+  const open: DoorWire[] = [];
+  try {
+    while (open.length < SESSIONS_MOST) {
+      const another = await DoorWire.open(port);
+      open.push(another);
+      try {
+        await logIn(another, keys);
+      } catch {
+        open.pop()?.close();
+        break;
+      }
+    }
+    const each = open.length === 0 ? NaN : ((await heap(wire)) - before) / open.length;
+    return [
+      // More than upstream's one is promised by the interface: so many as the manifest says.
+      { name: "door: sessions at once", value: open.length + 1, unit: "", upstream: one, least: 16 },
+      { name: "door: heap of a session that is idle", value: each, unit: "bytes" },
+    ];
+  } finally {
+    for (const other of open) await other.leave();
+  }
+}
+
+const one = { from: 1, to: 1, better: "more" } as const;
+
+/** Spawned until it is refused; each is a component of its own that runs. */
+async function workers(wire: DoorWire): Promise<Figure> {
+  let count = 0;
+  for (let refused = false; !refused && count < WORKERS_MOST;) {
+    await wire.ask(frames('SPAWN {"spawn":"heartbeat"}'), (line) => {
+      refused = line.startsWith("ERR ");
+      return true;
+    });
+    if (!refused) count++;
+  }
+  return ahead("door: workers at once", count, "", { from: 8, to: 8, better: "more" });
+}

@@ -1,0 +1,42 @@
+/**
+ * Pools of which there are several of a kind, one for each connection, session or worker: shown as one, with the memory that as
+ * many as there may be would take, the use of the fullest, and how often any of them was full. What was is kept when one ends.
+ */
+import type { Pool } from "../ports/index.ts";
+
+/** The pools of a kind of things that come and go. */
+export class Several {
+  readonly #most: number;
+  #gone: readonly Pool[];
+
+  /** @param most how many there may be at once @param unused the pools of one that was never used */
+  constructor(most: number, unused: readonly Pool[]) {
+    this.#most = most;
+    this.#gone = unused;
+  }
+
+  /** One is over. */
+  ended(pools: readonly Pool[]): void {
+    this.#gone = this.#sum([pools], 1, 0);
+  }
+
+  /** @param live the pools of those that are there */
+  pools(live: readonly (readonly Pool[])[]): Pool[] {
+    return this.#sum(live, this.#most, 1);
+  }
+
+  #sum(live: readonly (readonly Pool[])[], most: number, using: number): Pool[] {
+    return this.#gone.map((gone, index) => {
+      let used = 0;
+      let peak = gone[4];
+      let times = gone[6];
+      for (const pools of live) {
+        const pool = pools[index]!;
+        used = Math.max(used, pool[2]);
+        peak = Math.max(peak, pool[4]);
+        times += pool[6];
+      }
+      return [gone[0], most * gone[1], using * used, gone[3], peak, gone[5], times];
+    });
+  }
+}
