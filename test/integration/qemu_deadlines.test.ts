@@ -38,7 +38,7 @@ const HALF_FRAME = frame("ECHO /log/queen.log half").subarray(0, 9);
 /** Numbers of the door, its log since it was asked last, and the tick. */
 interface Report {
   readonly door: Readonly<Record<string, number>>;
-  readonly log: readonly string[];
+  readonly log: readonly { readonly atMs: number; readonly text: string }[];
   readonly late: number;
 }
 
@@ -94,7 +94,10 @@ describe("the door's deadlines and limits on seL4 in QEMU", function () {
     });
     return {
       door: Object.fromEntries(door),
-      log: lines.slice(lines.indexOf("OK LOG") + 1).map((line) => line.replace(/^\[ *[\d.]+\] /, "")),
+      log: lines.slice(lines.indexOf("OK LOG") + 1).flatMap((line) => {
+        const [, seconds, text = ""] = /^\[ *([\d.]+)\] (.*)/.exec(line) ?? [];
+        return seconds === undefined ? [] : [{ atMs: 1000 * Number(seconds), text }];
+      }),
       late: field(lines.join("\n"), "tick")["p50_us"] ?? NaN,
     };
   };
@@ -208,8 +211,8 @@ describe("the door's deadlines and limits on seL4 in QEMU", function () {
     expect(limited.map((delayMs) => delayMs < NEAR_MS)).to.deep.equal([true]);
     denied.sort((one, other) => one - other);
     for (const [index, delayMs] of [0, 250, 500].entries()) expect(denied[index]).to.be.closeTo(delayMs, NEAR_MS);
-    const { log } = await report();
-    const refused = log.filter((line) => line === "login: refused AUTH why=wrong token from=tcp 10.0.2.2");
+    const log = (await report()).log.map(({ text }) => text);
+    const refused = log.filter((text) => text === "login: refused AUTH why=wrong token from=tcp 10.0.2.2");
     expect(refused).to.have.length(4);
     expect(log.join("\n")).to.not.contain(token).and.to.not.contain("guess");
   });
@@ -240,14 +243,34 @@ describe("the door's deadlines and limits on seL4 in QEMU", function () {
     });
     expect(ended).to.deep.equal({ end_limited: 1 });
     expect(lasted(wire!, said)).to.be.closeTo(750, NEAR_MS);
-    const { log } = await report();
-    expect(log.filter((line) => /^login: (?:ticket )?refused role=/.test(line)).slice(-4)).to.deep.equal([
+    const log = (await report()).log.map(({ text }) => text);
+    expect(log.filter((text) => /^login: (?:ticket )?refused role=/.test(text)).slice(-4)).to.deep.equal([
       "login: refused role=queen why=wrong credential from=tcp 10.0.2.2",
       "login: ticket refused role=observer subject=ann why=asked to be queen from=tcp 10.0.2.2",
       "login: refused role=observer why=wrong credential from=tcp 10.0.2.2",
       "login: ticket refused role=observer subject=ann why=asked to be queen from=tcp 10.0.2.2",
     ]);
     expect(log.join("\n")).to.not.contain("cohesix-ticket-");
+  });
+
+  it("slows down who guesses at the terminal, by that line alone, and hangs up on nobody there", async () => {
+    const guess = "attach queen guess\r";
+    hive.line.type(guess.repeat(4) + `attach queen ${token}\rping\r`);
+    const shown = await hive.line.expect(/OK ATTACH role=queen\r\n[^]*PONG\r\n/, 20_000);
+    const denied = "ERR ATTACH reason=policy detail=denied";
+    const answers = shown.split("\r\n").filter((line) => /^(?:OK|ERR) ATTACH /.test(line));
+    expect(answers.map((line) => line.replace(/delay_ms=\d+/, "delay_ms=<n>"))).to.deep.equal([
+      ...[denied, denied, denied],
+      "ERR ATTACH reason=quota detail=rate-limited delay_ms=<n> error=EAGAIN",
+      "OK ATTACH role=queen",
+    ]);
+    expect(shown).to.not.contain("guess").and.to.not.contain(token);
+    const { log } = await report();
+    const refused = log.filter(({ text }) => text === "login: refused role=queen why=wrong credential from=serial");
+    const times = refused.map(({ atMs }) => atMs - refused[0]!.atMs);
+    expect(times).to.have.length(4);
+    // Each is looked at once the one before it is answered.
+    for (const [index, atMs] of [0, 0, 250, 750].entries()) expect(times[index]).to.be.closeTo(atMs, NEAR_MS);
   });
 
   it("has 16 sessions at once, and tells the next one that it is busy", async () => {
@@ -302,7 +325,8 @@ describe("the door's deadlines and limits on seL4 in QEMU", function () {
       await sleep(500);
       after = await report();
     }
-    expect(growth(before.door, after.door, /^end_(?!quit$)|^held_back$/)).to.deep.equal({ end_slow: 1, held_back: 1 });
+    expect(growth(before.door, after.door, /^end_(?!quit$)/)).to.deep.equal({ end_slow: 1 });
+    expect(after.door["held_back"]).to.be.greaterThan(before.door["held_back"] ?? NaN);
     expect(after.door["unsent_high_water"]).to.be.within(48_000, 65_536 + 256);
     // What it was told last has 5 s to leave, which it does not.
     await passes(6);
