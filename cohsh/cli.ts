@@ -98,6 +98,7 @@ A run that is not interactive stops at the first command that is refused; a scri
 A hive over TCP: --host and --port (or COHSH_HOST, COHSH_PORT). Where the network is not there:
 --serial PATH for its line, --transport qemu or sim for a hive of your own, mock for one without a machine.
 cohsh 9p --listen unix:PATH carries 9P2000.L between programs here and a hive over TCP (cohsh 9p --help).
+cohsh export FOLDER --as NAME lets a hive read a folder of this machine (cohsh export --help).
 Settings stand in ~/.config/cohesix/cohsh.toml, above it in COHSH_* variables, above them in options.
 Exit status: 0 all went as it should, 1 a command was refused, a script failed or the hive is gone,
 2 the command line, the settings or a checked script are wrong, 129, 130, 141, 143 ended by a signal.

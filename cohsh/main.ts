@@ -7,6 +7,8 @@ import { readFileSync } from "node:fs";
 import { credentialsPath } from "../scripts/lib/credentials.ts";
 import { packageVersion } from "../scripts/lib/repository.ts";
 import { parseNineCommandLine } from "./9p/cli.ts";
+import { parseExportCommandLine } from "./export/cli.ts";
+import { runExport } from "./export/run.ts";
 import { runNine } from "./9p/run.ts";
 import { type Layers, parseCommandLine } from "./cli.ts";
 import { run } from "./run.ts";
@@ -57,7 +59,9 @@ const [first, ...others] = process.argv.slice(2);
 const invocation =
   first === "9p"
     ? parseNineCommandLine(others, layers)
-    : parseCommandLine(process.argv.slice(2), packageVersion(), layers);
+    : first === "export"
+      ? parseExportCommandLine(others, layers)
+      : parseCommandLine(process.argv.slice(2), packageVersion(), layers);
 if ("print" in invocation) {
   process.stdout.write(invocation.print);
 } else if ("complain" in invocation) {
@@ -65,6 +69,8 @@ if ("print" in invocation) {
   process.exitCode = invocation.status;
 } else if ("nine" in invocation) {
   process.exit(await runNine(invocation.nine));
+} else if ("exports" in invocation) {
+  process.exit(await runExport(invocation.exports));
 } else if ("check" in invocation) {
   process.exitCode = check(invocation.check);
 } else if ("mint" in invocation) {

@@ -8,7 +8,9 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { printable } from "../services/config/printable.ts";
 import { splitTicket } from "../services/roles/ticket.ts";
+import { withoutCredentials } from "./redact.ts";
 import { TRANSPORTS, type TransportName } from "./transport.ts";
 
 export const NETWORKS = ["none", "user", "tap"] as const;
@@ -95,7 +97,7 @@ export function readConfig(file: string): Settings {
   for (const [key, value] of Object.entries(parseToml(file, text))) {
     const kind = kindOf(key);
     if (kind === undefined)
-      throw new Error(`${file}: ${key} is no key of cohsh.toml; ${listed(Object.keys(KEYS))} are.`);
+      throw new Error(`${file}: ${printable(key)} is no key of cohsh.toml; ${listed(Object.keys(KEYS))} are.`);
     if (!fits(kind, value)) throw new Error(`${file}: ${key} must be ${wanted(kind)}, not ${shown(value)}.`);
     settings[key] = kind.kind === "path" ? resolve(dirname(file), String(value)) : value;
   }
@@ -187,7 +189,7 @@ function parseToml(file: string, text: string): object {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [why = "it is no TOML"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    throw new Error(`${file}: line ${error.line} is no TOML: ${why}.`, { cause: error });
+    throw new Error(`${file}: line ${error.line} is no TOML: ${printable(why)}.`, { cause: error });
   }
 }
 
@@ -249,6 +251,8 @@ function listed(words: readonly string[]): string {
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  // A ticket may stand in the wrong place.
+  const open = (_: string, inner: unknown): unknown => (typeof inner === "string" ? withoutCredentials(inner) : inner);
+  const text = printable(JSON.stringify(value, open) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

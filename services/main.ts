@@ -28,7 +28,7 @@ import { NetStack } from "./net/stack.ts";
 import type { Bytes, Pool, Random, SerialPort, WallClock } from "./ports/index.ts";
 import type { Facts } from "./proc/facts.ts";
 import { addReport, addReports } from "./proc/files.ts";
-import { networkReports, type Reports } from "./proc/network.ts";
+import { linkLines, networkReports, type Reports } from "./proc/network.ts";
 import { row } from "./proc/rows.ts";
 import { Interrupts } from "./pump/interrupts.ts";
 import { DONE } from "./pump/jobs.ts";
@@ -120,6 +120,7 @@ const random: Random = {
   fill: (into) => rng?.fill(into) ?? false,
 };
 let network: Reports | undefined;
+let linkReport: (() => readonly string[]) | undefined;
 let hive: Hive | undefined;
 let doorReport: (() => readonly string[]) | undefined;
 /** The line that shows a prompt; one that is not opened shows the log alone. */
@@ -133,6 +134,7 @@ const facts: Facts = {
   supervisor,
   devices: () => devices,
   console: () => consoles.flatMap((lines) => lines()),
+  link: () => linkReport?.() ?? [],
   network: () => network,
   pools: () => pools.flatMap((made) => made()),
 };
@@ -243,6 +245,7 @@ function ethernet(transport: VirtioMmio | undefined): void {
   pump.attach("net-tx", "tcp", sources.transmit);
   devices.push(`net ${node.name} irq ${node.irq} mac ${formatMac(port.mac, 0)}`);
   log.line("net", `${stack.address}, link ${port.linkUp ? "up" : "down"}`);
+  linkReport = () => linkLines(port, stack);
   network = networkReports(port, stack);
   pools.push(() => [...port.pools(), ...stack.pools()]);
 }
@@ -282,7 +285,7 @@ function virtio(): void {
 /** The namespace, logins, the Queen's commands and the workers. */
 function ninedoor(): void {
   const { limits, workers, budgetMaximum } = manifest;
-  const { sessions, mounts, fids, tags, unsentBytes } = limits;
+  const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
   hive = new Hive({
     clock: host,
     spare: pump.spare,
@@ -302,6 +305,7 @@ function ninedoor(): void {
       fids,
       tags,
       unsentBytes,
+      providerUs,
       namespace: {
         lineBytes: manifest.lineBytes,
         logBytes: manifest.queenLogBytes,

@@ -1,9 +1,11 @@
 /**
  * A TCP connection to a hive that was admitted, attached with a role and switched to 9P2000.L: whoever gets it speaks 9P from its
- * first byte on, and sees what the role sees. Every way in which that can fail is one sentence that shows no credential.
+ * first byte on, and asks for what the role sees, or is asked for what it exports. Every way in which that can fail is one sentence
+ * that shows no credential.
  */
 
 import type { Socket } from "node:net";
+import type { Reason } from "../../services/console/grammar.ts";
 import { parseAcknowledgement } from "../acknowledgement.ts";
 import type { Found } from "../tickets/keyring.ts";
 import { type Address, addressText, connectConsole, type ConsoleConnection } from "../transports/tcp-connection.ts";
@@ -20,6 +22,20 @@ export interface AttachOptions {
   readonly token: () => Found;
   readonly role: string;
   readonly credential: () => Found;
+  /** The service that it exports; `undefined`: it asks. */
+  readonly service?: string;
+}
+
+/** A hive said no. */
+export class AttachError extends Error {
+  override readonly name = "AttachError";
+  /** `policy`: it will say so again. */
+  readonly reason: Reason;
+
+  constructor(message: string, reason: Reason) {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 /** A connection on which nobody speaks is looked after by TCP, after so many milliseconds. */
@@ -27,7 +43,7 @@ const KEEP_ALIVE_MS = 30_000;
 
 /** @throws Error with one sentence */
 export async function attach9p(options: AttachOptions, signal: AbortSignal): Promise<Attached> {
-  const { address, role } = options;
+  const { address, role, service } = options;
   const token = options.token();
   const credential = options.credential();
   if ("missing" in token) throw new Error(token.missing);
@@ -38,7 +54,9 @@ export async function attach9p(options: AttachOptions, signal: AbortSignal): Pro
   signal.addEventListener("abort", stalled, { once: true });
   try {
     await ask(connection, `ATTACH ${role} ${credential.credential}`, "ATTACH", `the hive at ${where} refuses ${role}`);
-    return await ask(connection, "SECURE9P", "SECURE9P", `the hive at ${where} refuses 9P`, () => connection.release());
+    const [verb, what] = service === undefined ? ["SECURE9P", "9P"] : ["EXPORT", service];
+    const line = service === undefined ? verb : `${verb} ${service}`;
+    return await ask(connection, line, verb, `the hive at ${where} refuses ${what}`, () => connection.release());
   } catch (error) {
     connection.close();
     throw error;
@@ -62,9 +80,9 @@ function ask<T>(
       (text) => {
         const acknowledgement = parseAcknowledgement(text);
         if (acknowledgement?.ok === true && acknowledgement.verb === verb) return resolve(then?.());
-        const why =
-          acknowledgement?.ok === false ? (acknowledgement.detail ?? acknowledgement.reason) : "its answer is none";
-        reject(new Error(`${refused}: ${why}`));
+        if (acknowledgement?.ok !== false) return reject(new AttachError(`${refused}: its answer is none`, "policy"));
+        const { reason, detail } = acknowledgement;
+        reject(new AttachError(`${refused}: ${detail ?? reason}`, reason));
       },
       (reason) => reject(new Error(reason)),
     );

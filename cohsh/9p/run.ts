@@ -9,7 +9,7 @@ import { attach9p, type AttachOptions } from "./attach.ts";
 import type { NineOptions } from "./cli.ts";
 import { Relay } from "./relay.ts";
 
-const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+export const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** @returns the exit status. */
 export async function runNine(options: NineOptions): Promise<number> {

@@ -1,36 +1,40 @@
 /**
- * Workers in this process: the port `Components` over the very program that a worker's component runs, without the component. They
- * are stepped one at a time between turns of the hive, so they meet it only in messages, but nothing isolates them.
+ * Components in this process, without a machine: each is a program that does one step from an answer to its next call, between turns
+ * of the hive, so they meet it only in messages, but nothing isolates them. It is as strict as the engines: what the root must not do
+ * to a component, it throws at.
  */
 
-import { HeartbeatWorker, type WorkerCall } from "../../services/workers/heartbeat.ts";
-import { FAILED_BYTES, FRAME_BYTES, WORKER } from "../../services/workers/protocol.ts";
 import type { ComponentEvent, Components } from "../../services/ports/index.ts";
+import { HeartbeatWorker, type WorkerPort } from "../../services/workers/heartbeat.ts";
+import { FAILED_BYTES, FRAME_BYTES, WORKER } from "../../services/workers/protocol.ts";
 import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
+
+/** What a program does next: a call, a fault or violation, or nothing any more though it goes on running. */
+export type Doing = readonly [label: number, word: number] | Partial<ComponentEvent> | "hang";
+
+export interface Program {
+  step(label: number, word: number): Doing;
+}
+
+export type Programs = Readonly<Record<string, (port: WorkerPort) => Program>>;
+
+/** The image's worker. */
+export const WORKER_PROGRAM: Programs = { "worker.elf": (port) => new HeartbeatWorker(port) };
+
+export interface LocalOptions {
+  readonly programs?: Programs | undefined;
+  /** Most that there may be at once. */
+  readonly capacity?: number | undefined;
+  /** Called when one could run that could not. */
+  readonly wake?: () => void;
+}
 
 /** As many as on seL4. */
 const COMPONENTS_MAX = 64;
 
-interface Local {
-  readonly id: number;
-  readonly image: string;
-  readonly bytes: number;
-  readonly frame: Uint8Array;
-  readonly step: (label: number, word: number) => WorkerCall;
-  state: "running" | "calling";
-  suspended: boolean;
-  /** What its next step is called with. */
-  label: number;
-  word: number;
-  /** Its call that the root has not taken yet. */
-  call: WorkerCall | undefined;
-  calls: number;
-}
-
-export class LocalComponents implements Components {
-  readonly #slots: (Local | undefined)[] = new Array<Local | undefined>(COMPONENTS_MAX).fill(undefined);
-  readonly #wake: () => void;
-  readonly #event: ComponentEvent = {
+/** What is handed out again and again as the next event. */
+export function componentEvent(): ComponentEvent {
+  return {
     id: 0,
     kind: "call",
     label: 0,
@@ -41,111 +45,169 @@ export class LocalComponents implements Components {
     detail: 0,
     access: "read",
   };
+}
 
-  /** @param wake is called when a worker could run */
-  constructor(wake: () => void) {
+interface Local {
+  readonly image: string;
+  readonly program: Program;
+  readonly bytes: number;
+  readonly frame: Uint8Array;
+  state: "running" | "calling" | "faulted";
+  suspended: boolean;
+  /** It runs and will not call any more. */
+  hangs: boolean;
+  /** The answer that it goes on with. */
+  label: number;
+  word: number;
+  calls: number;
+}
+
+export class LocalComponents implements Components {
+  programs: Programs;
+  /** Components that could be started at once. */
+  readonly capacity: number;
+  readonly #wake: (() => void) | undefined;
+  readonly #live = new Map<number, Local>();
+  readonly #events: Partial<ComponentEvent>[] = [];
+  readonly #event = componentEvent();
+
+  constructor({ programs = WORKER_PROGRAM, capacity = COMPONENTS_MAX, wake }: LocalOptions = {}) {
+    this.programs = programs;
+    this.capacity = capacity;
     this.#wake = wake;
   }
 
-  /** Run every worker that can run by one step. @returns whether an event waits. */
-  run(): boolean {
-    for (const local of this.#slots) {
-      if (local === undefined || local.suspended || local.state !== "running") continue;
-      local.call = step(local);
-      local.state = "calling";
-      local.calls++;
-    }
-    return this.#slots.some((local) => local?.call !== undefined);
+  get size(): number {
+    return this.#live.size;
   }
 
-  /** Whether a worker could run. */
+  /** How many run, those that hang too. */
+  get running(): number {
+    let running = 0;
+    for (const one of this.#live.values()) if (one.state === "running" && !one.suspended) running++;
+    return running;
+  }
+
+  /** Whether one runs without end. */
+  get hanging(): boolean {
+    for (const one of this.#live.values()) if (one.hangs && !one.suspended) return true;
+    return false;
+  }
+
+  /** Whether {@link run} would do something. */
   get runnable(): boolean {
-    return this.#slots.some((local) => local?.state === "running" && !local.suspended);
+    return this.#next() !== undefined;
+  }
+
+  /** Let one component that may run do one step. @returns whether there was one. */
+  run(): boolean {
+    const next = this.#next();
+    if (next !== undefined) this.#step(...next);
+    return next !== undefined;
   }
 
   spawn(image: string, { arenaBytes, args }: Parameters<Components["spawn"]>[1]): number {
-    const id = this.#slots.indexOf(undefined);
-    if (id < 0) throw new Error("busy: no component is left");
+    const make = this.programs[image];
+    if (make === undefined) throw new Error(`componentSpawn: no file ${image}`);
+    let id = 0;
+    while (this.#live.has(id)) id++;
+    if (id >= this.capacity) throw new Error(`componentSpawn: all ${this.capacity} components are in use`);
     const frame = new Uint8Array(FRAME_BYTES);
-    const worker = new HeartbeatWorker({ bytes: nodeBytes, frame, args });
-    this.#slots[id] = {
-      id,
+    const program = make({ bytes: nodeBytes, frame, args });
+    this.#live.set(id, {
       image,
+      program,
       bytes: arenaBytes,
       frame,
-      step: (label, word) => worker.step(label, word),
       state: "running",
       suspended: false,
+      hangs: false,
       label: 0,
       word: 0,
-      call: undefined,
       calls: 0,
-    };
-    this.#wake();
+    });
+    this.#wake?.();
     return id;
   }
 
   next(): ComponentEvent | undefined {
-    const event = this.#event;
-    for (const local of this.#slots) {
-      if (local?.call === undefined) continue;
-      const [label, word] = local.call;
-      local.call = undefined;
-      event.id = local.id;
-      event.label = label;
-      event.words = [word, 0, 0, 0];
-      return event;
+    const event = this.#events.shift();
+    return event === undefined ? undefined : Object.assign(this.#event, event);
+  }
+
+  reply(id: number, label: number, w0: number): void {
+    const one = this.#get(id);
+    if (one.state !== "calling") throw new Error("componentReply: no call waits");
+    one.state = "running";
+    one.label = label;
+    one.word = w0;
+    this.#wake?.();
+  }
+
+  suspend(id: number): void {
+    this.#get(id).suspended = true;
+  }
+
+  resume(id: number): void {
+    this.#get(id).suspended = false;
+    this.#wake?.();
+  }
+
+  destroy(id: number): void {
+    const { frame } = this.#get(id);
+    this.#live.delete(id);
+    for (let i = this.#events.length - 1; i >= 0; i--) if (this.#events[i]!.id === id) this.#events.splice(i, 1);
+    // Detached, as the engines do it.
+    structuredClone(undefined, { transfer: [frame.buffer as ArrayBuffer] });
+  }
+
+  frame(id: number): Uint8Array {
+    return this.#get(id).frame;
+  }
+
+  info(id: number): ReturnType<Components["info"]> {
+    const { image, state, suspended, calls, bytes } = this.#get(id);
+    return { image, state: state === "running" && suspended ? "suspended" : state, calls, bytes, refused: 0 };
+  }
+
+  #next(): [number, Local] | undefined {
+    for (const entry of this.#live) {
+      const [, one] = entry;
+      if (one.state === "running" && !one.suspended && !one.hangs) return entry;
     }
     return undefined;
   }
 
-  reply(id: number, label: number, w0: number): void {
-    const local = this.#at(id);
-    if (local.state !== "calling") throw new Error(`component ${id} has no call to answer`);
-    local.label = label;
-    local.word = w0;
-    local.state = "running";
-    this.#wake();
+  #step(id: number, one: Local): void {
+    const doing = step(one);
+    if (doing === "hang") {
+      one.hangs = true;
+    } else if ("length" in doing) {
+      const [label, word] = doing;
+      one.state = "calling";
+      one.calls++;
+      this.#events.push({ id, kind: "call", label, words: [word, 0, 0, 0] });
+    } else {
+      one.state = doing.kind === "violation" ? "running" : "faulted";
+      this.#events.push({ ...doing, id });
+    }
   }
 
-  suspend(id: number): void {
-    this.#at(id).suspended = true;
-  }
-
-  resume(id: number): void {
-    this.#at(id).suspended = false;
-    this.#wake();
-  }
-
-  destroy(id: number): void {
-    this.#slots[id] = undefined;
-  }
-
-  frame(id: number): Uint8Array {
-    return this.#at(id).frame;
-  }
-
-  info(id: number): ReturnType<Components["info"]> {
-    const { image, suspended, state, bytes, calls } = this.#at(id);
-    return { image, state: suspended ? "suspended" : state, bytes, calls, refused: 0 };
-  }
-
-  #at(id: number): Local {
-    const local = this.#slots[id];
-    if (local === undefined) throw new Error(`there is no component ${id}`);
-    return local;
+  #get(id: number): Local {
+    const one = this.#live.get(id);
+    if (one === undefined) throw new Error(`no component ${id}`);
+    return one;
   }
 }
 
-/** One step. What it throws becomes the call that an engine would make for it. */
-function step(local: Local): WorkerCall {
+/** What a program throws becomes the call that an engine would make for it. */
+function step({ program, frame, label, word }: Local): Doing {
   try {
-    const [label, word] = local.step(local.label, local.word);
-    return [label, word];
+    return program.step(label, word);
   } catch (error) {
-    const text = Buffer.from(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    const length = Math.min(text.length, FAILED_BYTES);
-    local.frame.set(text.subarray(0, length));
-    return [WORKER.FAILED, length];
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const bytes = Buffer.from(text).subarray(0, FAILED_BYTES);
+    frame.set(bytes);
+    return [WORKER.FAILED, bytes.length];
   }
 }

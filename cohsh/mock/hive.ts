@@ -89,7 +89,7 @@ export class MockHive {
       timers: TIMERS,
     });
     this.#pump = pump;
-    this.#components = new LocalComponents(this.#soon);
+    this.#components = new LocalComponents({ wake: this.#soon });
     const components = this.#components;
     const { timers } = pump;
     this.#supervisor = new Supervisor({ components, log, clock, timers, layout: LAYOUT, policy: "destroy" });
@@ -157,7 +157,7 @@ export class MockHive {
   #makeHive(clock: { nowUs(): number }): Hive {
     const { manifest, credentials, schemas } = this.#options;
     const { limits, workers, budgetMaximum } = manifest;
-    const { sessions, mounts, fids, tags, unsentBytes } = limits;
+    const { sessions, mounts, fids, tags, unsentBytes, providerUs } = limits;
     const hive = new Hive({
       clock,
       spare: this.#pump.spare,
@@ -178,7 +178,7 @@ export class MockHive {
       credentials,
       limits: {
         ...HIVE_LIMITS,
-        ...{ sessions, mounts, fids, tags, unsentBytes },
+        ...{ sessions, mounts, fids, tags, unsentBytes, providerUs },
         namespace: {
           lineBytes: manifest.lineBytes,
           logBytes: manifest.queenLogBytes,
@@ -210,6 +210,7 @@ export class MockHive {
       supervisor: this.#supervisor,
       devices: () => [],
       console: () => ["console in the shell's own process"],
+      link: () => [],
       network: () => undefined,
       pools: () => [],
     };

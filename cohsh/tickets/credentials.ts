@@ -4,7 +4,7 @@
  */
 import type { Credentials } from "../../services/roles/credentials.ts";
 import { type Role, ROLES } from "../../services/roles/roles.ts";
-import { deriveKey, signTicket } from "../../services/roles/ticket.ts";
+import { claimsOf, deriveKey, signTicket } from "../../services/roles/ticket.ts";
 import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 
 export { type Credentials, readCredentials } from "../../services/roles/credentials.ts";
@@ -18,18 +18,7 @@ export function createCredentials(random: (length: number) => Uint8Array): Crede
   const token = draw();
   const secrets: Partial<Record<Role, string>> = {};
   for (const role of ROLES) secrets[role] = draw();
-  const queen = signTicket(nodeBytes, deriveKey(nodeBytes, secrets.queen ?? ""), {
-    role: "queen",
-    ticks: undefined,
-    ops: undefined,
-    ttlS: undefined,
-    subject: "",
-    issuedAtMs: 0,
-    mountService: "",
-    mountAt: "",
-    scopes: [],
-    quotas: undefined,
-  });
+  const queen = signTicket(nodeBytes, deriveKey(nodeBytes, secrets.queen ?? ""), claimsOf("queen"));
   return { token, tickets: { queen }, secrets };
 }
 

@@ -79,7 +79,7 @@ export class SerialLines {
       this.#carriageReturn = false;
       this.#erase();
     }
-    if (character === "\b") this.#line = this.#line.slice(0, -1);
+    if (character === "\b") this.#line = this.#line.replace(/.$/su, "");
     else if (character >= " ") this.#line += character;
     if (this.#line.length >= LINE_LIMIT) this.#finish();
   }

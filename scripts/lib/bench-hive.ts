@@ -11,6 +11,7 @@ import { Machine } from "../../engine/sim/machine.ts";
 import { makeRootfs } from "../../engine/sim/rootfs.ts";
 import { manifestPath } from "./manifest.ts";
 import { inRepository } from "./repository.ts";
+import { Screen } from "./screen.ts";
 
 export interface BenchHive {
   type(text: string): void;
@@ -24,52 +25,25 @@ export interface BenchHive {
   end(): Promise<void>;
 }
 
-/** What both kinds share: output with the time at which each piece came. */
-class Screen {
-  #text = "";
-  #looked = 0;
-  #changed: (() => void) | undefined;
+/** What all kinds share: output with the time at which each piece came. */
+class TimedScreen {
+  readonly #screen = new Screen();
   readonly #pieces: { end: number; ms: number }[] = [];
   readonly #start = performance.now();
-  #gone: string | undefined;
 
   print(text: string): void {
-    this.#text += text;
-    this.#pieces.push({ end: this.#text.length, ms: performance.now() - this.#start });
-    this.#changed?.();
+    this.#pieces.push({ end: this.#screen.text.length + text.length, ms: performance.now() - this.#start });
+    this.#screen.print(text);
   }
 
-  gone(reason: string): void {
-    this.#gone = reason;
-    this.#changed?.();
+  end(why: string): void {
+    this.#screen.end(why);
   }
 
   async expect(pattern: RegExp, patienceMs: number): Promise<{ text: string; ms: number }> {
-    const deadline = performance.now() + patienceMs;
-    for (;;) {
-      const rest = this.#text.slice(this.#looked);
-      const found = pattern.exec(rest);
-      if (found !== null) {
-        const end = this.#looked + found.index + found[0].length;
-        const text = this.#text.slice(this.#looked, end);
-        this.#looked = end;
-        const piece = this.#pieces.find((candidate) => candidate.end >= end);
-        return { text: text.replaceAll("\r", ""), ms: piece?.ms ?? NaN };
-      }
-      const left = deadline - performance.now();
-      if (this.#gone !== undefined || left <= 0) {
-        const why = this.#gone ?? `not within ${patienceMs} ms`;
-        throw new Error(`${pattern.source}: ${why}; the output ends: ${rest.slice(-300)}`);
-      }
-      await new Promise<void>((settle) => {
-        const timer = setTimeout(settle, left);
-        this.#changed = () => {
-          clearTimeout(timer);
-          settle();
-        };
-      });
-      this.#changed = undefined;
-    }
+    const text = await this.#screen.expect(pattern, patienceMs);
+    const piece = this.#pieces.find(({ end }) => end >= this.#screen.looked);
+    return { text: text.replaceAll("\r", ""), ms: piece?.ms ?? NaN };
   }
 }
 
@@ -80,7 +54,7 @@ function clockTicks(): number {
 
 /** A hive that is a process of its own. */
 class ProcessBenchHive implements BenchHive {
-  readonly #screen = new Screen();
+  readonly #screen = new TimedScreen();
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #exited: Promise<void>;
 
@@ -95,10 +69,10 @@ class ProcessBenchHive implements BenchHive {
     this.#exited = new Promise((settle) => {
       child.once("close", () => {
         process.off("exit", kill);
-        this.#screen.gone(`${command} is gone`);
+        this.#screen.end(`${command} is gone`);
         settle();
       });
-      child.once("error", (error) => this.#screen.gone(error.message));
+      child.once("error", (error) => this.#screen.end(error.message));
     });
   }
 
@@ -164,7 +138,7 @@ export class NodeBenchHive extends ProcessBenchHive {
 
 /** A hive in the simulator, in this process and in real time. */
 export class SimBenchHive implements BenchHive {
-  readonly #screen = new Screen();
+  readonly #screen = new TimedScreen();
   readonly #machine: Machine;
 
   /** @param outDir folder of what was built */
@@ -184,8 +158,8 @@ export class SimBenchHive implements BenchHive {
     this.#machine = machine;
     machine.serial.onOutput = () => this.#screen.print(Buffer.from(machine.serial.read()).toString("utf8"));
     machine.start().then(
-      () => this.#screen.gone("the machine has ended"),
-      (error: unknown) => this.#screen.gone(String(error)),
+      () => this.#screen.end("the machine has ended"),
+      (error: unknown) => this.#screen.end(String(error)),
     );
   }
 

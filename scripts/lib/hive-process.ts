@@ -6,6 +6,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { inRepository } from "./repository.ts";
+import { Screen } from "./screen.ts";
 
 /** QEMU's multiplexed serial line takes Ctrl-A x as the request to end. */
 const quitKeys = "\x01x";
@@ -13,16 +14,13 @@ const askedMs = 3_000;
 const terminatedMs = 8_000;
 
 export class HiveProcess {
-  /** Everything the serial line has printed. */
-  output = "";
   /** What QEMU and the script said. */
   messages = "";
   /** Exit status once it has ended. */
   status: number | undefined;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #exited: Promise<void>;
-  #looked = 0;
-  #changed: (() => void) | undefined;
+  readonly #screen = new Screen();
 
   /**
    * @param words options of `scripts/qemu-run.sh`, or of `program`
@@ -39,14 +37,13 @@ export class HiveProcess {
     const decoder = new StringDecoder("utf8");
     child.stdin.on("error", () => undefined);
     child.stdout.on("data", (bytes: Buffer) => {
-      this.output += decoder.write(bytes);
-      this.#changed?.();
+      this.#screen.print(decoder.write(bytes));
     });
     child.stderr.on("data", (bytes: Buffer) => (this.messages += bytes.toString("utf8")));
     this.#exited = new Promise((settle) => {
       const ended = (status: number): void => {
         this.status = status;
-        this.#changed?.();
+        this.#screen.end("QEMU is gone");
         settle();
       };
       child.once("error", (error) => {
@@ -62,6 +59,11 @@ export class HiveProcess {
     return this.#child.pid ?? 0;
   }
 
+  /** Everything the serial line has printed. */
+  get output(): string {
+    return this.#screen.text;
+  }
+
   type(text: string | Uint8Array): void {
     this.#child.stdin.write(text);
   }
@@ -71,28 +73,11 @@ export class HiveProcess {
    * @returns what came up to and with it. @throws Error at the time-out or when the hive is gone.
    */
   async expect(pattern: RegExp, patienceMs: number): Promise<string> {
-    const deadline = performance.now() + patienceMs;
-    for (;;) {
-      const rest = this.output.slice(this.#looked);
-      const found = pattern.exec(rest);
-      if (found !== null) {
-        const end = found.index + found[0].length;
-        this.#looked += end;
-        return rest.slice(0, end);
-      }
-      const left = deadline - performance.now();
-      if (this.status !== undefined || left <= 0) {
-        const why = this.status === undefined ? `did not come within ${patienceMs} ms` : "did not come, QEMU is gone";
-        throw new Error(`${String(pattern)} ${why}; the output ends: ${rest.slice(-400)}${this.messages.slice(-400)}`);
-      }
-      await new Promise<void>((settle) => {
-        const timer = setTimeout(settle, left);
-        this.#changed = () => {
-          clearTimeout(timer);
-          settle();
-        };
-      });
-      this.#changed = undefined;
+    try {
+      return await this.#screen.expect(pattern, patienceMs);
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      throw new Error(`${what}${this.messages.slice(-400)}`, { cause: error });
     }
   }
 

@@ -4,6 +4,8 @@
  * pointer of the first mistake, so a damaged image says so instead of running on half a configuration.
  */
 import { parseIpv4 } from "../net/address.ts";
+import { pointerTo } from "../queen/json.ts";
+import { printable } from "./printable.ts";
 
 /** A manifest. */
 export interface Manifest {
@@ -103,7 +105,8 @@ export function readManifest(text: string): Manifest {
     root = JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : "";
-    throw new Error(`manifest.json: / is no JSON: ${why}.`, { cause: error });
+    // The engine's own words may quote the text.
+    throw new Error(`manifest.json: / is no JSON: ${printable(why)}.`, { cause: error });
   }
   const manifest = object(root, "", [
     "$schema",
@@ -118,6 +121,8 @@ export function readManifest(text: string): Manifest {
     "budgets",
     "components",
   ]);
+  const schema = manifest["$schema"];
+  if (schema !== undefined && typeof schema !== "string") throw mistake("/$schema", "must be a text");
   const log = object(manifest["log"], "/log", ["ring_bytes", "queen_bytes"]);
   const network = object(manifest["network"], "/network", ["mode", "address", "prefix", "gateway", "console_port"]);
   const tick = object(manifest["tick"], "/tick", ["period_s"]);
@@ -202,7 +207,7 @@ function mistake(pointer: string, what: string): Error {
 function object(value: unknown, pointer: string, fields: readonly string[]): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw mistake(pointer, "must be an object");
   const unknown = Object.keys(value).find((key) => !fields.includes(key));
-  if (unknown !== undefined) throw mistake(`${pointer}/${unknown}`, "is no field of the manifest");
+  if (unknown !== undefined) throw mistake(printable(pointerTo(pointer, unknown)), "is no field of the manifest");
   return value as Record<string, unknown>;
 }
 

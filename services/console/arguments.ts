@@ -201,6 +201,13 @@ function bind(text: string): Arguments["BIND"] | string {
   return rest.length > 0 ? INVALID_PAYLOAD : { from: source.path, to: target.path };
 }
 
+/** The argument of `EXPORT`. */
+export function exported(text: string): { readonly service: string } | string {
+  const [service, ...rest] = wordsOf(text);
+  const why = named(service, "service") ?? (rest.length > 0 ? INVALID_PAYLOAD : undefined);
+  return why ?? { service: service! };
+}
+
 function mount(text: string): Arguments["MOUNT"] | string {
   const [service, at, ...rest] = wordsOf(text);
   const why = named(service, "service");

@@ -3,7 +3,7 @@
  * Pure text to values and back: every line parses to exactly one command or one refusal, and every acknowledgement
  * that is formatted here has the form `OK <VERB> [detail]` or `ERR <VERB> reason=… [detail=…] [path=…] [error=…]`.
  */
-import { type Arguments, ARGUMENTS, trimBlanks } from "./arguments.ts";
+import { type Arguments, ARGUMENTS, exported, trimBlanks } from "./arguments.ts";
 
 /** Why something was refused. */
 export type Reason = "busy" | "quota" | "cut" | "policy";
@@ -54,11 +54,9 @@ const WORDS: ReadonlyMap<string, Verb> = new Map([
   ...Object.keys(VERBS).map((verb): [string, Verb] => [verb, verb as Verb]),
   ["LOGIN", "ATTACH"],
 ]);
-/**
- * Verbs of the interface that turn a console into something else, which a serial line cannot be. They need a login, so nobody
- * else learns which these are.
- */
-const UNSUPPORTED: readonly string[] = ["SECURE9P", "EXPORT"];
+/** Verbs that turn a console into something else, which a serial line cannot be. */
+const SECURE9P = "SECURE9P";
+const EXPORT = "EXPORT";
 
 /** A refusal's fields, in the order in which they are written. */
 export interface Refusal {
@@ -78,8 +76,13 @@ export interface Refused {
   readonly refusal: Refusal;
   /** Whether its verb needs a login; who has none is told that before anything about arguments. */
   readonly login: boolean;
-  /** It is `SECURE9P`: a transport that can be switched to 9P does so instead. */
-  readonly upgrade?: true;
+  /** A transport that can be switched to 9P does so instead. */
+  readonly upgrade?: Upgrade;
+}
+
+/** `SECURE9P`, or `EXPORT` of a service. */
+export interface Upgrade {
+  readonly service?: string;
 }
 
 /** What a line means. */
@@ -95,7 +98,6 @@ export const INVALID_CHARACTER: Parsed = refused("PARSE", "invalid-character");
 export const TOO_LONG: Parsed = refused("FRAME", "invalid-length");
 const EMPTY: Parsed = refused("PARSE", "empty command");
 const UNKNOWN: Parsed = refused("PARSE", "unsupported console command");
-const UPGRADE: Refused = { ...refused("SECURE9P", "unsupported", true), upgrade: true };
 
 function refused(word: string, detail: string, login = false): Refused {
   return { kind: "refused", word, refusal: { reason: "policy", detail }, login };
@@ -110,11 +112,9 @@ export function parse(line: string, plain = false): Parsed {
   const word = blank < 0 ? text : text.slice(0, blank);
   if (!plain && !WORD.test(word)) return UNKNOWN;
   const name = word.toUpperCase();
+  if (name === SECURE9P || name === EXPORT) return upgrade(name, blank < 0 ? "" : trimBlanks(text.slice(blank)));
   const verb = WORDS.get(name);
-  if (verb === undefined) {
-    if (name === UPGRADE.word && blank < 0) return UPGRADE;
-    return UNSUPPORTED.includes(name) ? refused(name, "unsupported", true) : UNKNOWN;
-  }
+  if (verb === undefined) return UNKNOWN;
   const given = ARGUMENTS[verb](blank < 0 ? "" : trimBlanks(text.slice(blank)));
   if (typeof given !== "string") {
     // Made for this line alone. The table of arguments has them by verb, which an index by a union does not show.
@@ -125,6 +125,13 @@ export function parse(line: string, plain = false): Parsed {
   }
   const { word: acknowledged, login } = VERBS[verb];
   return refused(acknowledged, given, login);
+}
+
+function upgrade(word: string, text: string): Refused {
+  const plain = refused(word, "unsupported", true);
+  if (word === SECURE9P) return text === "" ? { ...plain, upgrade: {} } : plain;
+  const given = exported(text);
+  return typeof given === "string" ? refused(word, given, true) : { ...plain, upgrade: given };
 }
 
 /** `OK <VERB> [detail]`. */

@@ -187,7 +187,8 @@ export class RootConsole {
 
   #dispatch(budget: number): number {
     // Most turns are for others.
-    if (this.#input.length === 0 && !this.#reader.waiting && (this.#drawn || !this.#open) && !this.#session.busy) return 0;
+    if (this.#input.length === 0 && !this.#reader.waiting && (this.#drawn || !this.#open) && !this.#session.busy)
+      return 0;
     const output = this.#output;
     const before = output.total;
     // Output counts too: a byte that redraws a long line, or a verb with a long answer, is work for the line.

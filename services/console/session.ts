@@ -40,8 +40,11 @@ export interface ConsoleSessionOptions {
   readonly verbs: Readonly<Record<MachineVerb, Handler>>;
   /** What follows `OK QUIT`. */
   readonly farewell: string;
-  /** Switch the transport to 9P once what is said has left; @returns what follows `OK SECURE9P`. Not on a serial line. */
-  readonly upgrade?: (login: HiveSession) => string;
+  /**
+   * Switch the transport to 9P once what is said has left, for the login to ask or, if a service is named, to serve that.
+   * @returns what follows `OK`, or why it goes on with lines. Not on a serial line.
+   */
+  readonly upgrade?: (login: HiveSession, service: string | undefined) => string | Errno;
   /** A verb threw. */
   failed(verb: Verb, error: unknown): void;
   /** Lines that may wait; at least 8. */
@@ -133,7 +136,7 @@ export class ConsoleSession {
       if (parsed.verb === "STOP") this.stop();
       else if (parsed.verb === "DETACH" || parsed.verb === "QUIT" || parsed.verb === "ATTACH") this.endFollows();
       else if (parsed.verb === "PING" && this.#pingNow()) return true;
-    } else if (parsed.upgrade === true) this.endFollows();
+    } else if (parsed.upgrade !== undefined) this.endFollows();
     this.#queue.push(parsed);
     this.highWater = Math.max(this.highWater, this.#queue.length);
     return true;
@@ -191,11 +194,13 @@ export class ConsoleSession {
     const stranger = login ? this.#stranger() : undefined;
     this.#answer.begin(word, false);
     if (stranger !== undefined) return this.#answer.err(stranger);
-    if (upgrade !== true || this.#options.upgrade === undefined) return this.#answer.err(refusal);
+    if (upgrade === undefined || this.#options.upgrade === undefined) return this.#answer.err(refusal);
     // What the console itself had open is not the client's, and counts.
     this.#tools?.files.close();
     this.#tools = undefined;
-    this.#answer.ok(this.#options.upgrade(this.#login!));
+    const answer = this.#options.upgrade(this.#login!, upgrade.service);
+    if (typeof answer === "string") this.#answer.ok(answer);
+    else this.#answer.err(refusals.refusalOf(answer));
   }
 
   #execute(command: Command): void {
@@ -231,7 +236,8 @@ export class ConsoleSession {
         this.#logout();
         return answer.ok();
       case "STOP":
-        return answer.ok();
+        // A service has nothing that could go on.
+        return this.role === "service" ? answer.err(refusals.refusalOf(PERMISSION)) : answer.ok();
       case "SPAWN":
       case "KILL":
       case "BIND":

@@ -6,6 +6,7 @@
 import type { Supervisor } from "../components/supervisor.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
+import { Exports } from "../ninedoor/remote/exports.ts";
 import { View } from "../ninedoor/view.ts";
 import type { Bytes, Clock, Components, Log, Pool, Random, WallClock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
@@ -65,6 +66,7 @@ export class Hive implements Door {
   readonly throttle = new LoginThrottle();
   readonly workers: Workers;
   readonly scheduler: Scheduler;
+  readonly exports: Exports;
   readonly #sessions: Sessions;
   readonly #logins: Logins;
   readonly #wallTime: WallTime;
@@ -87,7 +89,21 @@ export class Hive implements Door {
     const { namespace, queenLog: log } = this;
     this.verifier = new TicketVerifier(bytes, credentials.secrets, limits.tickets);
     this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
-    this.#sessions = new Sessions({ bytes, clock, log, namespace, leases: NO_LEASES, limits, sweeper, failed });
+    const { services, files } = namespace;
+    const { providerUs } = limits;
+    this.exports = new Exports({ bytes, clock, timers, log, services, qids: files.qids, providerUs, failed });
+    const { exports } = this;
+    this.#sessions = new Sessions({
+      bytes,
+      clock,
+      log,
+      namespace,
+      exports,
+      leases: NO_LEASES,
+      limits,
+      sweeper,
+      failed,
+    });
     const { quantumUs, stuckQuanta } = rules;
     this.scheduler = new Scheduler({ components, clock, spare: options.spare, timers, quantumUs, stuckQuanta });
     this.workers = new Workers({
@@ -179,6 +195,10 @@ export class Hive implements Door {
         counterLines(verifier.counters, "verifier_") +
         counterLines({ sources: throttle.size, ...throttle.counters }, "throttle_")
       );
+    });
+    add("services", () => {
+      const { counters, requests } = this.exports;
+      return counterLines({ ...counters, ...requests }) + this.exports.lines();
     });
     add("queen", () => counterLines({ ...this.control.counters }));
     add("workers", () => workerLines(this.workers, this.scheduler, namespace.limits.workers));

@@ -15,6 +15,8 @@ export interface HiveLimits {
   readonly fids: number;
   readonly tags: number;
   readonly unsentBytes: number;
+  /** How long an exporter may take for one answer. */
+  readonly providerUs: number;
   readonly tickets: TicketLimits;
   readonly namespace: Partial<NamespaceLimits>;
 }
@@ -27,6 +29,7 @@ export const HIVE_LIMITS: HiveLimits = {
   fids: 64,
   tags: 16,
   unsentBytes: 65_536,
+  providerUs: 5_000_000,
   tickets: { ticket: 224, subject: 32 },
   namespace: {},
 };

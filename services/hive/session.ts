@@ -2,9 +2,11 @@
  * What a console, a listener or a test asks of the hive for one login: who it is, what it sees, and a 9P session on that.
  * A login ends once: by its owner or by revocation, and its 9P sessions with it.
  */
+import type { RemoteService } from "../ninedoor/remote/service.ts";
 import type { View } from "../ninedoor/view.ts";
 import type { Revocation } from "../roles/budget.ts";
 import type { Role } from "../roles/roles.ts";
+import type { Refusal } from "../secure9p/refusal.ts";
 import type { Session } from "../secure9p/session.ts";
 
 /** Where a login comes from, for the throttle of failed ones and for the log. */
@@ -29,6 +31,8 @@ export interface HiveSession {
   onRevoked(listener: (why: Revocation) => void): void;
   /** A 9P session that sees what the login sees, whose requests are paid from its budget. Ends with the login. */
   open9p(): Session;
+  /** Ask whoever logged in for the tree of a service. Ends with the login. @returns why not */
+  export9p(service: string): RemoteService | Refusal;
   /** The login is over. May be called again. */
   close(): void;
 }

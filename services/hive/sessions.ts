@@ -4,6 +4,8 @@
  */
 import { SessionTree } from "../ninedoor/attach.ts";
 import type { Namespace } from "../ninedoor/namespace.ts";
+import type { Exports } from "../ninedoor/remote/exports.ts";
+import type { RemoteService } from "../ninedoor/remote/service.ts";
 import { View, viewPools } from "../ninedoor/view.ts";
 import type { Bytes, Clock, Log, Pool } from "../ports/index.ts";
 import type { Revocation } from "../roles/budget.ts";
@@ -27,6 +29,7 @@ export interface SessionsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly namespace: Namespace;
+  readonly exports: Exports;
   readonly leases: Leases;
   readonly limits: HiveLimits;
   readonly sweeper: Sweeper;
@@ -43,6 +46,7 @@ export class LiveSession implements HiveSession {
   #revoked: Revocation | undefined;
   #over = false;
   #sessions: Session[] = [];
+  #exported: RemoteService | undefined;
   #listeners: ((why: Revocation) => void)[] = [];
   readonly #owner: Sessions;
 
@@ -76,9 +80,17 @@ export class LiveSession implements HiveSession {
     return session;
   }
 
+  export9p(service: string): RemoteService | Refusal {
+    const why = this.#over ? CLOSED : this.view.mayExport(service);
+    if (why !== undefined) return why;
+    const exported = this.#owner.export(service, this.number);
+    if (!("errno" in exported)) this.#exported = exported;
+    return exported;
+  }
+
   close(): void {
     if (this.#over) return;
-    this.#end();
+    this.#end("ended");
     for (const session of this.#sessions) session.close();
     this.#owner.ended(this, undefined);
   }
@@ -87,16 +99,18 @@ export class LiveSession implements HiveSession {
   revoke(why: Revocation): void {
     if (this.#over) return;
     this.#revoked = why;
-    const listeners = this.#end();
+    const listeners = this.#end("revoked");
     for (const session of this.#sessions) session.revoke(CLOSED);
     this.#owner.ended(this, why);
     for (const listener of listeners) listener(why);
   }
 
-  #end(): ((why: Revocation) => void)[] {
+  #end(how: string): ((why: Revocation) => void)[] {
     const listeners = this.#listeners;
     this.#over = true;
     this.#listeners = [];
+    this.#exported?.end(how);
+    this.#exported = undefined;
     return listeners;
   }
 }
@@ -136,12 +150,14 @@ export class Sessions implements Sweepable {
 
   pools(): Pool[] {
     const { counters, size } = this;
+    const { exports, limits } = this.#options;
     const live = this.list();
     const most = this.#most;
     return [
       ["login.sessions", most * LOGIN_BYTES, size, most, counters.highWater, "refused", counters.refused],
       ...this.#views.pools(live.map(({ view }) => view.pools())),
       ...this.#nine.pools(live.flatMap(({ sessions }) => sessions.map((session) => session.pools("9p")))),
+      ...exports.pools(limits.sessions),
     ];
   }
 
@@ -172,6 +188,11 @@ export class Sessions implements Sweepable {
     log.line("login", `admitted ${describe(session)} from=${source.name} by=${by}`);
     sweeper.changed();
     return session;
+  }
+
+  /** What a login exports. @returns why it does not */
+  export(service: string, session: number): RemoteService | Refusal {
+    return this.#options.exports.open(service, session);
   }
 
   /** A 9P session that is paid from the view's grant. @throws Error if the login has too many open. */

@@ -24,7 +24,7 @@ import { emitEthernet, ETHERNET_HEADER, ETHERTYPE_ARP } from "./wire/ethernet.ts
 /** RFC 1122 §2.3.2.1: at most one request a second for the same address. */
 export const ASK_INTERVAL_US = 1_000_000;
 /** Requests for all addresses together. */
-const ASK_PER_SECOND = 16;
+export const ASK_PER_SECOND = 16;
 
 const EVERYBODY = new Uint8Array(6).fill(0xff);
 const NOBODY = new Uint8Array(6);

@@ -17,7 +17,7 @@ import type { Spot } from "./spot.ts";
 import type { View } from "./view.ts";
 
 /** Offsets of mount points in listings; providers' own are small or, of other servers, never so near to 2^53. */
-const POINT_OFFSET = Number.MAX_SAFE_INTEGER - 255;
+export const POINT_OFFSET = Number.MAX_SAFE_INTEGER - 255;
 
 /** Serves every open of a place that answers at once, for none of them waits. */
 const opening = new Opened();
@@ -120,7 +120,7 @@ class ViewFile implements OpenFile {
     const why = view.mayAt("read", spot);
     if (why !== undefined) request.refuse(why);
     else if (view.mounts.size === 0) this.inner.readdir(request);
-    else if (request.offset < POINT_OFFSET) this.inner.readdir(new Listing(request, this.#node));
+    else if (request.offset < POINT_OFFSET) this.inner.readdir(new Listing(request, this.#node, this.inner));
     else {
       listPoints(request, this.#node, request.offset - POINT_OFFSET + 1);
       request.done();
@@ -173,24 +173,45 @@ class Metered extends Relay {
 /** A listing in which mount points take the place of what they cover, at its end. */
 class Listing extends Relay {
   readonly #node: ViewNode;
+  readonly #file: OpenFile;
+  readonly #from: number;
+  /** How often the file may be asked on for an answer that would be empty: each point covers one entry. */
+  readonly #left: number;
+  #told = false;
+  /** Offset of the last entry that is covered. */
+  #covered = -1;
   #full = false;
 
-  constructor(inner: Request, node: ViewNode) {
+  constructor(inner: Request, node: ViewNode, file: OpenFile, from = inner.offset, left = node.view.mounts.size) {
     super(inner);
     this.#node = node;
+    this.#file = file;
+    this.#from = from;
+    this.#left = left;
+  }
+
+  override get offset(): number {
+    return this.#from;
   }
 
   override entry(qid: Qid, offset: number, type: number, name: string): boolean {
     const { view, spot } = this.#node;
     const { visible } = spot;
-    if (view.mounts.mounts.some(({ at }) => isChild(at, visible) && at[visible.length] === name)) return true;
-    if (this.inner.entry(qid, offset, type, name)) return true;
-    this.#full = true;
-    return false;
+    if (view.mounts.mounts.some(({ at }) => isChild(at, visible) && at[visible.length] === name)) {
+      this.#covered = offset;
+      return true;
+    }
+    const fits = this.inner.entry(qid, offset, type, name);
+    if (fits) this.#told = true;
+    else this.#full = true;
+    return fits;
   }
 
   override done(): void {
-    if (!this.#full) listPoints(this.inner, this.#node, 0);
+    // Another server may have more than it told; only when it tells nothing it has no more.
+    if (this.#node.place.immediate !== true && !this.#full && !this.#told && this.#covered >= 0 && this.#left > 0)
+      return this.#file.readdir(new Listing(this.inner, this.#node, this.#file, this.#covered, this.#left - 1));
+    if (!this.#full && (this.#node.place.immediate === true || !this.#told)) listPoints(this.inner, this.#node, 0);
     this.inner.done();
   }
 }

@@ -6,7 +6,7 @@
 import { RateLimit } from "../net/rate.ts";
 import type { Clock, Log, Pool } from "../ports/index.ts";
 import type { Grant } from "../roles/grant.ts";
-import { describeDenial, type Leases, type Operation } from "../roles/policy.ts";
+import { describeDenial, homeOf, type Leases, mayExport, type Operation } from "../roles/policy.ts";
 import { namesOf } from "../roles/scope.ts";
 import { COMPONENT_BYTES, QTDIR } from "../secure9p/constants.ts";
 import { BUSY, INVALID, NOT_FOUND, PERMISSION, RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
@@ -110,6 +110,13 @@ export class View implements Client {
     return why;
   }
 
+  /** Why the session may not export that service, after saying so to the log. */
+  mayExport(service: string): Refusal | undefined {
+    if (mayExport(this.grant, service)) return undefined;
+    this.#deny(describeDenial(this.grant, "export", homeOf(service), "not-granted"));
+    return PERMISSION;
+  }
+
   /** Walk from a directory to a name in it. */
   walk(request: Request, from: ViewNode, name: string): void {
     const { place } = from;
@@ -157,8 +164,9 @@ export class View implements Client {
   }
 
   #mount(service: string, path: Names): Refusal | undefined {
-    const known = this.#options.namespace.services.find(service);
-    if (known === undefined) return this.#refuseMount(NOT_FOUND);
+    const { services } = this.#options.namespace;
+    const known = services.find(service);
+    if (known === undefined) return this.#refuseMount(services.away.has(service) ? BUSY : NOT_FOUND);
     const why = this.mounts.check(path, known.home) ?? this.#checkPoint(path);
     if (why !== undefined) return this.#refuseMount(why);
     const target: Target = { service, rest: [], names: known.home };

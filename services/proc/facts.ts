@@ -52,6 +52,8 @@ export interface Facts {
   devices(): readonly string[];
   /** The consoles and their lines, one line for each group of counters; first that of the console with the prompt. */
   console(): readonly string[];
+  /** The link and the address; nothing if there is no network. */
+  link(): readonly string[];
   /** Reports on the network by name; `undefined` if there is no network. */
   network(): Reports | undefined;
   /** What is bounded. */

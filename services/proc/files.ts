@@ -4,7 +4,7 @@
  */
 import type { Namespace } from "../ninedoor/namespace.ts";
 import type { Facts } from "./facts.ts";
-import { bootReport, capsReport, memoryReport, processReport, pumpReport, versionReport } from "./reports.ts";
+import { bootReports, capsReport, memoryReport, processReport, pumpReport, versionReport } from "./reports.ts";
 
 /** Put a report below `/proc`. */
 export function addReport(namespace: Namespace, name: string, lines: () => readonly string[]): void {
@@ -13,15 +13,11 @@ export function addReport(namespace: Namespace, name: string, lines: () => reado
 
 export function addReports(namespace: Namespace, facts: Facts): void {
   const add = (name: string, lines: () => readonly string[]): void => addReport(namespace, name, lines);
-  add("boot", () => [...bootReport(facts), ...linkLines(facts)]);
+  const boot = bootReports(facts);
+  add("boot", () => [...boot(), ...facts.link()]);
   add("version", () => versionReport(facts));
   add("pump", () => [...pumpReport(facts), ...processReport(facts)]);
   add("mem", () => [...memoryReport(facts), ...capsReport(facts.machine)]);
   add("console", () => facts.console());
   for (const [name, lines] of Object.entries(facts.network() ?? {})) add(`net/${name}`, lines);
-}
-
-/** The network begins with the link and the address. */
-function linkLines(facts: Facts): readonly string[] {
-  return facts.network()?.["interface"]?.().slice(0, 2) ?? [];
 }

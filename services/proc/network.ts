@@ -24,6 +24,14 @@ export type Reports = Readonly<Record<string, () => readonly string[]>>;
 const OWNERS: Readonly<Record<string, RegExp>> = { interface: /^ethernet/, arp: /^arp/, icmp: /^(icmp|echo)/ };
 const FATES = ["handled", "dropped", "sent", "unsent"] as const;
 
+/** Link and address alone, which cost little to say. */
+export function linkLines(port: ReportedPort, stack: ReportedStack): string[] {
+  return [
+    `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
+    `address ${stack.address}`,
+  ];
+}
+
 export function networkReports(port: ReportedPort, stack: ReportedStack): Reports {
   const { link, tcp, udp, dhcp } = stack;
   const { counters } = link;
@@ -31,8 +39,7 @@ export function networkReports(port: ReportedPort, stack: ReportedStack): Report
     FATES.map((fate) => row(`${file}.${fate}`, counters[fate], (key) => ownerOf(key) === file)).filter(hasNumbers);
   const reports: Record<string, () => readonly string[]> = {
     interface: () => [
-      `link ${port.linkUp ? "up" : "down"} mtu=${port.mtu} changes=${port.linkChanges}`,
-      `address ${stack.address}`,
+      ...linkLines(port, stack),
       row("device", port.counters),
       ...port.queues(),
       `frames ${counters.frames}`,

@@ -26,6 +26,18 @@ export function bootReport(facts: Facts): string[] {
   ];
 }
 
+/** The same, made anew only if something has come up since. */
+export function bootReports(facts: Facts): () => readonly string[] {
+  let known = -1;
+  let lines: readonly string[] = [];
+  return () => {
+    const parts = facts.pump.subsystems.length + facts.devices().length;
+    if (parts !== known) lines = bootReport(facts);
+    known = parts;
+    return lines;
+  };
+}
+
 export function versionReport({ machine, build }: Facts): string[] {
   return [
     `Cohesix ${build.version} revision ${build.revision} image ${build.imageHash} on ${machine.bootInfo().kernel}`,

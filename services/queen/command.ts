@@ -2,6 +2,7 @@
  * One line of `/queen/ctl` becomes one command, or one mistake with the JSON pointer of what is wrong and a sentence that begins
  * with it. Nothing is guessed, converted or ignored; whether a command can be done is for {@link QueenControl} to find out.
  */
+import { printable } from "../config/printable.ts";
 import type { BudgetRequest } from "../roles/budget.ts";
 import { INVALID, type Refusal } from "../secure9p/refusal.ts";
 import { utf8Length } from "../secure9p/wire.ts";
@@ -86,8 +87,6 @@ const CHOICE = "a command has exactly one of spawn, kill, bind, mount, set_budge
 const PATH_BYTES_MAX = 255;
 /** Most characters that a sentence repeats of a text or name. */
 const QUOTED_MAX = 40;
-/** Characters that end a line or move a terminal's cursor. */
-const CONTROL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** @param text one line without its newline. Never throws. */
 export function readCommand(text: string, schemas: CtlSchemas): Reading {
@@ -165,7 +164,7 @@ function isObject(value: Json): value is JsonObject {
 }
 
 function mistake(pointer: string, sentence: string): Mistake {
-  return { refusal: INVALID, pointer, sentence: sentence.replace(CONTROL, "?") };
+  return { refusal: INVALID, pointer, sentence: printable(sentence) };
 }
 
 /** What a validator found. */

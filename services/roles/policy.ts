@@ -105,10 +105,15 @@ export function mayExport(who: Principal, service: string): boolean {
   return who.role === "service" && service !== "" && who.subject === service;
 }
 
+/** The path by which the table knows an exporter's tree, wherever it is mounted. */
+export function homeOf(service: string): readonly string[] {
+  return service === "gpu-bridge" ? ["gpu"] : ["svc", service];
+}
+
 /** The audit line of a denial. What the client chose is shown so that it cannot look like another line or field. */
 export function describeDenial(
   who: Principal,
-  operation: Operation,
+  operation: Operation | "export",
   names: readonly string[],
   denial: Denial | "out-of-scope",
 ): string {

@@ -12,7 +12,7 @@ const COOL_DOWN_US = 90_000_000;
 const COOL_DOWN_AFTER = 3;
 /** As many failures as bring the delay to its most; older ones change nothing. */
 const REMEMBERED = 6;
-const SOURCES = 64;
+export const SOURCES = 64;
 /** Memory of one. */
 const SOURCE_BYTES = 1024;
 

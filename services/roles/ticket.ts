@@ -53,6 +53,23 @@ export interface Claims {
   readonly quotas: Quotas | undefined;
 }
 
+/** A role's plainest claims, without any limit, and what else is to be said. */
+export function claimsOf(role: Role, more: Partial<Claims> = {}): Claims {
+  return {
+    role,
+    ticks: undefined,
+    ops: undefined,
+    ttlS: undefined,
+    subject: "",
+    issuedAtMs: 0,
+    mountService: "",
+    mountAt: "",
+    scopes: [],
+    quotas: undefined,
+    ...more,
+  };
+}
+
 /** A ticket's text taken apart. Nothing of it is believed yet. */
 export interface TicketParts {
   readonly payload: Uint8Array;

@@ -4,7 +4,7 @@
  */
 import type { Bytes, Random } from "../ports/index.ts";
 import type { Role } from "./roles.ts";
-import { type Claims, macOf, encodePayload, TICKET_LIMITS, TICKET_PREFIX, toHex } from "./ticket.ts";
+import { claimsOf, macOf, encodePayload, TICKET_LIMITS, TICKET_PREFIX, toHex } from "./ticket.ts";
 import type { TicketVerifier, VerifiedTicket } from "./verifier.ts";
 
 /** A minted ticket: for the worker as text, for `Ledger.issue` as what it says. */
@@ -31,18 +31,7 @@ export function mintForWorker(
   const key = verifier.keyOf(role);
   const issuedAtMs = nonce(random) ?? unixMs;
   if (key === undefined || issuedAtMs === undefined) return undefined;
-  const claims: Claims = {
-    role,
-    ticks: undefined,
-    ops: undefined,
-    ttlS: undefined,
-    subject: worker,
-    issuedAtMs,
-    mountService: "",
-    mountAt: "",
-    scopes: [],
-    quotas: undefined,
-  };
+  const claims = claimsOf(role, { subject: worker, issuedAtMs });
   const payload = encodePayload(bytes, claims, TICKET_LIMITS);
   const mac = toHex(macOf(key, payload));
   return { text: `${TICKET_PREFIX}${toHex(payload)}.${mac}`, ticket: { mac, claims } };

@@ -44,6 +44,7 @@ export function checkWalk(m: Message, fid: Fid, taken: boolean, port: Bytes): Re
   if (same && fid.file !== undefined) return INVALID;
   if (taken || (same && fid.claimed)) return BUSY;
   if (m.nwname > p9.WALK_DEPTH) return TOO_BIG;
+  if (m.names !== undefined) return undefined;
   for (let i = 0; i < m.nwname; i++) {
     const why = checkName(m.wnames[i]!, port);
     if (why !== undefined) return why;

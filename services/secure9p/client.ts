@@ -82,6 +82,11 @@ export class Client {
     return count;
   }
 
+  /** Whether a frame has begun to arrive and is not whole, for whoever times that. */
+  get partial(): boolean {
+    return this.#framing.partial;
+  }
+
   /** Bytes for the peer: `run` in a row at `start` of `out`, valid until the client is called again. */
   get unsent(): number {
     return this.#out.length;

@@ -91,6 +91,8 @@ export class Message {
 
   /** Twalk. */
   nwname = 0;
+  /** Twalk of a client within this process: the names as texts that are known to be names, instead of `wnames`. */
+  names: readonly string[] | undefined = undefined;
   readonly wnames: readonly Span[] = Array.from({ length: MAX_WELEM }, () => new Span());
   /** Rwalk. */
   nwqid = 0;

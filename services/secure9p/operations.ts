@@ -75,6 +75,12 @@ export class Operations implements Owner {
     this.#cancel(slot, undefined);
   }
 
+  /** End a fid, if there is such, without a reply. */
+  clunk(id: number): void {
+    const fid = this.fids.get(id);
+    if (fid !== undefined) this.#close(fid);
+  }
+
   /** End all requests, with an answer if `why` is given, and all fids. */
   reset(why: Refusal | undefined): void {
     for (let slot = this.tags.any(); slot !== undefined; slot = this.tags.any()) this.#cancel(slot, why);
@@ -261,7 +267,8 @@ export class Operations implements Owner {
     }
     if (same) fid.claimed = true;
     slot.nwname = m.nwname;
-    for (let i = 0; i < m.nwname; i++) slot.names[i] = m.wnames[i]!.text(this.#bytes);
+    const { names } = m;
+    for (let i = 0; i < m.nwname; i++) slot.names[i] = names?.[i] ?? m.wnames[i]!.text(this.#bytes);
     for (let i = 0; i < fid.path.length; i++) slot.path.push(fid.path[i]!);
     this.#walkOn(slot);
     return undefined;

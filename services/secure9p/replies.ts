@@ -4,14 +4,16 @@
  * The outbox holds what a session may have unsent and an answer to everything in flight, so there is always room.
  */
 import type { Bytes } from "../ports/index.ts";
-import { COMPONENT_BYTES, ENTRY_HEADER, HEADER, READ_HEADER, RLERROR, V9FS_MAGIC } from "./constants.ts";
+import { COMPONENT_BYTES, ENTRY_HEADER, HEADER, READ_HEADER, RGETATTR, RLERROR, V9FS_MAGIC } from "./constants.ts";
 import type { SessionCounters } from "./counters.ts";
 import { encode, UNFIT } from "./encode.ts";
-import { Message } from "./message.ts";
+import { type Attributes, Message } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Refusal } from "./refusal.ts";
 import { type Qid, Span, utf8Length, Writer } from "./wire.ts";
 
+const NOTHING = new Uint8Array(0);
+const nobody = (): void => undefined;
 /** Holds every reply without data (Rwalk of 16 is 217 bytes), and a directory entry. */
 const SCRATCH = Math.max(512, ENTRY_HEADER + COMPONENT_BYTES);
 
@@ -43,6 +45,9 @@ export class Replies {
   #data = 0;
   /** Whose reply that is; another reply in between ends it. */
   #composer: object | undefined = undefined;
+  /** A client within this process, which gets messages and no bytes; and where their data is put together. */
+  #heard: ((reply: Message) => void) | undefined = undefined;
+  #local: Uint8Array = NOTHING;
 
   constructor(port: Bytes, out: Outbox, counters: SessionCounters, listener: RepliesListener) {
     this.#listener = listener;
@@ -52,12 +57,30 @@ export class Replies {
     this.#writer = new Writer(port);
   }
 
+  /** Hand replies to a client within this process. @param most bytes of the data of one */
+  hear(heard: (reply: Message) => void, most: number): void {
+    this.#heard = heard;
+    this.#local = new Uint8Array(most);
+  }
+
+  /** Let go of it. */
+  hush(): void {
+    if (this.#heard !== undefined) this.#heard = nobody;
+  }
+
   /** Send {@link message}. @returns false if a field of it fits no reply; then nothing is sent. */
   send(type: number, tag: number): boolean {
     const m = this.message;
     const out = this.#out;
     m.type = type;
     m.tag = tag;
+    if (this.#heard !== undefined) {
+      if (type === RGETATTR && !areNumbers(m.attributes)) return false;
+      this.#composer = undefined;
+      this.#counters.replies++;
+      this.#heard(m);
+      return true;
+    }
     // What is open stays if the message does not encode, and so does its place.
     const at = this.#composer === undefined ? out.room(SCRATCH) : -1;
     const size = encode(m, this.#writer, at < 0 ? this.#scratch : out.bytes, at < 0 ? 0 : at, SCRATCH);
@@ -96,7 +119,7 @@ export class Replies {
   /** Begin a reply with data. */
   open(composer: object): void {
     if (this.#composer !== undefined) this.abandon();
-    this.#out.put(this.#scratch, 0, READ_HEADER);
+    if (this.#heard === undefined) this.#out.put(this.#scratch, 0, READ_HEADER);
     this.#data = 0;
     this.#composer = composer;
   }
@@ -117,7 +140,8 @@ export class Replies {
   }
 
   put(bytes: Uint8Array, start: number, length: number): void {
-    this.#out.put(bytes, start, length);
+    if (this.#heard === undefined) this.#out.put(bytes, start, length);
+    else this.#port.copy(this.#local, this.#data, bytes, start, length);
     this.#data += length;
   }
 
@@ -141,6 +165,11 @@ export class Replies {
 
   /** Send what was put together since {@link open}. */
   close(type: number, tag: number): void {
+    if (this.#heard !== undefined) {
+      this.message.data.set(this.#local, 0, this.#data);
+      this.send(type, tag);
+      return;
+    }
     const out = this.#out;
     out.patch(0, READ_HEADER + this.#data);
     // type and tag lie in the low bytes of the word, and the count's first byte is written by the next patch.
@@ -157,6 +186,11 @@ export class Replies {
     this.#counters.ops++;
     this.#listener.spent?.();
   }
+}
+
+/** Whether a provider's attributes, as far as a client within this process goes by them, can be what they say. */
+function areNumbers({ size, dataVersion }: Attributes): boolean {
+  return Number.isSafeInteger(size) && size >= 0 && Number.isSafeInteger(dataVersion) && dataVersion >= 0;
 }
 
 /** Whether a provider's qid can be sent. */

@@ -175,6 +175,32 @@ export class Session {
   }
 
   /**
+   * Be asked by a client within this process from now on, by {@link ask}: `heard` gets each reply as a message, valid until the
+   * next request, when it is made. Such a session takes no bytes and has none to send. Not to be called from within a provider.
+   */
+  serveLocally(heard: (reply: Message) => void): void {
+    this.#replies.hear(heard, this.#msizeMax);
+  }
+
+  /** A request of such a client, of which it has one under way at a time: what is no error of the protocol's is not looked for. */
+  ask(request: Message): void {
+    if (this.#ended) return;
+    this.counters.requests++;
+    if (request.type === p9.TVERSION) this.#version(request);
+    else this.#operations.request(request);
+  }
+
+  /** Forget a request of such a client: it gets no reply any more. */
+  forget(tag: number): void {
+    this.#operations.flush(tag);
+  }
+
+  /** Such a client has no use for a fid any more. Requests on it are answered. */
+  clunk(fid: number): void {
+    this.#operations.clunk(fid);
+  }
+
+  /**
    * Take the session's authority away: parked requests and all that come get `why`, open files are closed.
    * May be called from within a provider.
    */
@@ -189,6 +215,7 @@ export class Session {
     if (this.#ended) return;
     this.#ended = true;
     this.#operations.end(undefined);
+    this.#replies.hush();
     this.#report();
   }
 
@@ -207,15 +234,14 @@ export class Session {
     if (verdict !== DECODED || (type & 1) === 1) {
       this.counters.malformed++;
       this.#replies.error(tag, verdict === UNKNOWN_TYPE && (type & 1) === 0 ? UNSUPPORTED : INVALID);
-    } else if (type === p9.TVERSION) this.#version();
+    } else if (type === p9.TVERSION) this.#version(m);
     else if (tag === p9.NOTAG || operations.msize === 0 || operations.inUse(tag)) this.#replies.error(tag, INVALID);
     else if (type === p9.TFLUSH) this.#flush();
     else operations.request(m);
   }
 
   /** version(5): whatever came of it, what was before is over. */
-  #version(): void {
-    const { msize, tag, version } = this.#message;
+  #version({ msize, tag, version }: Message): void {
     const operations = this.#operations;
     if (operations.revoked !== undefined) return this.#replies.error(tag, operations.revoked);
     operations.reset(undefined);

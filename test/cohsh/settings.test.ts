@@ -140,6 +140,7 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
       [{ COHSH_TIMEOUT: "" }, 'COHSH_TIMEOUT must be a number of seconds from 0.1 to 600, not "".'],
       [{ COHSH_FOLLOW: "yes" }, 'COHSH_FOLLOW must be true or false, not "yes".'],
       [{ COHSH_NET: "all" }, 'COHSH_NET must be one of none, user, tap, not "all".'],
+      [{ COHSH_NET: "a\u2028\u009bb" }, 'COHSH_NET must be one of none, user, tap, not "a??b".'],
       [{ COHSH_PORT: "0" }, 'COHSH_PORT must be a port from 1 to 65535, not "0".'],
       [{ COHSH_HOST: "h", COHSH_TRANSPORT: "sim" }, "COHSH_HOST is for COHSH_TRANSPORT=tcp, not sim."],
       [
@@ -166,6 +167,9 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
         "COHSH_TOKEN must be 1 to 255 visible ASCII characters.",
       );
       expect(refusal(() => readEnvironment({ COHSH_TICKET: "s3cret" }))).to.equal("COHSH_TICKET is not a ticket.");
+      expect(refusal(() => readEnvironment({ COHSH_NET: "cohesix-ticket-00.11" }))).to.equal(
+        'COHSH_NET must be one of none, user, tap, not "***".',
+      );
     });
   });
 });

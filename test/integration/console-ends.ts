@@ -85,11 +85,13 @@ export class Wire extends ConsoleEnd {
   /** All bytes that came. */
   came = 0;
   over = false;
+  readonly #localPort: number;
   #changed: () => void = () => undefined;
 
   private constructor(socket: Socket) {
     super();
     this.#socket = socket;
+    this.#localPort = socket.localPort ?? 0;
     socket.setNoDelay(true);
     socket.on("data", (bytes) => {
       this.#feed(bytes);
@@ -124,6 +126,11 @@ export class Wire extends ConsoleEnd {
     const answer = await wire.line();
     if (answer !== `OK ATTACH role=${role}`) throw new Error(`ATTACH: ${answer ?? "closed"}`);
     return wire;
+  }
+
+  /** The port of its own end. */
+  get localPort(): number {
+    return this.#localPort;
   }
 
   raw(bytes: Uint8Array): void {

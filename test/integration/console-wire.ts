@@ -92,6 +92,11 @@ export class ConsoleWire {
     }
   }
 
+  /** Take nothing any more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -5,8 +5,8 @@ import { credentialsPath } from "../../scripts/lib/credentials.ts";
 import type { HiveProcess } from "../../scripts/lib/hive-process.ts";
 import { type Credentials, readCredentials } from "../../services/roles/credentials.ts";
 import type { Role } from "../../services/roles/roles.ts";
-import type { Claims } from "../../services/roles/ticket.ts";
-import { claims } from "../services/support/ticket.ts";
+import { type Claims, claimsOf } from "../../services/roles/ticket.ts";
+
 import { ConsoleWire } from "./console-wire.ts";
 import { listeningHive } from "./listening-hive.ts";
 import { NineClient } from "./nine-client.ts";
@@ -34,7 +34,7 @@ export class DoorHive {
 
   /** A ticket signed with the role's secret, issued now unless it says otherwise. */
   ticket(role: Role, more: Partial<Claims> = {}): string {
-    return mintTicket(this.#credentials, claims(role, { issuedAtMs: Date.now(), ...more }));
+    return mintTicket(this.#credentials, claimsOf(role, { issuedAtMs: Date.now(), ...more }));
   }
 
   /** Log in and speak 9P. @throws Error with one sentence if the hive refuses that */

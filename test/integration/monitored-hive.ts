@@ -19,6 +19,9 @@ export const patienceMs = 60_000;
  * not that of whoever shares the host. */
 export const OWN_TIME = ["-icount", "shift=0"] as const;
 
+/** The same, and where it has nothing to execute its time jumps to when something is due. */
+export const JUMPING_TIME = ["-icount", "shift=0,sleep=off"] as const;
+
 export class MonitoredHive {
   readonly port: number;
   readonly line: HiveProcess;

@@ -10,6 +10,7 @@ import { createHive } from "../../engine/sim/hive.ts";
 import type { Machine } from "../../engine/sim/machine.ts";
 import { manifestPath } from "../../scripts/lib/manifest.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
+import { Screen } from "../../scripts/lib/screen.ts";
 import { readManifest } from "../../services/config/manifest.ts";
 import type { FailingHive } from "./listening-hive.ts";
 
@@ -27,16 +28,12 @@ export interface SimulatedHiveOptions {
 
 export class SimulatedHive implements FailingHive {
   readonly machine: Machine;
-  /** Everything that the console's line and the debug console have printed. */
-  output = "";
   /** How the device breaks with the next frame for the guest, and the number of the last. */
   #breakage: Breakage | undefined;
   #used = 0;
   #published: Published | undefined;
   #running: Promise<void> = Promise.resolve();
-  #gone: string | undefined;
-  #looked = 0;
-  #changed: (() => void) | undefined;
+  readonly #screen = new Screen();
 
   /** @returns one that is up. Whoever asks ends it. */
   static async start(options: SimulatedHiveOptions = {}): Promise<SimulatedHive> {
@@ -62,27 +59,22 @@ export class SimulatedHive implements FailingHive {
       manifest: { text: manifest },
       clock: "real",
       net: { hooks: { used: (entry) => this.#give(entry) } },
-      onLog: (printed) => this.#print(printed),
+      onLog: (printed) => this.#screen.print(printed),
     });
     const { console } = this.machine;
-    console.onOutput = () => this.#print(Buffer.from(console.read()).toString("utf8"));
+    console.onOutput = () => this.#screen.print(Buffer.from(console.read()).toString("utf8"));
   }
 
   #run(): void {
     this.#running = this.machine.start().then(
-      () => this.#end(`it halted: ${this.machine.haltReason ?? "it was stopped"}`),
-      (error: unknown) => this.#end(String(error)),
+      () => this.#screen.end(`it halted: ${this.machine.haltReason ?? "it was stopped"}`),
+      (error: unknown) => this.#screen.end(String(error)),
     );
   }
 
-  #print(text: string): void {
-    this.output += text;
-    this.#changed?.();
-  }
-
-  #end(why: string): void {
-    this.#gone = why;
-    this.#changed?.();
+  /** Everything that the console's line and the debug console have printed. */
+  get output(): string {
+    return this.#screen.text;
   }
 
   /** Where its console listens, on 127.0.0.1. */
@@ -109,30 +101,8 @@ export class SimulatedHive implements FailingHive {
    * Wait for output of the console's line that was not waited for before.
    * @returns what came up to and with it. @throws Error at the time-out or when the machine is gone.
    */
-  async expect(pattern: RegExp, withinMs: number): Promise<string> {
-    const deadline = performance.now() + withinMs;
-    for (;;) {
-      const rest = this.output.slice(this.#looked);
-      const found = pattern.exec(rest);
-      if (found !== null) {
-        const end = found.index + found[0].length;
-        this.#looked += end;
-        return rest.slice(0, end);
-      }
-      const left = deadline - performance.now();
-      if (this.#gone !== undefined || left <= 0) {
-        const why = this.#gone ?? `not within ${withinMs} ms`;
-        throw new Error(`${String(pattern)} did not come: ${why}; the output ends: ${rest.slice(-400)}`);
-      }
-      await new Promise<void>((settle) => {
-        const timer = setTimeout(settle, left);
-        this.#changed = () => {
-          clearTimeout(timer);
-          settle();
-        };
-      });
-      this.#changed = undefined;
-    }
+  expect(pattern: RegExp, withinMs: number): Promise<string> {
+    return this.#screen.expect(pattern, withinMs);
   }
 
   /** Pull the network's plug, or put it back. */
@@ -165,7 +135,7 @@ export class SimulatedHive implements FailingHive {
 
   /** @throws Error if the machine did not run to now. */
   async end(): Promise<void> {
-    const before = this.#gone;
+    const before = this.#screen.gone;
     await this.#published?.close();
     await this.machine.stop();
     await this.#running;

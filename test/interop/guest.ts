@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { type CpioFile, writeCpio } from "../../scripts/lib/cpio.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
+import { Screen } from "../../scripts/lib/screen.ts";
 
 const DIRECTORY = 0o040755;
 const EXECUTABLE = 0o100755;
@@ -103,9 +104,7 @@ export class Guest {
   readonly #deadline: NodeJS.Timeout;
   readonly #exited: Promise<void>;
   #gone = false;
-  #output = "";
-  #looked = 0;
-  #changed: (() => void) | undefined;
+  readonly #screen = new Screen();
   #commands = 0;
 
   private constructor() {
@@ -125,17 +124,14 @@ export class Guest {
     );
     this.#child = child;
     this.#deadline = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
-    const more = (bytes: Buffer): void => {
-      this.#output += bytes.toString("latin1");
-      this.#changed?.();
-    };
+    const more = (bytes: Buffer): void => this.#screen.print(bytes.toString("latin1"));
     child.stdin.on("error", () => undefined);
     child.stdout.on("data", more);
     child.stderr.on("data", more);
     this.#exited = new Promise((settle) => {
       const over = (): void => {
         this.#gone = true;
-        this.#changed?.();
+        this.#screen.end("QEMU is gone");
         settle();
       };
       child.once("error", over);
@@ -165,30 +161,8 @@ export class Guest {
   }
 
   /** Wait for output that was not waited for before. @returns it, up to and with the pattern. */
-  async expect(pattern: RegExp, patienceMs: number): Promise<string> {
-    const until = performance.now() + patienceMs;
-    for (;;) {
-      const rest = this.#output.slice(this.#looked);
-      const found = pattern.exec(rest);
-      if (found !== null) {
-        const end = found.index + found[0].length;
-        this.#looked += end;
-        return rest.slice(0, end);
-      }
-      const left = until - performance.now();
-      if (this.#gone || left <= 0) {
-        const why = this.#gone ? "did not come, QEMU is gone" : `did not come within ${patienceMs} ms`;
-        throw new Error(`guest: ${String(pattern)} ${why}; the output ends: ${rest.slice(-600)}`);
-      }
-      await new Promise<void>((settle) => {
-        const timer = setTimeout(settle, left);
-        this.#changed = () => {
-          clearTimeout(timer);
-          settle();
-        };
-      });
-      this.#changed = undefined;
-    }
+  expect(pattern: RegExp, patienceMs: number): Promise<string> {
+    return this.#screen.expect(pattern, patienceMs);
   }
 
   /** Mount what is served at a port of the host's loopback. */

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -96,6 +96,8 @@ describe("npm run image", function () {
       expect(status).to.equal(0);
       expect(stdout.match(/no work to do/g)).to.have.length(4);
       expect(readFileSync(join(out, "hive.elf")).equals(first)).to.equal(true);
+      for (const file of ["hive.elf", "rootfs.cpio"])
+        expect(statSync(join(out, file)).mode & 0o777, file).to.equal(0o600);
     });
   });
 });

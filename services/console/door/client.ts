@@ -6,7 +6,7 @@
 import type { HiveSession, Source } from "../../hive/session.ts";
 import type { Pool } from "../../ports/index.ts";
 import { formatIpv4 } from "../../net/address.ts";
-import { BUSY } from "../../secure9p/refusal.ts";
+import { BUSY, type Refusal as Errno } from "../../secure9p/refusal.ts";
 import { trimBlanks } from "../arguments.ts";
 import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG } from "../grammar.ts";
 import { ANSWER_BYTES } from "../output.ts";
@@ -17,8 +17,9 @@ import type { End } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Doorway } from "./doorway.ts";
 import { BROKEN, LINE, LineFraming, NEED_MORE } from "./framing.ts";
+import { Exported } from "./exported.ts";
 import { lineSession, Link } from "./line-session.ts";
-import { Nine } from "./nine.ts";
+import { Nine, type Speaker } from "./nine.ts";
 import { LineOutbox } from "./outbox.ts";
 import { clientPools } from "./pools.ts";
 
@@ -46,7 +47,7 @@ export class DoorClient {
   readonly #link = new Link();
   #phase: Phase = "auth";
   #session: ConsoleSession | undefined;
-  #nine: Nine | undefined;
+  #nine: Speaker | undefined;
   /** The answer to a wrong token, until it is told. */
   #refusal: Refusal | undefined;
   /** Nothing more is read; it ends like that when all is answered. */
@@ -268,7 +269,7 @@ export class DoorClient {
     this.#out.line(ok("AUTH"));
     this.#link.carrier = {
       hangUp: () => this.#finish(this.#quits ? "quit" : "limited"),
-      upgrade: (login) => this.#upgrade(login),
+      upgrade: (login, service) => this.#upgrade(login, service),
     };
     this.#session = lineSession(this.#door, this.source, this.#out, this.#link);
   }
@@ -276,7 +277,7 @@ export class DoorClient {
   /** A line for the session. @param last it is the last one, and that is how the connection ends */
   #take(parsed: Parsed, last?: End): void {
     this.#deadlines.heard(this.#nowUs);
-    if (parsed.kind === "refused" && parsed.upgrade === true) this.#upgrading = true;
+    if (parsed.kind === "refused" && parsed.upgrade !== undefined) this.#upgrading = true;
     if (parsed.kind === "command" && parsed.verb === "QUIT") this.#quits = true;
     this.#session!.take(parsed);
     if (last !== undefined) this.#hearNoMore(last);
@@ -296,12 +297,23 @@ export class DoorClient {
     session.endFollows();
   }
 
-  #upgrade(login: HiveSession): string {
-    const session = login.open9p();
-    this.#nine = new Nine(session, this.connection);
+  #upgrade(login: HiveSession, service: string | undefined): string | Errno {
+    let said = `service=${service}`;
+    if (service === undefined) {
+      // A role that may see nothing has nothing to ask for.
+      const why = login.view.may("walk", []);
+      if (why !== undefined) return why;
+      const session = login.open9p();
+      this.#nine = new Nine(session, this.connection);
+      said = `msize=${session.msizeMax}`;
+    } else {
+      const exported = login.export9p(service);
+      if ("errno" in exported) return exported;
+      this.#nine = new Exported(exported, this.connection);
+    }
     this.#door.counters.upgraded++;
     login.onRevoked(() => this.#finish("revoked"));
-    return `msize=${session.msizeMax}`;
+    return said;
   }
 
   /** Go on with lines. @returns what it cost */
@@ -327,8 +339,8 @@ export class DoorClient {
   #nineP(budget: number): number {
     const nine = this.#nine!;
     this.#door.counters.bytesIn += nine.serve(budget);
-    if (nine.session.ended) this.#finish("length");
-    else if (nine.over) this.#finish("left");
+    const { end } = nine;
+    if (end !== undefined) this.#finish(end);
     return nine.cost;
   }
 
@@ -352,8 +364,8 @@ export class DoorClient {
     const nine = this.#nine;
     let began: boolean;
     if (this.#phase === "9p" && nine !== undefined) {
-      deadlines.half(nine.waits, nine.session.counters.requests, nowUs);
-      began = deadlines.slow(nine.session.heldBack, nine.sent, nowUs);
+      deadlines.half(nine.waits, nine.frames, nowUs);
+      began = deadlines.slow(nine.heldBack, nine.sent, nowUs);
     } else if (this.#phase === "lines") {
       const full = this.#out.length > this.#door.limits.unsentBytes - ANSWER_BYTES;
       deadlines.half(this.#reads && this.#framing.partial && this.connection.readable === 0, this.#frames, nowUs);
@@ -371,6 +383,7 @@ export class DoorClient {
     this.#phase = "closing";
     this.#deadlines.phase(clock.nowUs() + limits.lingerUs);
     counters.ends[why]++;
+    this.#nine?.close(why);
     counters.unsentHighWater = Math.max(counters.unsentHighWater, this.#out.highWater);
     const session = this.#session;
     if (session === undefined) return;

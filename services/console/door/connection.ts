@@ -31,6 +31,28 @@ export interface Connection {
   abort(): void;
 }
 
+/** Bytes on their way: `run` of them in a row at `start` of `out`. */
+export interface Outgoing {
+  readonly unsent: number;
+  readonly out: Uint8Array;
+  readonly start: number;
+  readonly run: number;
+  sent(count: number): void;
+}
+
+/** Hand over what a connection takes. @returns bytes */
+export function drain(from: Outgoing, to: Connection): number {
+  let done = 0;
+  while (from.unsent > 0) {
+    const { run } = from;
+    const taken = to.write(from.out, from.start, run);
+    from.sent(taken);
+    done += taken;
+    if (taken < run) break;
+  }
+  return done;
+}
+
 /** Where connections come from. */
 export interface Listener {
   /** Connections that wait to be accepted. */

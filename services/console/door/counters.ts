@@ -22,6 +22,8 @@ export const ENDS = [
   "slow",
   "limited",
   "revoked",
+  /** An exporter that broke the protocol or did not answer. */
+  "dropped",
   /** The door was closed, or what served it threw. */
   "closed",
   "failed",

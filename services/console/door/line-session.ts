@@ -3,6 +3,7 @@
  * that reference counting alone frees both, with their buffers, and a client that comes and goes leaves nothing to collect.
  */
 import type { HiveSession, Source } from "../../hive/session.ts";
+import type { Refusal } from "../../secure9p/refusal.ts";
 import { ConsoleSession } from "../session.ts";
 import type { Doorway } from "./doorway.ts";
 import type { LineOutbox } from "./outbox.ts";
@@ -11,8 +12,8 @@ import type { LineOutbox } from "./outbox.ts";
 export interface Carrier {
   /** It has nothing more to say. */
   hangUp(): void;
-  /** Speak 9P from now on. @returns what the client is told of it */
-  upgrade(login: HiveSession): string;
+  /** Speak 9P from now on, as the one who asks if a service is named. @returns what the client is told of it, or why not */
+  upgrade(login: HiveSession, service: string | undefined): string | Refusal;
 }
 
 export class Link {
@@ -30,7 +31,7 @@ export function lineSession(door: Doorway, source: Source, out: LineOutbox, link
     hive,
     verbs,
     farewell: "",
-    upgrade: (login) => link.carrier!.upgrade(login),
+    upgrade: (login, service) => link.carrier!.upgrade(login, service),
     failed: (verb, error) => failed(`verb ${verb} failed`, error),
     ...(patienceUs === undefined ? {} : { patienceUs }),
   });

@@ -3,16 +3,38 @@
  * the way in. The session answers whatever comes and says itself when the client has to take replies first.
  */
 import type { Session } from "../../secure9p/session.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, drain } from "./connection.ts";
+import type { End } from "./counters.ts";
 
 /** A request and its reply, and bytes, in units of the dispatch stage. */
-const REQUEST_COST = 64;
-const BYTES_PER_COST = 16;
+export const REQUEST_COST = 64;
+export const BYTES_PER_COST = 16;
 
-export class Nine {
+/** What speaks on a connection that carries lines no more. */
+export interface Speaker {
   /** Bytes that the transport took. */
-  sent = 0;
+  readonly sent: number;
   /** Of the last {@link serve}, in units of the dispatch stage. */
+  readonly cost: number;
+  readonly unsent: number;
+  /** Whether {@link serve} could do something now. */
+  readonly ready: boolean;
+  /** How it is over. */
+  readonly end: End | undefined;
+  /** Whether the rest of a frame is waited for, by the count of all; and whether the peer has to take something first. */
+  readonly waits: boolean;
+  readonly frames: number;
+  readonly heldBack: boolean;
+  /** Take what came. @returns bytes taken */
+  serve(budget: number): number;
+  /** Hand over what the transport takes. @returns bytes */
+  drain(): number;
+  /** The connection is over. */
+  close(why: End): void;
+}
+
+export class Nine implements Speaker {
+  sent = 0;
   cost = 0;
   readonly session: Session;
   readonly #connection: Connection;
@@ -26,21 +48,27 @@ export class Nine {
     return this.session.unsent;
   }
 
-  /** Whether nothing more can come of what the client says. */
-  get over(): boolean {
-    return this.session.ended || this.#connection.ended;
+  get end(): End | undefined {
+    if (this.session.ended) return "length";
+    return this.#connection.ended ? "left" : undefined;
   }
 
   get ready(): boolean {
-    return this.over || (this.#connection.readable > 0 && !this.session.heldBack);
+    return this.end !== undefined || (this.#connection.readable > 0 && !this.session.heldBack);
   }
 
-  /** Whether the rest of a request is waited for. */
   get waits(): boolean {
     return this.session.partial && this.#connection.readable === 0;
   }
 
-  /** Take requests. @returns bytes taken; what it cost is in {@link cost} */
+  get frames(): number {
+    return this.session.counters.requests;
+  }
+
+  get heldBack(): boolean {
+    return this.session.heldBack;
+  }
+
   serve(budget: number): number {
     const connection = this.#connection;
     const { session } = this;
@@ -58,18 +86,13 @@ export class Nine {
     return bytes;
   }
 
-  /** Hand over what the transport takes. @returns bytes */
   drain(): number {
-    const { session } = this;
-    let done = 0;
-    while (session.unsent > 0) {
-      const { run } = session;
-      const taken = this.#connection.write(session.out, session.start, run);
-      session.sent(taken);
-      done += taken;
-      if (taken < run) break;
-    }
+    const done = drain(this.session, this.#connection);
     this.sent += done;
     return done;
+  }
+
+  close(): void {
+    // The session ends with its login.
   }
 }

@@ -14,12 +14,12 @@ import type { TcpSettings } from "./settings.ts";
 import { TupleTable } from "./tuple-table.ts";
 
 /** Resets to segments that belong to no connection, and to strangers' half-open ones. */
-const RESETS_PER_SECOND = 100;
+export const RESETS_PER_SECOND = 100;
 /**
  * RFC 5961 §7: challenges are limited. The limit is each connection's own, because one that all share tells an attacker who
  * probes it whether somebody else's connection was challenged (CVE-2016-5696).
  */
-const CHALLENGE_INTERVAL_US = 250_000;
+export const CHALLENGE_INTERVAL_US = 250_000;
 
 export class Core {
   readonly bytes: Bytes;

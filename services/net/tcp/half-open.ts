@@ -13,7 +13,7 @@ import { before, distance } from "./sequence.ts";
 import { TupleTable } from "./tuple-table.ts";
 
 /** Times that a SYN-ACK is sent again: after 1, 3 and 7 seconds; after 15 the handshake is given up. */
-const REPEATS = 3;
+export const REPEATS = 3;
 const LIFE_US = 15_000_000;
 /** When one that could not be sent, for want of a buffer or of the neighbour's address, is tried again. */
 const RETRY_US = 200_000;

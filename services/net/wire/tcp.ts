@@ -130,20 +130,23 @@ export function parseTcpOptions(bytes: Uint8Array, at: number, header: number, i
 function parseOption(bytes: Uint8Array, at: number, kind: number, length: number, into: TcpOptions): boolean {
   switch (kind) {
     case OPTION_MSS:
+      if (length !== 4) return false;
       into.mss = getU16(bytes, at + 2);
-      return length === 4;
+      return true;
     case OPTION_WINDOW_SCALE:
+      if (length !== 3) return false;
       // RFC 7323 §2.3: a larger shift is to be taken as 14.
       into.windowScale = Math.min(14, bytes[at + 2]!);
-      return length === 3;
+      return true;
     case OPTION_SACK_PERMITTED:
       into.sackPermitted = true;
       return length === 2;
     case OPTION_TIMESTAMPS:
+      if (length !== 10) return false;
       into.timestamps = true;
       into.timestamp = getI32(bytes, at + 2);
       into.echo = getI32(bytes, at + 6);
-      return length === 10;
+      return true;
     case OPTION_SACK: {
       const count = (length - 2) >> 3;
       if (length !== 2 + 8 * count || count === 0 || count > SACK_MAX) return false;

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { LocalComponents } from "../../../cohsh/mock/components.ts";
+import { type Doing, LocalComponents } from "../../../cohsh/mock/components.ts";
 import { FORM, FRAME_BYTES, KIND, WORKER } from "../../../services/workers/protocol.ts";
 
 const OPTIONS = { priority: 1, arenaBytes: 65_536, args: [KIND.HEARTBEAT, 0, 500, FORM.LINE] } as const;
@@ -7,7 +7,7 @@ const OPTIONS = { priority: 1, arenaBytes: 65_536, args: [KIND.HEARTBEAT, 0, 500
 describe("cohsh workers in the shell's own process", () => {
   it("run one step from an answer to the next call, and only when nothing holds them", () => {
     let woken = 0;
-    const components = new LocalComponents(() => woken++);
+    const components = new LocalComponents({ wake: () => woken++ });
     const id = components.spawn("worker.elf", OPTIONS);
     expect(woken).to.equal(1);
     expect(components.next()).to.equal(undefined);
@@ -29,7 +29,7 @@ describe("cohsh workers in the shell's own process", () => {
   });
 
   it("end with the call that an engine makes for an exception", () => {
-    const components = new LocalComponents(() => undefined);
+    const components = new LocalComponents();
     const id = components.spawn("worker.elf", OPTIONS);
     components.run();
     components.next();
@@ -42,11 +42,35 @@ describe("cohsh workers in the shell's own process", () => {
   });
 
   it("are bounded in number, and their places are used again", () => {
-    const components = new LocalComponents(() => undefined);
+    const components = new LocalComponents();
     for (let n = 0; n < 64; n++) expect(components.spawn("worker.elf", OPTIONS)).to.equal(n);
-    expect(() => components.spawn("worker.elf", OPTIONS)).to.throw("busy");
+    expect(() => components.spawn("worker.elf", OPTIONS)).to.throw("all 64 components are in use");
     components.destroy(7);
     expect(() => components.info(7)).to.throw("no component 7");
     expect(components.spawn("worker.elf", OPTIONS)).to.equal(7);
+  });
+
+  it("fault, break a rule and hang as their programs do, and take their frame along when they are destroyed", () => {
+    const doings: Doing[] = [{ kind: "violation" }, { kind: "fault", fault: "vm", address: 0x40 }, "hang"];
+    const components = new LocalComponents({ programs: { any: () => ({ step: () => doings.shift()! }) } });
+    const [rude, faulty, lost] = doings.map(() => components.spawn("any", OPTIONS)) as [number, number, number];
+    components.suspend(faulty);
+    components.suspend(lost);
+    expect(components.run()).to.equal(true);
+    expect(components.next()).to.deep.include({ id: rude, kind: "violation" });
+    expect(components.info(rude).state).to.equal("running");
+    components.suspend(rude);
+    components.resume(faulty);
+    components.run();
+    expect(components.info(faulty).state).to.equal("faulted");
+    components.resume(lost);
+    expect([components.run(), components.hanging, components.running, components.run()]).to.deep.equal([
+      ...[true, true, 1, false],
+    ]);
+    const frame = components.frame(faulty);
+    components.destroy(faulty);
+    // Its event has gone with it.
+    expect([components.next(), frame.length, components.size]).to.deep.equal([undefined, 0, 2]);
+    expect(() => components.spawn("none", OPTIONS)).to.throw("no file none");
   });
 });

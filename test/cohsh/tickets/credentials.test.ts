@@ -41,9 +41,13 @@ describe("credentials.json", () => {
     ["no token", { ...good, token: undefined }, "/token must be a text of 1 to 255 visible ASCII characters."],
     ["an empty token", { ...good, token: "" }, "/token must be a text of 1 to 255 visible ASCII characters."],
     ["a token of two words", { ...good, token: "a b" }, "/token must be a text of 1 to 255 visible ASCII characters."],
-    ["another field", { ...good, tokens: 1 }, "/tokens is no field of credentials."],
+    ["another field", { ...good, tokens: 1 }, "/ has a field that is none of token, tickets, secrets."],
     ["no secrets", { token: "t", tickets: {} }, "/secrets must be an object."],
-    ["an unknown role", { ...good, secrets: { root: SECRET } }, "/secrets/root is no field of credentials."],
+    [
+      "an unknown role",
+      { ...good, secrets: { root: SECRET } },
+      "/secrets has a field that is none of queen, worker-heartbeat, worker-gpu, observer, service.",
+    ],
     [
       "a short secret",
       { ...good, secrets: { queen: "ab" } },
@@ -59,6 +63,12 @@ describe("credentials.json", () => {
   }
 
   it("shows nothing of a damaged file", () => {
+    for (const swapped of [{ hunter2: "token" }, { ...good, secrets: { [SECRET]: "queen" } }]) {
+      expect(() => readCredentials(JSON.stringify(swapped)))
+        .to.throw(/has a field that is none of/)
+        .with.property("message")
+        .that.does.not.match(/hunter2|[0-9a-f]{64}/);
+    }
     expect(() => readCredentials('{"token":"hunter2')).to.throw(/^credentials\.json: \/ is no JSON\.$/);
   });
 });

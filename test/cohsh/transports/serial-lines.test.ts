@@ -99,7 +99,8 @@ describe("cohsh serial lines", () => {
   it("applies backspaces as a terminal does", () => {
     const { feed, replies } = terminal();
     feed("OK PINX\b \bG reply=pong\r\n");
-    expect(replies).to.deep.equal(["OK PING reply=pong"]);
+    feed("a\u{1f600}\bb\r\n\b\r\n");
+    expect(replies).to.deep.equal(["OK PING reply=pong", "ab", ""]);
   });
 
   it("decodes characters that are cut, and replaces what is no UTF-8", () => {

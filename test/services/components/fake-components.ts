@@ -1,4 +1,5 @@
 /** Components whose behaviour the test scripts: it queues events and sees what the root did about them. */
+import { componentEvent } from "../../../cohsh/mock/components.ts";
 import type { ComponentEvent, Components } from "../../../services/ports/index.ts";
 
 export class FakeComponents implements Components {
@@ -7,17 +8,7 @@ export class FakeComponents implements Components {
   readonly live = new Map<number, { image: string; state: "running" | "calling" | "suspended"; calls: number }>();
   #nextId = 0;
   #events: Partial<ComponentEvent>[] = [];
-  readonly #event: ComponentEvent = {
-    id: 0,
-    kind: "call",
-    label: 0,
-    words: [0, 0, 0, 0],
-    fault: "other",
-    ip: 0,
-    address: 0,
-    detail: 0,
-    access: "read",
-  };
+  readonly #event = componentEvent();
 
   call(id: number, label: number, ...words: number[]): void {
     const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = words;

@@ -110,6 +110,8 @@ describe("manifest", () => {
 
   it("with a field that nobody knows is refused with that field's pointer", () => {
     expect(complaint(changed("/surprise", 1))).to.equal("manifest.json: /surprise is no field of the manifest.");
+    const odd = { ...parsed(), "a/b~\u2028\n": 1 };
+    expect(complaint(odd)).to.equal("manifest.json: /a~1b~0?? is no field of the manifest.");
     expect(complaint(changed("/network/dns", "x"))).to.equal(
       "manifest.json: /network/dns is no field of the manifest.",
     );
@@ -132,6 +134,8 @@ describe("manifest", () => {
 
   it("that is no JSON, or no object, is refused", () => {
     expect(() => readManifest("{")).to.throw(/^manifest\.json: \/ is no JSON: /);
+    // Some engines quote what is wrong.
+    expect(() => readManifest('{"a"::\n1}')).to.throw(/^manifest\.json: \/ is no JSON: [^\n]*\.$/);
     for (const root of [null, [], 1, "text"]) expect(complaint(root)).to.equal("manifest.json: / must be an object.");
   });
 
@@ -146,7 +150,6 @@ describe("manifest", () => {
     );
     fc.assert(
       fc.property(fc.constantFrom(...pointers(parsed())), leaf, (pointer, value) => {
-        fc.pre(pointer !== "/$schema");
         const root = changed(pointer, value);
         expect(complaint(root) === "", `${pointer} = ${JSON.stringify(value)}`).to.equal(conforms(root));
       }),

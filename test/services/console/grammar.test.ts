@@ -100,6 +100,10 @@ describe("console grammar", () => {
     ["cat /a\tb", "PARSE reason=policy detail=invalid-character"],
     ["secure9p", "SECURE9P reason=policy detail=unsupported"],
     ["export gpu-bridge", "EXPORT reason=policy detail=unsupported"],
+    ["export", "EXPORT reason=policy detail=missing required argument: service"],
+    ["export a b", "EXPORT reason=policy detail=invalid-payload"],
+    ["export a/b", "EXPORT reason=policy detail=invalid-payload"],
+    [`export ${"s".repeat(33)}`, "EXPORT reason=policy detail=argument service exceeds allowed length"],
     ["attach", "ATTACH reason=policy detail=missing required argument: role"],
     ["login", "ATTACH reason=policy detail=missing required argument: role"],
     ["attach emperor t", "ATTACH reason=policy detail=invalid-role"],
@@ -174,9 +178,12 @@ describe("console grammar", () => {
     expect(parse("nothing")).to.have.property("login", false);
   });
 
-  it("says of SECURE9P, and of nothing else, that a transport may be switched by it", () => {
-    for (const line of ["secure9p", "  SECURE9P "]) expect(parse(line)).to.have.property("upgrade", true);
-    for (const line of ["secure9p now", "export x", "ping", ""]) expect(parse(line)).to.not.have.property("upgrade");
+  it("says of SECURE9P and EXPORT, and of nothing else, that a transport may be switched by it", () => {
+    for (const line of ["secure9p", "  SECURE9P "]) expect(parse(line)).to.have.deep.property("upgrade", {});
+    for (const line of ["export x", " Export  x "])
+      expect(parse(line)).to.have.deep.property("upgrade", { service: "x" });
+    for (const line of ["secure9p now", "export", "export a b", "ping", ""])
+      expect(parse(line)).to.not.have.property("upgrade");
   });
 
   it("has one answer for bytes that no line may have, and one for too many", () => {

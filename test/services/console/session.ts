@@ -108,6 +108,7 @@ export class Session {
       supervisor,
       devices: () => ["serial pl011@9000000 irq 33"],
       console: () => [this.console.summary()],
+      link: () => [],
       network: () => options.network,
       pools: () => this.console.pools("console"),
     });

@@ -3,9 +3,9 @@ import { DEFAULT_BUDGETS } from "../../../services/roles/budget.ts";
 import { O_WRONLY } from "../../../services/secure9p/constants.ts";
 import type { WorkerPort } from "../../../services/workers/heartbeat.ts";
 import { WORKER } from "../../../services/workers/protocol.ts";
-import { type Doing, type Program, WORKER_PROGRAM } from "../support/in-process-components.ts";
+import { type Doing, type Program, WORKER_PROGRAM } from "../../../cohsh/mock/components.ts";
 import { utf8 } from "../support/ports.ts";
-import { claims } from "../support/ticket.ts";
+import { claimsOf } from "../../../services/roles/ticket.ts";
 import { expectNoErrors, type Setup, TestHive } from "./support.ts";
 
 afterEach(expectNoErrors);
@@ -20,7 +20,10 @@ const spoilt =
   };
 
 const thrower = (message: string) => (): Doing => {
-  throw new TypeError(message);
+  const error = new TypeError(message);
+  // As the engine words it for a bundle.
+  error.stack = `TypeError: ${message}\n    at step (worker.ts:1)`;
+  throw error;
 };
 
 interface Misbehaviour {
@@ -237,7 +240,7 @@ describe("hive: a spawn", () => {
       (all: TestHive) => {
         const issued = (i: number): unknown =>
           all.hive.ledger.issue(
-            { mac: `i${i}`, claims: claims("worker-heartbeat", { subject: `i${i}` }) },
+            { mac: `i${i}`, claims: claimsOf("worker-heartbeat", { subject: `i${i}` }) },
             DEFAULT_BUDGETS["worker-heartbeat"],
             0,
           );

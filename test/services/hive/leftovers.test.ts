@@ -62,7 +62,9 @@ globalThis.read = (files, fid) => files.read(fid, 0, 100, () => undefined);
 globalThis.wait = (files, fid) => files.read(fid, 1e9, 100, () => undefined);
 globalThis.line = (...lines) => {
   let said = "";
-  const sink = { free: 1e6, line: (text) => { said += text + "\\n"; }, close() {} };
+  const line = (text) => { said += text + "\\n"; };
+  const plain = (from, start, size) => line(bytes.decode(from, start, size));
+  const sink = { free: 1e6, line, plain, close() {} };
   const verbs = {};
   const it = new ConsoleSession({ sink, bytes, clock, timers, source, hive: () => hive, verbs, farewell: "", failed: (_, error) => failed(error) });
   for (const text of lines) {

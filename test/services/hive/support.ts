@@ -1,5 +1,6 @@
 /** A whole hive for tests: the core on ports of the test, with visitors who come in through its door. */
 import { expect } from "chai";
+import type { Programs } from "../../../cohsh/mock/components.ts";
 import { loadCtlSchemas } from "../../../scripts/lib/schemas.ts";
 import { LAYOUT } from "../../../services/components/layout.ts";
 import { Supervisor } from "../../../services/components/supervisor.ts";
@@ -8,13 +9,12 @@ import { HIVE_LIMITS, type HiveLimits } from "../../../services/hive/limits.ts";
 import type { HiveSession, Login, Source } from "../../../services/hive/session.ts";
 import { Timers } from "../../../services/pump/timers.ts";
 import { type Role, ROLES } from "../../../services/roles/roles.ts";
-import type { Claims } from "../../../services/roles/ticket.ts";
+import { type Claims, claimsOf, deriveKey, signTicket } from "../../../services/roles/ticket.ts";
 import type { SessionOptions } from "../../../services/secure9p/session.ts";
 import { WORKER_RULES, type WorkerRules } from "../../../services/workers/rules.ts";
 import { Visitor } from "../ninedoor/support.ts";
-import { InProcessComponents, type Programs } from "../support/in-process-components.ts";
+import { InProcessComponents } from "../support/in-process-components.ts";
 import { LineLog, ManualClock, nodeBytes, text } from "../support/ports.ts";
-import { claims, sign } from "../support/ticket.ts";
 import { TicketSession } from "./ticket-session.ts";
 
 const schemas = await loadCtlSchemas();
@@ -106,7 +106,8 @@ export class TestHive {
 
   /** A ticket signed with the role's secret, and from now unless it says otherwise. */
   ticket(role: Role, more: Partial<Claims> = {}): string {
-    return sign(SECRETS[role], claims(role, { issuedAtMs: this.unixMs, ...more }));
+    const key = deriveKey(nodeBytes, SECRETS[role]);
+    return signTicket(nodeBytes, key, claimsOf(role, { issuedAtMs: this.unixMs, ...more }));
   }
 
   /** Log in. */

@@ -43,6 +43,8 @@ export class Visitor {
   readonly session: Session;
   readonly client = new Client({ bytes: nodeBytes });
   readonly errors: unknown[] = [];
+  /** Moves what has to move elsewhere for an answer; @returns whether anything did. */
+  around: (() => boolean) | undefined = undefined;
   #fids = 0;
 
   /** @param over a tree to serve, or a session that serves one already */
@@ -59,7 +61,7 @@ export class Visitor {
   /** Carry bytes to and fro until there are none. */
   pump(): void {
     const { client, session } = this;
-    while (client.unsent + session.unsent > 0) {
+    while (client.unsent + session.unsent > 0 || this.around?.() === true) {
       if (client.unsent > 0) client.sent(session.receive(client.out, client.start, client.run));
       if (session.unsent > 0) {
         const { run } = session;

@@ -17,6 +17,7 @@ import { DeliveryRate } from "./services/net/tcp/delivery-rate.ts";
 import { tcpSettings } from "./services/net/tcp/settings.ts";
 import { Jobs } from "./services/pump/jobs.ts";
 import { Ledger } from "./services/roles/ledger.ts";
+import { RemoteQids } from "./services/ninedoor/remote/qids.ts";
 import { LoginThrottle } from "./services/roles/throttle.ts";
 import { Session } from "./services/secure9p/session.ts";
 
@@ -96,6 +97,8 @@ export function turn() {
     ask(writing, 12, u32(i + 1), u32(0o2001));
     ask(writing, 118, u32(i + 1), u32(0), u32(0), u32(900), new Array(900).fill(121));
   });
+  const known = new RemoteQids({ next: (type) => ({ type, version: 0, path: kept.length }) }, { qidsHighWater: 0, forgotten: 0 });
+  say("export.qids", each(pools, "export.qids") / 16, taken(1024, (path) => known.of({ type: 0, version: 0, path: 2 ** 40 + path }).type));
   say("login.sessions", each(pools, "login.sessions") + 16 * each(nine, "9p.tags"), taken(8, () => {
     const files = new FileClient({ session: attached(login().open9p()), bytes, failed() {} });
     return [files, new LineBuffer(bytes, files.iounit)];
@@ -159,7 +162,15 @@ describe("what pools say that they take", function () {
   after(() => shop.dispose());
 
   const names = ["tcp.sockets", "pump.jobs", "pump.timers", "roles.sources", "roles.tickets", "roles.verified"];
-  for (const name of [...names, "9p.tags", "login.mounts", "9p.fids", "login.sessions", "door.sessions"]) {
+  for (const name of [
+    ...names,
+    "9p.tags",
+    "login.mounts",
+    "9p.fids",
+    "login.sessions",
+    "export.qids",
+    "door.sessions",
+  ]) {
     it(`is no less than one of ${name} takes, and no more than six times that`, () => {
       const found = all.filter((one) => one.name === name);
       expect(found).to.not.deep.equal([]);

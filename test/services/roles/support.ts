@@ -1,21 +1,9 @@
-import type { Claims } from "../../../services/roles/ticket.ts";
+import { type Claims, claimsOf } from "../../../services/roles/ticket.ts";
 import type { Leases } from "../../../services/roles/policy.ts";
 
 /** A Queen's plainest claims, with some changed. */
 export function claims(changes: Partial<Claims> = {}): Claims {
-  return {
-    role: "queen",
-    ticks: undefined,
-    ops: undefined,
-    ttlS: undefined,
-    subject: "",
-    issuedAtMs: 0,
-    mountService: "",
-    mountAt: "",
-    scopes: [],
-    quotas: undefined,
-    ...changes,
-  };
+  return claimsOf("queen", changes);
 }
 
 /** Leases as pairs `worker gpu`. */

@@ -219,7 +219,7 @@ describe("console door: frames", () => {
       ...["kill worker-9", "bind /log /proc/l", "bind /nowhere /x", "mount log /l", "mount nothing /n", "stop"],
       ...[
         "secure9p now",
-        "export x",
+        "export x y",
         "frobnicate",
         "",
         "  ",

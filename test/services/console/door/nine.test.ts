@@ -99,7 +99,7 @@ describe("console door: SECURE9P", () => {
     ]);
     expect(door.attach().say("SECURE9P now", "EXPORT gpu-bridge", "PING")).to.deep.equal([
       "ERR SECURE9P reason=policy detail=unsupported",
-      "ERR EXPORT reason=policy detail=unsupported",
+      "ERR EXPORT reason=policy detail=denied error=EPERM",
       ...PONG,
     ]);
   });

@@ -141,6 +141,28 @@ describe("TCP options", () => {
     });
   }
 
+  it("are read no further than the header goes, whatever they say of themselves", () => {
+    for (const options of [
+      [1, 1, 8, 2],
+      [1, 1, 2, 2],
+      [1, 1, 3, 2],
+      [1, 8, 3, 0],
+      [1, 1, 5, 2],
+      [1, 1, 1, 8],
+    ]) {
+      const whole = Uint8Array.from(header(options));
+      let furthest = 0;
+      const watched = new Proxy(whole, {
+        get: (bytes, key) => {
+          furthest = Math.max(furthest, Number(key));
+          return bytes[Number(key)];
+        },
+      });
+      expect(parseTcpOptions(watched, 0, whole.length, createTcpOptions()), options.join()).to.equal(false);
+      expect(furthest, options.join()).to.be.lessThan(whole.length);
+    }
+  });
+
   it("never throw, whatever they are", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 0, maxLength: 40 }), (raw) => {

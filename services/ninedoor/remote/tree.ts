@@ -1,0 +1,284 @@
+/**
+ * The tree of an exporter as places of the namespace. A place holds nothing of the exporter's but a name, for nobody tells when it
+ * is not needed any more; an open file holds one fid there. What the exporter says is used only as far as it can be true here.
+ */
+import type { Client as NineClient } from "../../secure9p/client.ts";
+import type { Done } from "../../secure9p/client-calls.ts";
+import * as p9 from "../../secure9p/constants.ts";
+import { Entries } from "../../secure9p/entries.ts";
+import { AttributeChange, type Attributes, type Message } from "../../secure9p/message.ts";
+import { INVALID, NOT_FOUND, TOO_BIG } from "../../secure9p/refusal.ts";
+import type { OpenFile, Request } from "../../secure9p/tree.ts";
+import type { Qid } from "../../secure9p/wire.ts";
+import type { Names } from "../mounts.ts";
+import type { Place, WalkRequest } from "../place.ts";
+import { POINT_OFFSET } from "../view-node.ts";
+import { Forward } from "./forward.ts";
+import type { RemoteService } from "./service.ts";
+
+const FOLLOW = ".follow";
+/** What may be asked of Tlopen. */
+const OPEN_FLAGS = p9.O_ACCMODE | p9.O_TRUNC | p9.O_APPEND | p9.O_DIRECTORY;
+const PERMISSIONS = 0o777;
+
+export class RemotePlace implements Place {
+  readonly remote: RemoteService;
+  readonly qid: Qid;
+  /** From the exporter's root. */
+  readonly names: Names;
+  /** Path of its qid there. */
+  readonly #path: number;
+
+  /** @param qid the exporter's */
+  constructor(remote: RemoteService, names: Names, qid: Qid) {
+    this.remote = remote;
+    this.names = names;
+    this.qid = remote.qids.of(qid);
+    this.#path = qid.path;
+  }
+
+  get directory(): boolean {
+    return (this.qid.type & p9.QTDIR) !== 0;
+  }
+
+  /** Whether a read at its end waits for more, for as long as that takes. */
+  get follows(): boolean {
+    return this.names.at(-1)?.endsWith(FOLLOW) === true;
+  }
+
+  /** Whether that is still its qid there, whatever its version. */
+  is(qid: Qid): boolean {
+    if (qid.path !== this.#path || (qid.type & (p9.QTDIR | p9.QTAPPEND)) !== this.qid.type) return false;
+    this.qid.version = qid.version;
+    return true;
+  }
+
+  walk(request: WalkRequest, name: string): void {
+    // However deep the exporter says that it is.
+    if (this.names.length >= p9.WALK_DEPTH) request.refuse(TOO_BIG);
+    else this.remote.submit(new Walk(request, this, undefined, [...this.names, name]));
+  }
+
+  open(request: Request): void {
+    this.remote.submit(new Open(request, this, undefined));
+  }
+
+  getattr(request: Request, file: OpenFile | undefined): void {
+    this.remote.submit(new Getattr(request, this, file instanceof RemoteFile ? file : undefined));
+  }
+
+  setattr(request: Request, change: AttributeChange, file: OpenFile | undefined): void {
+    this.remote.submit(new Setattr(request, this, file instanceof RemoteFile ? file : undefined, change));
+  }
+}
+
+/** An open file. */
+export class RemoteFile implements OpenFile {
+  readonly fid: number;
+  readonly #place: RemotePlace;
+
+  constructor(place: RemotePlace, fid: number) {
+    this.#place = place;
+    this.fid = fid;
+  }
+
+  read(request: Request): void {
+    this.#place.remote.submit(new Read(request, this.#place, this));
+  }
+
+  write(request: Request, bytes: Uint8Array, start: number, length: number): void {
+    this.#place.remote.submit(new Write(request, this.#place, this, bytes, start, length));
+  }
+
+  readdir(request: Request): void {
+    this.#place.remote.submit(new Readdir(request, this.#place, this));
+  }
+
+  close(): void {
+    this.#place.remote.clunk(this.fid);
+  }
+}
+
+class Walk extends Forward {
+  readonly #names: Names;
+
+  constructor(request: WalkRequest, place: RemotePlace, file: undefined, names: Names) {
+    super(request, place, file, names);
+    this.#names = names;
+  }
+
+  protected override arrived(request: WalkRequest, qid: Qid | undefined): boolean {
+    this.request = undefined;
+    request.found(new RemotePlace(this.place.remote, this.#names, qid!));
+    return false;
+  }
+
+  protected override ask(): number {
+    throw new Error("Walk: there is nothing more to ask");
+  }
+
+  protected override tell(): boolean {
+    return false;
+  }
+}
+
+class Open extends Forward {
+  protected override ask(client: NineClient, done: Done): number {
+    return client.open(this.fid, this.request!.flags & OPEN_FLAGS, done);
+  }
+
+  protected override tell(request: WalkRequest, { qid, iounit }: Message): boolean {
+    if (!this.place.is(qid)) {
+      this.fail(NOT_FOUND);
+      return false;
+    }
+    const most = this.place.remote.iounit;
+    const { fid } = this;
+    this.fid = -1;
+    request.opened(new RemoteFile(this.place, fid), iounit > 0 && iounit < most ? iounit : most);
+    return false;
+  }
+}
+
+class Getattr extends Forward {
+  protected override ask(client: NineClient, done: Done): number {
+    return client.getattr(this.fid, this.request!.mask, done);
+  }
+
+  protected override tell(request: WalkRequest, { attributes, qid }: Message): boolean {
+    if (!this.place.is(qid)) this.fail(NOT_FOUND);
+    else if (attributes.size < 0) this.fail(TOO_BIG);
+    else request.attributes(truthful(attributes, this.place.directory));
+    return false;
+  }
+}
+
+class Setattr extends Forward {
+  readonly #change: AttributeChange;
+
+  constructor(request: Request, place: RemotePlace, file: RemoteFile | undefined, change: AttributeChange) {
+    super(request, place, file);
+    this.#change = exact(Object.assign(new AttributeChange(), change));
+  }
+
+  protected override ask(client: NineClient, done: Done): number {
+    return client.setattr(this.fid, this.#change, done);
+  }
+
+  protected override tell(request: WalkRequest): boolean {
+    request.done();
+    return false;
+  }
+}
+
+class Read extends Forward {
+  override get patient(): boolean {
+    return this.place.follows;
+  }
+
+  protected override ask(client: NineClient, done: Done): number {
+    const { offset, count } = this.request!;
+    return client.read(this.fid, offset, count, done);
+  }
+
+  protected override tell(request: WalkRequest, { data }: Message): boolean {
+    request.put(data.bytes, data.start, data.length);
+    request.done();
+    return false;
+  }
+}
+
+class Write extends Forward {
+  #bytes: Uint8Array;
+  #start: number;
+  readonly #length: number;
+
+  constructor(
+    request: Request,
+    place: RemotePlace,
+    file: RemoteFile,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ) {
+    super(request, place, file);
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#length = length;
+  }
+
+  override keep(): void {
+    this.#bytes = this.#bytes.slice(this.#start, this.#start + this.#length);
+    this.#start = 0;
+  }
+
+  protected override ask(client: NineClient, done: Done): number {
+    return client.write(this.fid, this.request!.offset, this.#bytes, this.#start, this.#length, done);
+  }
+
+  protected override tell(request: WalkRequest, { count }: Message): boolean {
+    request.wrote(count);
+    return false;
+  }
+}
+
+class Readdir extends Forward {
+  #offset: number;
+
+  constructor(request: Request, place: RemotePlace, file: RemoteFile) {
+    super(request, place, file);
+    this.#offset = request.offset;
+  }
+
+  protected override ask(client: NineClient, done: Done): number {
+    return client.readdir(this.fid, this.#offset, this.request!.count, done);
+  }
+
+  protected override tell(request: WalkRequest, { data }: Message): boolean {
+    const { qids, bytes } = this.place.remote;
+    const entries = new Entries(bytes);
+    let told = false;
+    let next = -1;
+    entries.begin(data);
+    while (entries.next()) {
+      const { offset, name } = entries;
+      if (offset >= POINT_OFFSET) {
+        this.fail(INVALID);
+        return false;
+      }
+      next = offset;
+      if (name.equals(".") || name.equals("..")) continue;
+      told = true;
+      const qid = qids.of(entries.qid);
+      const type = (qid.type & p9.QTDIR) === 0 ? p9.DT_REG : p9.DT_DIR;
+      if (!request.entry(qid, offset, type, name.text(bytes))) break;
+    }
+    if (entries.failed) this.fail(INVALID);
+    else if (!told && next > this.#offset) {
+      // There was nothing but the directory itself, and no entry at all would be its end.
+      this.#offset = next;
+      return true;
+    } else request.done();
+    return false;
+  }
+}
+
+/** What an exporter says of a file, as far as it can be true: whose it is there has no meaning here, and its kind is the qid's. */
+function truthful(attributes: Attributes, directory: boolean): Attributes {
+  exact(attributes);
+  attributes.valid &= p9.GETATTR_BASIC | p9.GETATTR_DATA_VERSION;
+  // The end of a ring is not before its size.
+  if (attributes.dataVersion < attributes.size) attributes.valid &= ~p9.GETATTR_DATA_VERSION;
+  attributes.mode = (attributes.mode & PERMISSIONS) | (directory ? p9.S_IFDIR : p9.S_IFREG);
+  attributes.uid = 0;
+  attributes.gid = 0;
+  attributes.rdev = 0;
+  return attributes;
+}
+
+/** What was no exact number cannot be said again. */
+function exact<T extends Attributes | AttributeChange>(record: T): T {
+  const numbers = record as unknown as Record<string, number>;
+  for (const name in numbers) if (numbers[name]! < 0) numbers[name] = 0;
+  return record;
+}
