@@ -22,6 +22,10 @@ function run(command: string, words: readonly string[]): string {
   return result.stdout;
 }
 
+function variable(name: string): string {
+  return `/proc/sys/${name.replaceAll(".", "/")}`;
+}
+
 let made = 0;
 
 export class Namespace {
@@ -44,6 +48,17 @@ export class Namespace {
   /** A command in the namespace. @returns what it prints. @throws Error with what it complains of. */
   run(command: string, ...words: string[]): string {
     return run("ip", ["netns", "exec", this.name, command, ...words]);
+  }
+
+  /** Whether the kernel has a variable. */
+  has(name: string): boolean {
+    return spawnSync("ip", ["netns", "exec", this.name, "test", "-e", variable(name)]).status === 0;
+  }
+
+  /** Set a variable of the kernel's that each namespace has for itself. @param name e.g. `net.ipv4.tcp_sack` */
+  set(name: string, value: number): void {
+    // Which namespace's variables are in /proc depends on who looks.
+    this.run("sh", "-c", 'echo "$2" > "$1"', "sh", variable(name), String(value));
   }
 
   remove(): void {

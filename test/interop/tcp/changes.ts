@@ -8,7 +8,7 @@ export class Changes {
   }
 
   /** @param patienceMs of real time. @throws Error, with `what`, if it does not come true. */
-  until(condition: () => boolean, what: string | (() => string), patienceMs = 5_000): Promise<void> {
+  until(condition: () => boolean, what: string | (() => string), patienceMs = 15_000): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((settle, fail) => {
       const look = (): void => {

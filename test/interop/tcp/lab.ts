@@ -18,9 +18,11 @@ export const KERNEL = 0x0a4d0001;
 const TAP = "tap0";
 
 /** What our clock does in a moment takes the kernel, whose own has not moved, by surprise: it must not hold answers back. */
-const SYSCTLS = ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv4.tcp_invalid_ratelimit=0"];
+const ANSWERS_LIMIT = "net.ipv4.tcp_invalid_ratelimit";
+const NO_IPV6 = "net.ipv6.conf.all.disable_ipv6";
 /** Where the kernel has it (6.15): a line that loses much need not take minutes. */
-const RTO_MAX = "net.ipv4.tcp_rto_max_ms=2000";
+const RTO_MAX = "net.ipv4.tcp_rto_max_ms";
+const RTO_MAX_MS = 2_000;
 
 export interface LabStation extends Omit<StationOptions, "bridge" | "changes" | "number" | "capture"> {
   /** Whether its frames go to the capture, which has all of them if absent. */
@@ -47,8 +49,9 @@ export class Lab {
   static async open(): Promise<Lab> {
     const namespace = new Namespace();
     try {
-      for (const setting of SYSCTLS) namespace.run("sysctl", "-qw", setting);
-      namespace.run("sysctl", "-qew", RTO_MAX);
+      namespace.set(ANSWERS_LIMIT, 0);
+      if (namespace.has(NO_IPV6)) namespace.set(NO_IPV6, 1);
+      if (namespace.has(RTO_MAX)) namespace.set(RTO_MAX, RTO_MAX_MS);
       namespace.ip("tuntap", "add", "dev", TAP, "mode", "tap");
       namespace.ip("address", "add", `${KERNEL_ADDRESS}/24`, "dev", TAP);
       namespace.ip("link", "set", TAP, "up");
@@ -70,17 +73,24 @@ export class Lab {
       ...(captured ? { capture: (piece) => void writeSync(this.#capture, piece) } : {}),
     });
     this.#stations.push(station);
-    // The kernel gives up a connection for three ARP requests that are lost, which a bad line brings about now and then.
-    if (options.faults !== undefined) {
-      const mac = formatMac(station.port.mac, 0);
-      this.namespace.ip("neighbour", "replace", station.address, "lladdr", mac, "dev", TAP, "nud", "permanent");
-    }
+    // ARP has no checksum, and the kernel gives up a connection for three requests that are lost.
+    if (options.faults !== undefined) this.#introduce(station);
     return station;
   }
 
   /** A file with the frames of all stations whose frames are captured. */
   get capture(): string {
     return join(this.#folder, "frames.pcapng");
+  }
+
+  /** Each knows the other's MAC address without having asked. */
+  #introduce(station: Station): void {
+    const mac = formatMac(station.port.mac, 0);
+    this.namespace.ip("neighbour", "replace", station.address, "lladdr", mac, "dev", TAP, "nud", "permanent");
+    const theirs = /link\/ether (\S+)/.exec(this.namespace.ip("link", "show", TAP))?.[1] ?? "";
+    const { arp } = station.stack.link;
+    arp.resolve(KERNEL, station.clock.nowUs());
+    arp.neighbours.confirm(KERNEL, Buffer.from(theirs.replaceAll(":", ""), "hex"), 0, station.clock.nowUs());
   }
 
   get stations(): readonly Station[] {

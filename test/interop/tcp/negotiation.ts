@@ -51,7 +51,7 @@ async function without(checks: Checks, lab: Lab, off: readonly Option[], seed: n
     await checks.run(
       `a kernel without ${name}, 1 % loss (seed ${seed}), ${opener} opens: it does without`,
       async () => {
-        for (const option of off) lab.namespace.run("sysctl", "-qw", `net.ipv4.${option}=0`);
+        for (const option of off) lab.namespace.set(`net.ipv4.${option}`, 0);
         try {
           const pair = await openPair(lab, station, opener);
           const words = shown(lab, pair.theirs);
@@ -62,7 +62,7 @@ async function without(checks: Checks, lab: Lab, off: readonly Option[], seed: n
           await talk(lab, station, pair, { bytes: BYTES });
           return "";
         } finally {
-          for (const option of off) lab.namespace.run("sysctl", "-qw", `net.ipv4.${option}=1`);
+          for (const option of off) lab.namespace.set(`net.ipv4.${option}`, 1);
         }
       },
     );
