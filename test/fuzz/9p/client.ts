@@ -6,7 +6,7 @@ import { Client, NO_TAG } from "../../../services/secure9p/client.ts";
 import type { Done } from "../../../services/secure9p/client-calls.ts";
 import { RREAD, RREADDIR, RWRITE } from "../../../services/secure9p/constants.ts";
 import { CLOSED, TIMED_OUT } from "../../../services/secure9p/refusal.ts";
-import { Session } from "../../../services/secure9p/session.ts";
+import type { Session } from "../../../services/secure9p/session.ts";
 import { nodeBytes, utf8 } from "../../services/support/ports.ts";
 import { damage, GROWTH } from "../damage.ts";
 import { Random } from "../random.ts";
@@ -46,13 +46,7 @@ class Pair {
   constructor(world: World, random: Random, counts: ClientCounts) {
     this.#random = random;
     this.#counts = counts;
-    this.#session = new Session({
-      tree: world.tree(),
-      bytes: nodeBytes,
-      failed: (error) => {
-        throw error;
-      },
-    });
+    this.#session = world.session();
     const first = this.#done();
     must(this.client.version(first), () => "a version cannot be asked for");
     this.#carry();

@@ -2,12 +2,12 @@
  * Workers that misbehave: calls with any label and word, requests of 9P that are damaged, texts of failures that would forge a log,
  * faults and loops. The hive ends each with its reason in one line, serves the others on, and has everything back in the end.
  */
+import { type Doing, type Program, WORKER_PROGRAM } from "../../../cohsh/mock/components.ts";
 import { HIVE_LIMITS } from "../../../services/hive/limits.ts";
 import type { WorkerPort } from "../../../services/workers/heartbeat.ts";
 import { FAILED_BYTES, FRAME_BYTES, WORKER } from "../../../services/workers/protocol.ts";
 import { TestHive } from "../../services/hive/support.ts";
 import { concat, frame as request } from "../../services/secure9p/fixture.ts";
-import { type Doing, type Program, WORKER_PROGRAM } from "../../services/support/in-process-components.ts";
 import { nodeBytes } from "../../services/support/ports.ts";
 import { Random } from "../random.ts";
 import { atLeast, must, type Target } from "../target.ts";
