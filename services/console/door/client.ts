@@ -242,7 +242,7 @@ export class DoorClient {
 
   #authenticate(text: string | undefined): void {
     const words = trimBlanks(text ?? "");
-    if (words === "" || parse(words) === INVALID_CHARACTER) return this.#finish("malformed");
+    if (words === "" || (!this.#plain && parse(words) === INVALID_CHARACTER)) return this.#finish("malformed");
     const { hive, admits, clock } = this.#door;
     const token = AUTH.exec(words)?.[1] ?? "";
     const answer = hive()?.authenticate(token, this.source);

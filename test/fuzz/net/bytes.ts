@@ -32,4 +32,5 @@ export const netBytes: Bytes = {
   encode: none,
   decode: none,
   validate: none,
+  plain: none,
 };

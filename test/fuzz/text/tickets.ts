@@ -1,16 +1,17 @@
 /** Tickets under fuzz: whatever is made of one, only what was signed is what was signed, and a payload has one reading. */
 import {
   type Claims,
+  claimsOf,
   decodePayload,
   deriveKey,
   encodePayload,
   equalBytes,
   macOf,
+  signTicket,
   splitTicket,
   TICKET_PREFIX,
   toHex,
 } from "../../../services/roles/ticket.ts";
-import { claims, sign } from "../../services/support/ticket.ts";
 import { nodeBytes } from "../../services/support/ports.ts";
 import { damage, GROWTH } from "../damage.ts";
 import { Random } from "../random.ts";
@@ -22,14 +23,14 @@ const KEY = deriveKey(nodeBytes, SECRET);
 const WIDE = { ticket: 4096, subject: 255 };
 const quotas = { bandwidthBytes: 1, cursorResumes: 2, cursorAdvances: 3 };
 const ALL: readonly Claims[] = [
-  claims("queen"),
-  claims("worker-heartbeat", { subject: "worker-1" }),
-  claims("observer", { ttlS: 60, issuedAtMs: 1_700_000_000_000 }),
-  claims("worker-gpu", { subject: "w-7", ticks: 1, ops: 2, ttlS: 3, mountService: "log", mountAt: "/m", quotas }),
-  claims("queen", { scopes: [{ path: "/a", verb: "read", ratePerSecond: 3 }] }),
-  claims("service", { subject: "gpu-bridge", scopes: [{ path: "/", verb: "both", ratePerSecond: 64 }], quotas }),
+  claimsOf("queen"),
+  claimsOf("worker-heartbeat", { subject: "worker-1" }),
+  claimsOf("observer", { ttlS: 60, issuedAtMs: 1_700_000_000_000 }),
+  claimsOf("worker-gpu", { subject: "w-7", ticks: 1, ops: 2, ttlS: 3, mountService: "log", mountAt: "/m", quotas }),
+  claimsOf("queen", { scopes: [{ path: "/a", verb: "read", ratePerSecond: 3 }] }),
+  claimsOf("service", { subject: "gpu-bridge", scopes: [{ path: "/", verb: "both", ratePerSecond: 64 }], quotas }),
 ];
-const SIGNED = ALL.map((one) => sign(SECRET, one));
+const SIGNED = ALL.map((one) => signTicket(nodeBytes, deriveKey(nodeBytes, SECRET), one));
 const PAYLOADS = ALL.map((one) => encodePayload(nodeBytes, one));
 const WORDS = [TICKET_PREFIX, ".", "..", "00", "ff", "FF", "0".repeat(64), ...SIGNED];
 
