@@ -86,7 +86,7 @@ describe("roles of a hive on seL4, over TCP", function () {
     } catch (error) {
       refused = String(error);
     }
-    expect(refused).to.match(/^Error: the hive at \S+ refuses 9P: denied$/);
+    expect(refused).to.match(/^AttachError: the hive at \S+ refuses 9P: denied$/);
     const lines = await hive.lines("service", ticket);
     for (const line of ["LS /", "CAT /proc/boot", "ECHO /log/queen.log x", "BIND /proc /x", "KILL worker-1", "LOG"]) {
       expect(await lines.ask(line), line).to.match(/^ERR \w+ reason=policy detail=denied( |$)/);
