@@ -44,6 +44,7 @@ check_packages() {
     need_command xz xz-utils
     need_command ip iproute2
     need_command ping iputils-ping
+    need_command sysctl procps
     need_command diodcat diod
     need_command tshark tshark
 }

@@ -10,14 +10,16 @@ import { dissectorChecks } from "./dissector.ts";
 import { doorChecks } from "./door.ts";
 import { networkChecks } from "./network.ts";
 import { Recorder } from "./recorder.ts";
+import { tcpChecks } from "./tcp.ts";
 import { v9fsChecks } from "./v9fs.ts";
 
-const PARTS = ["diod", "v9fs", "dissector", "door", "network"] as const;
+const PARTS = ["diod", "v9fs", "dissector", "door", "network", "tcp"] as const;
 type Part = (typeof PARTS)[number];
 
 interface InteropOptions {
   readonly sel4?: string;
   readonly count: number;
+  readonly seed: number;
   readonly only: readonly Part[];
 }
 
@@ -35,12 +37,13 @@ function part(text: string, before: readonly Part[] | undefined): Part[] {
 
 async function main(): Promise<number> {
   const program = new Command("interop")
-    .description("Checks 9P with diod's tools, Linux and Wireshark, and a hive on seL4 with the host kernel's network.")
+    .description("Checks 9P with diod's tools, Linux and Wireshark, and ARP, ICMP and TCP with the host kernel.")
     .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
     .option("--count <n>", "pings of the long runs", positive, 10_000)
+    .option("--seed <n>", "seed of the bad lines", positive, 4000)
     .option("--only <part>", `one of ${PARTS.join(", ")}; may be given again`, part)
     .parse();
-  const { sel4, count, only = PARTS } = program.opts<Partial<InteropOptions> & { count: number }>();
+  const { sel4, count, seed, only = PARTS } = program.opts<Partial<InteropOptions> & { count: number; seed: number }>();
   const checks = new Checks();
   const recorder = new Recorder();
   if (only.includes("diod")) await diodChecks(checks, recorder);
@@ -49,6 +52,7 @@ async function main(): Promise<number> {
   if (only.includes("dissector")) await dissectorChecks(checks, recorder);
   if (only.includes("door")) await doorChecks(checks, kernelPrefix(sel4));
   if (only.includes("network")) await networkChecks(checks, kernelPrefix(sel4), count);
+  if (only.includes("tcp")) await tcpChecks(checks, kernelPrefix(sel4), seed);
   return checks.finish();
 }
 

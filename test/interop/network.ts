@@ -3,12 +3,12 @@
  * pings go to a bare C echo in the same root task, so that the cost of the interpreter is a number.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { type Checks, ensure, Skipped } from "../../scripts/lib/checks.ts";
 import { HiveProcess } from "../../scripts/lib/hive-process.ts";
 import { checkKernel } from "../../scripts/lib/kernel-config.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { median, percentile } from "../../scripts/lib/statistics.ts";
+import { Namespace, namespaceMissing } from "./namespace.ts";
 
 const hiveAddress = "10.0.2.15";
 const bootMs = 60_000;
@@ -18,19 +18,7 @@ const largestPayload = 1472;
 
 /** Why these checks cannot run here; `undefined` if they can. */
 function missing(prefix: string): string | undefined {
-  if (process.platform !== "linux") return "network namespaces and tap devices need Linux";
-  if (process.getuid?.() !== 0) return "making a network namespace needs root";
-  if (!existsSync("/dev/net/tun")) return "there is no tun device (/dev/net/tun)";
-  for (const command of ["ip", "ping", process.env["QEMU"] ?? "qemu-system-aarch64"]) {
-    if (spawnSync(command, ["-V"]).error !== undefined) return `there is no ${command} on this machine`;
-  }
-  return checkKernel(prefix).mistakes[0];
-}
-
-function ip(...words: string[]): string {
-  const result = spawnSync("ip", words, { encoding: "utf8" });
-  if (result.status !== 0) throw new Error(`ip ${words.join(" ")}: ${result.stderr.trim()}`);
-  return result.stdout;
+  return namespaceMissing("ping", process.env["QEMU"] ?? "qemu-system-aarch64") ?? checkKernel(prefix).mistakes[0];
 }
 
 interface PingResult {
@@ -40,15 +28,7 @@ interface PingResult {
   readonly times: readonly number[];
 }
 
-class Namespace {
-  readonly name = `cohesix-${process.pid}`;
-  readonly around = ["ip", "netns", "exec", this.name];
-
-  constructor() {
-    ip("netns", "add", this.name);
-    ip("-n", this.name, "link", "set", "lo", "up");
-  }
-
+class PingNamespace extends Namespace {
   ping(count: number, ...words: string[]): Promise<PingResult> {
     const [command = "", ...args] = [
       ...this.around,
@@ -80,15 +60,11 @@ class Namespace {
   }
 
   neighbour(): string {
-    return ip("-n", this.name, "neigh", "show", hiveAddress).trim();
+    return this.ip("neigh", "show", hiveAddress).trim();
   }
 
   forget(): void {
-    ip("-n", this.name, "neigh", "flush", "all");
-  }
-
-  remove(): void {
-    ip("netns", "delete", this.name);
+    this.ip("neigh", "flush", "all");
   }
 }
 
@@ -99,7 +75,7 @@ function lossless({ sent, received, times }: PingResult, count: number): string 
   return `${received} of ${sent} answered, ${shares}`;
 }
 
-async function hiveChecks(checks: Checks, namespace: Namespace, words: string[], count: number): Promise<void> {
+async function hiveChecks(checks: Checks, namespace: PingNamespace, words: string[], count: number): Promise<void> {
   const hive = new HiveProcess([...words, "--net", "tap"], namespace.around);
   try {
     await hive.expect(/PONG 1\r?\n/, bootMs);
@@ -155,7 +131,7 @@ async function hiveChecks(checks: Checks, namespace: Namespace, words: string[],
   }
 }
 
-async function echoCheck(checks: Checks, namespace: Namespace, prefix: string, count: number): Promise<void> {
+async function echoCheck(checks: Checks, namespace: PingNamespace, prefix: string, count: number): Promise<void> {
   const out = inRepository("out", "echo");
   const image = spawnSync(
     process.execPath,
@@ -195,7 +171,7 @@ export async function networkChecks(checks: Checks, prefix: string, count: numbe
     });
     return;
   }
-  const namespace = new Namespace();
+  const namespace = new PingNamespace();
   try {
     await hiveChecks(checks, namespace, ["--sel4", prefix], count);
     await echoCheck(checks, namespace, prefix, count);
