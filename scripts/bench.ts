@@ -12,7 +12,7 @@ import { type BenchHive, NodeBenchHive, QemuBenchHive, SimBenchHive } from "./li
 import { credentialsPath } from "./lib/credentials.ts";
 import { compareWithDiod, diodMissing } from "./lib/diod-comparison.ts";
 import { attachOnceUp, doorFigures, type Keys } from "./lib/door-bench.ts";
-import { ahead, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
+import { beside, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
 import { freePort } from "./lib/free-port.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { manifestPath } from "./lib/manifest.ts";
@@ -158,7 +158,7 @@ async function door(count: number): Promise<Figure[]> {
       await hive.end();
     }
   }
-  return [ahead("door: start to OK ATTACH", median(up), "ms", upstreamConsole), ...figures];
+  return [beside("door: start to OK ATTACH", median(up), "ms", upstreamConsole), ...figures];
 }
 
 /**

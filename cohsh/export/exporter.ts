@@ -33,12 +33,13 @@ export async function keepExported(options: ExporterOptions, signal: AbortSignal
   const { tree, attach, patienceMs, silenceMs = SILENCE_MS } = options;
   const backOff = new BackOff(options.backOff ?? BACK_OFF);
   let times = 0;
-  // Only when it is attached to the hive has it.
+  // Only when it is attached to the hive has it, and not before the answer to that has left.
   const watched: Tree = {
     attach: (request, aname, uname) => {
       backOff.reset();
-      options.up(times++ > 0);
+      const again = times++ > 0;
       tree.attach(request, aname, uname);
+      setImmediate(() => options.up(again));
     },
   };
   for (;;) {

@@ -8,7 +8,7 @@ import type { Message } from "../../services/secure9p/message.ts";
 import type { Refusal } from "../../services/secure9p/refusal.ts";
 import { nodeBytes } from "./node-bytes.ts";
 import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
-import { ahead, type Figure } from "./figures.ts";
+import { beside, type Figure } from "./figures.ts";
 import { median, percentile } from "./statistics.ts";
 
 /** What lets a client in. */
@@ -114,16 +114,16 @@ async function roundTrips(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {
   const ping = await times(wire, amounts.pings, frames("PING"), (line) => line === "PONG");
   const echo = await times(wire, amounts.echoes, ECHO, acknowledged);
   const figures = [
-    ahead("door: PING p50", median(ping), "ms", { from: 1.2, to: 1.9, better: "less" }),
-    ahead("door: PING p99", percentile(ping, 0.99), "ms", { from: 2.1, to: 3.2, better: "less" }),
-    ahead("door: ECHO p50", median(echo), "ms", { from: 1.7, to: 1.8, better: "less" }),
-    ahead("door: ECHO, 1 at once", (echo.length * 1000) / sum(echo), "/s", { from: 526, to: 571, better: "more" }),
+    beside("door: PING p50", median(ping), "ms", { from: 1.2, to: 1.9, better: "less" }),
+    beside("door: PING p99", percentile(ping, 0.99), "ms", { from: 2.1, to: 3.2, better: "less" }),
+    beside("door: ECHO p50", median(echo), "ms", { from: 1.7, to: 1.8, better: "less" }),
+    beside("door: ECHO, 1 at once", (echo.length * 1000) / sum(echo), "/s", { from: 526, to: 571, better: "more" }),
   ];
   for (const depth of DEPTHS) {
     figures.push({ name: `door: ECHO, ${depth} at once`, value: await pipelined(wire, depth), unit: "/s" });
   }
   const cat = await times(wire, amounts.cats, frames("CAT /proc/boot"), streamEnds);
-  figures.push(ahead("door: CAT /proc/boot p50", median(cat), "ms", { from: 2.6, to: 3, better: "less" }));
+  figures.push(beside("door: CAT /proc/boot p50", median(cat), "ms", { from: 2.6, to: 3, better: "less" }));
   return figures;
 }
 
@@ -164,8 +164,8 @@ async function tails(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {
   const bytes = await size(wire, command);
   const took = median(await times(wire, amounts.tails, frames(command), streamEnds));
   return [
-    ahead("door: TAIL of 10 kB p50", took, "ms", { from: 11, to: 15, better: "less" }),
-    ahead("door: TAIL of 10 kB", bytes / took / 1000, "MB/s", { from: 0.7, to: 0.9, better: "more" }),
+    beside("door: TAIL of 10 kB p50", took, "ms", { from: 11, to: 15, better: "less" }),
+    beside("door: TAIL of 10 kB", bytes / took / 1000, "MB/s", { from: 0.7, to: 0.9, better: "more" }),
   ];
 }
 
@@ -287,7 +287,7 @@ async function logins(port: number, keys: Keys, amounts: Amounts): Promise<Figur
   const since = performance.now();
   for (let i = 0; i < amounts.logins; i++) await once();
   const rate = (amounts.logins * 1000) / (performance.now() - since);
-  return [ahead("door: login and logout", rate, "/s", { from: 150, to: 150, better: "more" })];
+  return [beside("door: login and logout", rate, "/s", { from: 150, to: 150, better: "more" })];
 }
 
 /** Bytes of the hive's heap that are in use. */
@@ -338,5 +338,5 @@ async function workers(wire: DoorWire): Promise<Figure> {
     });
     if (!refused) count++;
   }
-  return ahead("door: workers at once", count, "", { from: 8, to: 8, better: "more" });
+  return beside("door: workers at once", count, "", { from: 8, to: 8, better: "more" });
 }

@@ -20,10 +20,12 @@ export interface Figure {
   readonly upstream?: Upstream;
 }
 
-/** A figure of which the project promises that it is ahead of the best that upstream shows. */
-export function ahead(name: string, value: number, unit: string, upstream: Upstream): Figure {
-  const { from, to, better } = upstream;
-  return { name, value, unit, upstream, ...(better === "less" ? { limit: from } : { least: to }) };
+/**
+ * A figure beside the one that upstream shows. It is no promise: upstream's was taken on another machine, and these times
+ * are the machine's first of all.
+ */
+export function beside(name: string, value: number, unit: string, upstream: Upstream): Figure {
+  return { name, value, unit, upstream };
 }
 
 /** Results by target, in the order of the columns. */

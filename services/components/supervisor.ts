@@ -94,8 +94,8 @@ export class Supervisor {
   timeouts = 0;
   readonly #options: SupervisorOptions;
   readonly #live = new Map<number, Live>();
-  /** Whether the last look left nothing waiting. */
-  #drained = true;
+  /** Whether the last look left nothing waiting; until {@link raise} says that an event does. */
+  quiet = true;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -108,7 +108,7 @@ export class Supervisor {
     const id = components.spawn(image, { priority, arenaBytes, args });
     const live = new Live(id, protocol, rules);
     this.#live.set(id, live);
-    this.#drained = false;
+    this.quiet = false;
     if (rules.settleUs === Infinity) return id;
     const timer = timers.schedule(clock.nowUs() + rules.settleUs, () => this.#settle(live));
     if (timer === undefined) this.#options.log.line(protocol.name, "no timer left to watch it with");
@@ -139,11 +139,11 @@ export class Supervisor {
 
   /** The engine said that an event waits. */
   raise(): void {
-    this.#drained = false;
+    this.quiet = false;
   }
 
   ready(): boolean {
-    return !this.#drained;
+    return !this.quiet;
   }
 
   serve(budget: number, nowUs: number): number {
@@ -152,7 +152,7 @@ export class Supervisor {
     while (done < budget) {
       const event = components.next();
       if (event === undefined) {
-        this.#drained = true;
+        this.quiet = true;
         break;
       }
       done++;

@@ -57,8 +57,8 @@ export interface Arguments {
   readonly QUIT: None;
 }
 
-/** Reads the text behind a verb, blanks around it left out. @returns the arguments, or a tag. */
-type Read<T> = (text: string) => T | string;
+/** Reads the text behind a verb, blanks around it left out. @param plain whether it is known to be ASCII @returns the arguments, or a tag. */
+type Read<T> = (text: string, plain: boolean) => T | string;
 
 export const ARGUMENTS: { readonly [V in keyof Arguments]: Read<Arguments[V]> } = {
   HELP: none,
@@ -109,67 +109,69 @@ function wordsOf(text: string): string[] {
   return text.split(" ").filter((word) => word !== "");
 }
 
-function tooLong(argument: string, text: string, limit: number): string | undefined {
+function tooLong(argument: string, text: string, limit: number, plain: boolean): string | undefined {
   // A UTF-16 unit takes at most three bytes.
   if (text.length * 3 <= limit) return undefined;
-  return utf8Length(text, limit) > limit ? `argument ${argument} exceeds allowed length` : undefined;
+  return (plain ? text.length : utf8Length(text, limit)) > limit
+    ? `argument ${argument} exceeds allowed length`
+    : undefined;
 }
 
 function none(text: string): None | string {
   return text === "" ? {} : INVALID_PAYLOAD;
 }
 
-function attach(text: string): Attach | string {
+function attach(text: string, plain: boolean): Attach | string {
   const [label, credential, ...rest] = wordsOf(text);
   if (label === undefined) return missing("role");
-  const long = tooLong("role", label, ARGUMENT_LIMITS.role);
+  const long = tooLong("role", label, ARGUMENT_LIMITS.role, plain);
   if (long !== undefined) return long;
   const role = roleOf(label);
   if (role === undefined) return "invalid-role";
   // Nobody guesses by leaving it out, so the throttle need not hear of it.
   if (credential === undefined) return missing("ticket");
-  const why = tooLong("ticket", credential, ARGUMENT_LIMITS.ticket);
+  const why = tooLong("ticket", credential, ARGUMENT_LIMITS.ticket, plain);
   return why ?? (rest.length > 0 ? INVALID_PAYLOAD : { role, credential });
 }
 
-function onePath(text: string): Path | string {
+function onePath(text: string, plain: boolean): Path | string {
   const [path, ...rest] = wordsOf(text);
-  return rest.length > 0 ? INVALID_PAYLOAD : pathOf(path, "path");
+  return rest.length > 0 ? INVALID_PAYLOAD : pathOf(path, "path", plain);
 }
 
-function pathOf(path: string | undefined, argument: string): Path | string {
+function pathOf(path: string | undefined, argument: string, plain: boolean): Path | string {
   if (path === undefined) return missing(argument);
-  const long = tooLong(argument, path, ARGUMENT_LIMITS.path);
+  const long = tooLong(argument, path, ARGUMENT_LIMITS.path, plain);
   if (long !== undefined) return long;
   const names = namesOf(path);
   return names === undefined ? INVALID_PATH : { path, names };
 }
 
-function tail(text: string): Tail | string {
+function tail(text: string, plain: boolean): Tail | string {
   const words = wordsOf(text);
   const follow = words[0] === "-f";
   const [path, offset, ...rest] = follow ? words.slice(1) : words;
-  const found = pathOf(path, "path");
+  const found = pathOf(path, "path", plain);
   if (typeof found === "string") return found;
   if (rest.length > 0 || (offset !== undefined && !OFFSET.test(offset))) return INVALID_PAYLOAD;
   return { ...found, follow, offset: offset === undefined ? undefined : Number(offset) };
 }
 
 /** `ECHO p text`, or as in a shell `echo text > p`: the first word of a text that is a path makes it the former. */
-function echo(text: string): Echo | string {
+function echo(text: string, plain: boolean): Echo | string {
   if (text.startsWith("/")) {
     const blank = text.indexOf(" ");
-    return echoOf(blank < 0 ? "" : text.slice(blank + 1), blank < 0 ? text : text.slice(0, blank));
+    return echoOf(blank < 0 ? "" : text.slice(blank + 1), blank < 0 ? text : text.slice(0, blank), plain);
   }
   const sign = text.lastIndexOf(">");
   if (sign < 0) return missing("path");
   const path = wordsOf(text.slice(sign + 1));
   if (path.length > 1) return INVALID_PATH;
-  return echoOf(unquoted(trimBlanks(text.slice(0, sign))), path[0]);
+  return echoOf(unquoted(trimBlanks(text.slice(0, sign))), path[0], plain);
 }
 
-function echoOf(text: string, path: string | undefined): Echo | string {
-  const found = pathOf(path, "path");
+function echoOf(text: string, path: string | undefined, plain: boolean): Echo | string {
+  const found = pathOf(path, "path", plain);
   if (typeof found === "string") return found;
   return text === "" ? missing("text") : { ...found, text };
 }
@@ -181,22 +183,22 @@ function unquoted(text: string): string {
   return quoted && !text.slice(1, -1).includes(quote) ? text.slice(1, -1) : text;
 }
 
-function named(text: string | undefined, argument: "id" | "service"): string | undefined {
+function named(text: string | undefined, argument: "id" | "service", plain: boolean): string | undefined {
   if (text === undefined) return missing(argument);
-  return tooLong(argument, text, ARGUMENT_LIMITS[argument]) ?? (NAME.test(text) ? undefined : INVALID_PAYLOAD);
+  return tooLong(argument, text, ARGUMENT_LIMITS[argument], plain) ?? (NAME.test(text) ? undefined : INVALID_PAYLOAD);
 }
 
-function kill(text: string): Arguments["KILL"] | string {
+function kill(text: string, plain: boolean): Arguments["KILL"] | string {
   const [id, ...rest] = wordsOf(text);
-  const why = named(id, "id") ?? (rest.length > 0 ? INVALID_PAYLOAD : undefined);
+  const why = named(id, "id", plain) ?? (rest.length > 0 ? INVALID_PAYLOAD : undefined);
   return why ?? { id: id! };
 }
 
-function bind(text: string): Arguments["BIND"] | string {
+function bind(text: string, plain: boolean): Arguments["BIND"] | string {
   const [from, to, ...rest] = wordsOf(text);
-  const source = pathOf(from, "from");
+  const source = pathOf(from, "from", plain);
   if (typeof source === "string") return source;
-  const target = pathOf(to, "to");
+  const target = pathOf(to, "to", plain);
   if (typeof target === "string") return target;
   return rest.length > 0 ? INVALID_PAYLOAD : { from: source.path, to: target.path };
 }
@@ -204,15 +206,15 @@ function bind(text: string): Arguments["BIND"] | string {
 /** The argument of `EXPORT`. */
 export function exported(text: string): { readonly service: string } | string {
   const [service, ...rest] = wordsOf(text);
-  const why = named(service, "service") ?? (rest.length > 0 ? INVALID_PAYLOAD : undefined);
+  const why = named(service, "service", false) ?? (rest.length > 0 ? INVALID_PAYLOAD : undefined);
   return why ?? { service: service! };
 }
 
-function mount(text: string): Arguments["MOUNT"] | string {
+function mount(text: string, plain: boolean): Arguments["MOUNT"] | string {
   const [service, at, ...rest] = wordsOf(text);
-  const why = named(service, "service");
+  const why = named(service, "service", plain);
   if (why !== undefined) return why;
-  const target = pathOf(at, "path");
+  const target = pathOf(at, "path", plain);
   if (typeof target === "string") return target;
   return rest.length > 0 ? INVALID_PAYLOAD : { service: service!, at: target.path };
 }

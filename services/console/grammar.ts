@@ -115,7 +115,7 @@ export function parse(line: string, plain = false): Parsed {
   if (name === SECURE9P || name === EXPORT) return upgrade(name, blank < 0 ? "" : trimBlanks(text.slice(blank)));
   const verb = WORDS.get(name);
   if (verb === undefined) return UNKNOWN;
-  const given = ARGUMENTS[verb](blank < 0 ? "" : trimBlanks(text.slice(blank)));
+  const given = ARGUMENTS[verb](blank < 0 ? "" : trimBlanks(text.slice(blank)), plain);
   if (typeof given !== "string") {
     // Made for this line alone. The table of arguments has them by verb, which an index by a union does not show.
     const command = given as { -readonly [Key in keyof Command]: Command[Key] };

@@ -15,11 +15,8 @@ const CHARACTER_BYTES = 4;
 const NEWLINE = 0x0a;
 /** Characters that end a line, move a terminal's cursor or turn the direction of what is shown. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
-/**
- * Nothing but printable ASCII: a tenth of the time that {@link CONTROL} takes to find nothing, and hardly a line is of
- * anything else.
- */
-const PLAIN = /^[\x20-\x7e]*$/;
+/** Most bytes that a UTF-16 unit takes in UTF-8. */
+const UNIT_BYTES = 3;
 
 /** A log line's time: seconds with six decimals, right-aligned like the kernel's. */
 export function stamp(us: number): string {
@@ -42,28 +39,37 @@ export class LineLog implements Log {
     this.bytes = bytes;
     this.#clock = clock;
     this.ring = ring;
-    this.#line = new Uint8Array(ring.recordBytes + 1);
+    this.#line = new Uint8Array(UNIT_BYTES * ring.recordBytes + 1);
   }
 
   line(subsystem: string, text: string): void {
-    this.write(subsystem, text, PLAIN.test(subsystem) && PLAIN.test(text));
+    this.print(`${stamp(this.#clock.nowUs())} ${subsystem}: ${text}`);
   }
 
   /** A line without time and subsystem: the banner. */
-  print(text: string): void {
-    this.#append(text, PLAIN.test(text));
+  print(line: string): void {
+    const { bytes, ring } = this;
+    if (line.length <= ring.recordBytes) {
+      // Hardly a line is of anything but printable ASCII, and the engine sees that in its bytes soonest.
+      const length = bytes.encode(line, this.#line, 0);
+      if (length === line.length && bytes.plain(this.#line, 0, length) === length) return this.#append(length);
+    }
+    this.#append(this.#encode(line.replace(CONTROL, "?")));
   }
 
-  /** @param plain whether subsystem and text are known to be printable ASCII */
-  protected write(subsystem: string, text: string, plain: boolean): void {
-    this.#append(`${stamp(this.#clock.nowUs())} ${subsystem}: ${text}`, plain);
+  /** A line of printable ASCII behind a head that is nothing else, by its bytes. @returns false if it is none or too long */
+  protected plainLine(head: string, from: Uint8Array, start: number, length: number): boolean {
+    const { bytes, ring } = this;
+    if (bytes.plain(from, start, length) !== length) return false;
+    const text = `${stamp(this.#clock.nowUs())} ${head}`;
+    if (text.length + length > ring.recordBytes) return false;
+    const at = bytes.encode(text, this.#line, 0);
+    bytes.copy(this.#line, at, from, start, length);
+    this.#append(at + length);
+    return true;
   }
 
-  #append(line: string, plain: boolean): void {
-    const length =
-      plain && line.length <= this.ring.recordBytes
-        ? this.bytes.encode(line, this.#line, 0)
-        : this.#encode(plain ? line : line.replace(CONTROL, "?"));
+  #append(length: number): void {
     // So that the ring, which looks for newlines in the record, finds this one and looks no further.
     this.#line[length] = NEWLINE;
     this.ring.append(this.#line, 0, length);
@@ -82,10 +88,5 @@ export class LineLog implements Log {
       units += character.length;
     }
     return this.bytes.encode(line.slice(0, units) + CUT, this.#line, 0);
-  }
-
-  /** Whether a text is printable ASCII and nothing else. */
-  protected static isPlain(text: string): boolean {
-    return PLAIN.test(text);
   }
 }

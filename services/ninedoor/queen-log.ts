@@ -17,19 +17,21 @@ export class QueenLog extends LineLog implements LineHandler {
   /** Who wrote the last client's line, and how the log calls it. */
   #client: Client | undefined;
   #from = "";
+  /** The same with what stands before the text. */
+  #head = "";
 
   take(from: Uint8Array, start: number, length: number, client: Client): Refusal | undefined {
-    const { bytes } = this;
-    if (!bytes.validate(from, start, length)) return INVALID;
     if (client !== this.#client) {
       const { role, subject } = client.who;
       const named = subject === "" ? "" : ` subject=${subject.replace(NOT_IN_NAMES, "_")}`;
       this.#client = client;
       this.#from = `client session=${client.session} role=${role}${named}`;
+      this.#head = `${this.#from}: `;
     }
-    const text = bytes.decode(from, start, length);
-    // What stands before the text is plain already.
-    this.write(this.#from, text, LineLog.isPlain(text));
+    if (this.plainLine(this.#head, from, start, length)) return undefined;
+    const { bytes } = this;
+    if (!bytes.validate(from, start, length)) return INVALID;
+    this.line(this.#from, bytes.decode(from, start, length));
     return undefined;
   }
 }

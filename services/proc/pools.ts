@@ -4,28 +4,34 @@
  */
 import type { Pool } from "../ports/index.ts";
 
+/** A pool whose numbers go on. */
+type Counted = [...Pool];
+
 /** The pools of a kind of things that come and go. */
 export class Several {
   readonly #most: number;
-  #gone: readonly Pool[];
+  readonly #gone: Counted[];
 
   /** @param most how many there may be at once @param unused the pools of one that was never used */
   constructor(most: number, unused: readonly Pool[]) {
     this.#most = most;
-    this.#gone = unused;
+    this.#gone = unused.map((pool) => [...pool]);
   }
 
   /** One is over. */
   ended(pools: readonly Pool[]): void {
-    this.#gone = this.#sum([pools], 1, 0);
+    const all = this.#gone;
+    for (let index = 0; index < all.length; index++) {
+      const gone = all[index]!;
+      const pool = pools[index]!;
+      gone[2] = 0;
+      if (pool[4] > gone[4]) gone[4] = pool[4];
+      gone[6] += pool[6];
+    }
   }
 
   /** @param live the pools of those that are there */
   pools(live: readonly (readonly Pool[])[]): Pool[] {
-    return this.#sum(live, this.#most, 1);
-  }
-
-  #sum(live: readonly (readonly Pool[])[], most: number, using: number): Pool[] {
     return this.#gone.map((gone, index) => {
       let used = 0;
       let peak = gone[4];
@@ -36,7 +42,7 @@ export class Several {
         peak = Math.max(peak, pool[4]);
         times += pool[6];
       }
-      return [gone[0], most * gone[1], using * used, gone[3], peak, gone[5], times];
+      return [gone[0], this.#most * gone[1], used, gone[3], peak, gone[5], times];
     });
   }
 }

@@ -15,6 +15,11 @@ import { type TimerPort, Timers } from "./timers.ts";
 
 /** Something that a stage serves. */
 export interface Source {
+  /**
+   * There is nothing to do until it says otherwise, before the turn in which there is: while this is true it is neither served nor
+   * asked. For sources that know, as most of them have nothing to do in most turns.
+   */
+  readonly quiet?: boolean;
   /** Do at most `budget` units of work. @returns units done. */
   serve(budget: number, nowUs: number): number;
   /** Whether `serve` could do something now; false while it waits for a device or a full consumer. */
@@ -251,8 +256,9 @@ export class Pump {
     try {
       for (; at < attached.length; at++) {
         const entry = attached[at]!;
-        if (entry.stopped || (!running && entry.intake)) continue;
-        const done = entry.source.serve(entry.budget, nowUs);
+        const { source } = entry;
+        if (source.quiet === true || entry.stopped || (!running && entry.intake)) continue;
+        const done = source.serve(entry.budget, nowUs);
         if (done === 0) continue;
         this.#worked = true;
         this.#done[entry.stage] = this.#done[entry.stage]! + done;
@@ -278,8 +284,9 @@ export class Pump {
     let any = false;
     for (let at = 0; at < attached.length; at++) {
       const entry = attached[at]!;
-      if (entry.stopped || (!intakeOpen && entry.intake)) continue;
-      if (!entry.source.ready(nowUs)) continue;
+      const { source } = entry;
+      if (source.quiet === true || entry.stopped || (!intakeOpen && entry.intake)) continue;
+      if (!source.ready(nowUs)) continue;
       this.#deferred[entry.stage] = this.#deferred[entry.stage]! + 1;
       any = true;
     }

@@ -29,11 +29,6 @@ const CACHED = 64;
 /** Memory of one with all that a ticket may say. */
 const CACHED_BYTES = 4096;
 
-interface Cached {
-  readonly payload: Uint8Array;
-  readonly ticket: VerifiedTicket;
-}
-
 /** The check of tickets. */
 export class TicketVerifier {
   /** Texts that were verified, that the cache knew, that were refused; signed ones whose claims no ticket may have. */
@@ -43,8 +38,8 @@ export class TicketVerifier {
   readonly #limits: TicketLimits;
   readonly #capacity: number;
   readonly #keys = new Map<Role, Uint8Array>();
-  /** Least recently used first. */
-  readonly #cache = new Map<string, Cached>();
+  /** By their texts, least recently used first. */
+  readonly #cache = new Map<string, VerifiedTicket>();
   #peak = 0;
 
   constructor(
@@ -79,17 +74,16 @@ export class TicketVerifier {
   }
 
   #verify(text: string): VerifiedTicket | undefined {
+    // No other text is of the same ticket: what decodes is the only one of its kind.
+    const known = this.#cache.get(text);
+    if (known !== undefined) {
+      this.#cache.delete(text);
+      this.#cache.set(text, known);
+      this.counters.cached++;
+      return known;
+    }
     const parts = splitTicket(text, this.#limits);
     if (parts === undefined) return undefined;
-    const name = toHex(parts.mac);
-    const known = this.#cache.get(name);
-    // The same code under another payload is a forgery.
-    if (known !== undefined && equalBytes(known.payload, parts.payload)) {
-      this.#cache.delete(name);
-      this.#cache.set(name, known);
-      this.counters.cached++;
-      return known.ticket;
-    }
     const role = roleOfPayload(parts.payload);
     const key = role === undefined ? undefined : this.keyOf(role);
     if (key === undefined || !equalBytes(macOf(key, parts.payload), parts.mac)) return undefined;
@@ -98,13 +92,13 @@ export class TicketVerifier {
       this.counters.unreadable++;
       return undefined;
     }
-    const ticket = { mac: name, claims: decoded.claims };
-    this.#keep(name, { payload: parts.payload, ticket });
+    const ticket = { mac: toHex(parts.mac), claims: decoded.claims };
+    this.#keep(text, ticket);
     this.counters.verified++;
     return ticket;
   }
 
-  #keep(name: string, entry: Cached): void {
+  #keep(text: string, ticket: VerifiedTicket): void {
     if (this.#cache.size >= this.#capacity) {
       for (const oldest of this.#cache.keys()) {
         this.#cache.delete(oldest);
@@ -112,7 +106,7 @@ export class TicketVerifier {
         break;
       }
     }
-    this.#cache.set(name, entry);
+    this.#cache.set(text, ticket);
     this.#peak = Math.max(this.#peak, this.#cache.size);
   }
 

@@ -74,6 +74,22 @@ export class Outbox {
     if (this.length > this.highWater) this.highWater = this.length;
   }
 
+  /** Add a frame of these bytes behind their length and its own four, if there is room in a row. @returns whether it was */
+  frame(from: Uint8Array, start: number, length: number): boolean {
+    const size = length + 4;
+    const at = this.room(size);
+    if (at < 0) return false;
+    const { bytes } = this;
+    bytes[at] = size;
+    bytes[at + 1] = size >>> 8;
+    bytes[at + 2] = size >>> 16;
+    bytes[at + 3] = size >>> 24;
+    this.#port.copy(bytes, at + 4, from, start, length);
+    this.length += size;
+    if (this.length > this.highWater) this.highWater = this.length;
+    return true;
+  }
+
   /** Add a piece to the open frame. @returns false, and nothing is added, if it does not fit. */
   put(from: Uint8Array, start: number, length: number): boolean {
     const used = this.length + this.#open;

@@ -1,6 +1,8 @@
 /** Everything that can be fuzzed. */
+import { client } from "./9p/client.ts";
 import { frames } from "./9p/frames.ts";
 import { sequences } from "./9p/sequences.ts";
+import { worker } from "./9p/worker.ts";
 import { NET_TARGETS } from "./net/targets.ts";
 import { CONFIGURATION_TARGETS } from "./text/configuration.ts";
 import { QUEEN_TARGETS } from "./text/queen.ts";
@@ -17,6 +19,8 @@ import type { Target } from "./target.ts";
 export const TARGETS: readonly Target[] = [
   frames,
   sequences,
+  client,
+  worker,
   ...NET_TARGETS,
   ...CONFIGURATION_TARGETS,
   ...QUEEN_TARGETS,

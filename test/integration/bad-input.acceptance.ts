@@ -4,7 +4,8 @@
  */
 import { expect } from "chai";
 import { BAD_INPUT, PONG } from "../services/console/bad-input.ts";
-import { type TerminalOfHive, TypedLine, Wire } from "./console-ends.ts";
+import { type TerminalOfHive, TypedLine } from "./console-ends.ts";
+import { ConsoleWire } from "./console-wire.ts";
 import { field, growth, linesOf, numbers } from "./reports.ts";
 
 export interface HiveAtHand {
@@ -21,7 +22,7 @@ const total = (counts: readonly number[]): number => counts.reduce((sum, count) 
 export function acceptBadInputOverTcp(hive: () => HiveAtHand): void {
   const counters = async (): Promise<Readonly<Record<string, number>>> => {
     const { port, token, ticket } = hive();
-    const wire = await Wire.attached(port, token, ticket);
+    const wire = await ConsoleWire.attached(port, token, ticket);
     const found = await numbers(wire, "/proc/net/console");
     wire.send("QUIT");
     expect(await wire.line()).to.equal("OK QUIT");
@@ -37,7 +38,7 @@ export function acceptBadInputOverTcp(hive: () => HiveAtHand): void {
   for (const { what, sent } of closing) {
     it(`closes without a word before the token on ${what}`, async () => {
       const { port, token } = hive();
-      const wire = await Wire.open(port);
+      const wire = await ConsoleWire.open(port);
       wire.raw(sent);
       wire.send(`AUTH ${token}`);
       expect(await wire.line()).to.equal(undefined);
@@ -47,7 +48,7 @@ export function acceptBadInputOverTcp(hive: () => HiveAtHand): void {
   for (const { what, sent, answers, end } of BAD_INPUT) {
     it(`answers ${what}${end === undefined ? " and goes on" : " and closes"}`, async () => {
       const { port, token } = hive();
-      const wire = await Wire.authenticated(port, token);
+      const wire = await ConsoleWire.authenticated(port, token);
       wire.raw(sent);
       wire.send("PING");
       const wanted = end === undefined ? [...answers, ...PONG] : [...answers, undefined];
@@ -102,7 +103,7 @@ export function acceptBadInputAtTerminal(hive: () => HiveAtHand): void {
 export function acceptTick(hive: () => HiveAtHand, periodUs: number): void {
   it("has ticked on time meanwhile", async () => {
     const { port, token, ticket } = hive();
-    const wire = await Wire.attached(port, token, ticket);
+    const wire = await ConsoleWire.attached(port, token, ticket);
     const { p50_us: late = NaN, count = NaN } = field((await linesOf(wire, "/proc/pump")).join("\n"), "tick");
     expect(count).to.be.greaterThan(10);
     expect(late).to.be.lessThan(periodUs);

@@ -2,14 +2,10 @@
  * The operator's end of a console, for tests that hold every way to a hive to the same answers: bytes go out as the test wants them,
  * lines come back one at a time. Over TCP a line is a frame, on a terminal's line it ends with CR and comes back echoed.
  */
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { PROMPT, SerialLines } from "../../cohsh/transports/serial-lines.ts";
 import { VERBS } from "../../services/console/grammar.ts";
-import { frame } from "../services/console/door/wire.ts";
 
 const patienceMs = 20_000;
-const LENGTH_BYTES = 4;
 /** What the machine says of itself between answers. */
 const LOG_LINE = /^\[ *\d+\.\d{6}\] /;
 /** The words of acknowledgements that lines follow. */
@@ -43,6 +39,12 @@ export abstract class ConsoleEnd {
     }
   }
 
+  /** Say a line. @returns the next that comes, its acknowledgement */
+  ask(line: string): Promise<string | undefined> {
+    this.send(line);
+    return this.line();
+  }
+
   async lines(count: number): Promise<(string | undefined)[]> {
     const lines = [];
     for (let i = 0; i < count; i++) lines.push(await this.line());
@@ -74,105 +76,6 @@ export abstract class ConsoleEnd {
       answers.push(line);
     }
     return answers;
-  }
-}
-
-/** One connection to the console over TCP, as any client of the wire makes it. */
-export class Wire extends ConsoleEnd {
-  readonly #socket: Socket;
-  /** What came that is no whole frame yet. */
-  #bytes: Buffer = Buffer.alloc(0);
-  /** All bytes that came. */
-  came = 0;
-  over = false;
-  readonly #localPort: number;
-  #changed: () => void = () => undefined;
-
-  private constructor(socket: Socket) {
-    super();
-    this.#socket = socket;
-    this.#localPort = socket.localPort ?? 0;
-    socket.setNoDelay(true);
-    socket.on("data", (bytes) => {
-      this.#feed(bytes);
-      this.#changed();
-    });
-    socket.on("error", () => undefined);
-    socket.on("close", () => {
-      this.over = true;
-      this.#changed();
-    });
-  }
-
-  static async open(port: number): Promise<Wire> {
-    const socket = connect(port, "127.0.0.1");
-    await once(socket, "connect");
-    return new Wire(socket);
-  }
-
-  /** One that has said its token. */
-  static async authenticated(port: number, token: string): Promise<Wire> {
-    const wire = await Wire.open(port);
-    wire.send(`AUTH ${token}`);
-    const answer = await wire.line();
-    if (answer !== "OK AUTH") throw new Error(`AUTH: ${answer ?? "closed"}`);
-    return wire;
-  }
-
-  /** One that is logged in. */
-  static async attached(port: number, token: string, ticket: string, role = "queen"): Promise<Wire> {
-    const wire = await Wire.authenticated(port, token);
-    wire.send(`ATTACH ${role} ${ticket}`);
-    const answer = await wire.line();
-    if (answer !== `OK ATTACH role=${role}`) throw new Error(`ATTACH: ${answer ?? "closed"}`);
-    return wire;
-  }
-
-  /** The port of its own end. */
-  get localPort(): number {
-    return this.#localPort;
-  }
-
-  raw(bytes: Uint8Array): void {
-    this.#socket.write(bytes);
-  }
-
-  override send(...lines: readonly string[]): void {
-    this.raw(Buffer.concat(lines.map(frame)));
-  }
-
-  /** Take nothing of what the hive says, until {@link resume}. */
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  protected override async more(withinMs: number): Promise<void> {
-    await new Promise<void>((settle) => {
-      const timer = setTimeout(settle, withinMs);
-      this.#changed = () => {
-        clearTimeout(timer);
-        settle();
-      };
-    });
-  }
-
-  #feed(bytes: Buffer): void {
-    this.came += bytes.length;
-    this.#bytes = Buffer.concat([this.#bytes, bytes]);
-    for (;;) {
-      const size = this.#bytes.length >= LENGTH_BYTES ? this.#bytes.readUInt32LE() : Infinity;
-      if (this.#bytes.length < size) return;
-      this.take(this.#bytes.toString("utf8", LENGTH_BYTES, size));
-      this.#bytes = this.#bytes.subarray(size);
-    }
   }
 }
 

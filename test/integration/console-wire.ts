@@ -1,26 +1,34 @@
 /** The console's frames over a real TCP connection, written by hand, as any client of the wire makes them. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { frame } from "../services/console/door/wire.ts";
+import { ConsoleEnd } from "./console-ends.ts";
 
-const patienceMs = 20_000;
-const HEADER = 4;
+const LENGTH_BYTES = 4;
 
-/** One connection to the console, as any client of the wire makes it. */
-export class ConsoleWire {
+/** One connection to the console over TCP, as any client of the wire makes it. */
+export class ConsoleWire extends ConsoleEnd {
   readonly #socket: Socket;
+  /** What came that is no whole frame yet. */
   #bytes: Buffer = Buffer.alloc(0);
-  #closed = false;
+  /** All bytes that came. */
+  came = 0;
+  over = false;
+  readonly #localPort: number;
   #changed: () => void = () => undefined;
 
   private constructor(socket: Socket) {
+    super();
     this.#socket = socket;
+    this.#localPort = socket.localPort ?? 0;
+    socket.setNoDelay(true);
     socket.on("data", (bytes) => {
-      this.#bytes = Buffer.concat([this.#bytes, bytes]);
+      this.#feed(bytes);
       this.#changed();
     });
     socket.on("error", () => undefined);
     socket.on("close", () => {
-      this.#closed = true;
+      this.over = true;
       this.#changed();
     });
   }
@@ -31,73 +39,68 @@ export class ConsoleWire {
     return new ConsoleWire(socket);
   }
 
+  /** One that has said its token. */
+  static async authenticated(port: number, token: string): Promise<ConsoleWire> {
+    const wire = await ConsoleWire.open(port);
+    wire.send(`AUTH ${token}`);
+    const answer = await wire.line();
+    if (answer !== "OK AUTH") throw new Error(`AUTH: ${answer ?? "closed"}`);
+    return wire;
+  }
+
+  /** One that is logged in. */
+  static async attached(port: number, token: string, ticket: string, role = "queen"): Promise<ConsoleWire> {
+    const wire = await ConsoleWire.authenticated(port, token);
+    wire.send(`ATTACH ${role} ${ticket}`);
+    const answer = await wire.line();
+    if (answer !== `OK ATTACH role=${role}`) throw new Error(`ATTACH: ${answer ?? "closed"}`);
+    return wire;
+  }
+
+  /** The port of its own end. */
+  get localPort(): number {
+    return this.#localPort;
+  }
+
   raw(bytes: Uint8Array): void {
     this.#socket.write(bytes);
   }
 
-  send(...lines: string[]): void {
-    const frames = lines.map((line) => {
-      const text = Buffer.from(line, "utf8");
-      const frame = Buffer.alloc(HEADER + text.length);
-      frame.writeUInt32LE(frame.length);
-      text.copy(frame, HEADER);
-      return frame;
-    });
-    this.raw(Buffer.concat(frames));
+  override send(...lines: readonly string[]): void {
+    this.raw(Buffer.concat(lines.map(frame)));
   }
 
-  /** The next line; `undefined` if the hive has closed. */
-  async line(): Promise<string | undefined> {
-    const deadline = performance.now() + patienceMs;
-    for (;;) {
-      const size = this.#bytes.length >= HEADER ? this.#bytes.readUInt32LE() : Infinity;
-      if (this.#bytes.length >= size) {
-        const text = this.#bytes.toString("utf8", HEADER, size);
-        this.#bytes = this.#bytes.subarray(size);
-        return text;
-      }
-      if (this.#closed) return undefined;
-      const left = deadline - performance.now();
-      if (left <= 0) throw new Error(`no line within ${patienceMs} ms`);
-      await new Promise<void>((settle) => {
-        const timer = setTimeout(settle, left);
-        this.#changed = () => {
-          clearTimeout(timer);
-          settle();
-        };
-      });
-    }
-  }
-
-  /** Say a line. @returns the next that comes, its acknowledgement */
-  ask(line: string): Promise<string | undefined> {
-    this.send(line);
-    return this.line();
-  }
-
-  async lines(count: number): Promise<(string | undefined)[]> {
-    const lines = [];
-    for (let i = 0; i < count; i++) lines.push(await this.line());
-    return lines;
-  }
-
-  /** Lines up to and with `END`. */
-  async stream(): Promise<string[]> {
-    const lines: string[] = [];
-    for (;;) {
-      const line = await this.line();
-      if (line === undefined) throw new Error(`the stream was cut after ${lines.join("|")}`);
-      lines.push(line);
-      if (line === "END" || line.startsWith("ERR ")) return lines;
-    }
-  }
-
-  /** Take nothing any more. */
+  /** Take nothing of what the hive says, until {@link resume}. */
   pause(): void {
     this.#socket.pause();
   }
 
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(): void {
     this.#socket.destroy();
+  }
+
+  protected override async more(withinMs: number): Promise<void> {
+    await new Promise<void>((settle) => {
+      const timer = setTimeout(settle, withinMs);
+      this.#changed = () => {
+        clearTimeout(timer);
+        settle();
+      };
+    });
+  }
+
+  #feed(bytes: Buffer): void {
+    this.came += bytes.length;
+    this.#bytes = Buffer.concat([this.#bytes, bytes]);
+    for (;;) {
+      const size = this.#bytes.length >= LENGTH_BYTES ? this.#bytes.readUInt32LE() : Infinity;
+      if (this.#bytes.length < size) return;
+      this.take(this.#bytes.toString("utf8", LENGTH_BYTES, size));
+      this.#bytes = this.#bytes.subarray(size);
+    }
   }
 }

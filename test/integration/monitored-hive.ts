@@ -6,15 +6,22 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { GdbSession } from "../../scripts/lib/gdb-remote.ts";
 import { HiveProcess } from "../../scripts/lib/hive-process.ts";
 import { QmpSession } from "../../scripts/lib/qmp.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
-import { LyingNetwork } from "./lying-network.ts";
+import type { FailingHive } from "./listening-hive.ts";
+import { LyingNetwork, RECEIVE } from "./lying-network.ts";
 import { hiveImage } from "./qemu-image.ts";
+import type { Breakage } from "./simulated-hive.ts";
 
 export const patienceMs = 60_000;
+/** How often a lie is told, and how it is waited for being seen. */
+const TRIES = 8;
+const LOOKS = 20;
+const LOOK_MS = 15;
 /** The machine's time goes by what it executes, a nanosecond for each instruction, so that what it measures is its own doing and
  * not that of whoever shares the host. */
 export const OWN_TIME = ["-icount", "shift=0"] as const;
@@ -22,7 +29,7 @@ export const OWN_TIME = ["-icount", "shift=0"] as const;
 /** The same, and where it has nothing to execute its time jumps to when something is due. */
 export const JUMPING_TIME = ["-icount", "shift=0,sleep=off"] as const;
 
-export class MonitoredHive {
+export class MonitoredHive implements FailingHive {
   readonly port: number;
   readonly line: HiveProcess;
   readonly #folder: string;
@@ -71,9 +78,22 @@ export class MonitoredHive {
       await hive.line.expect(/PONG 1\r?\n/, patienceMs);
       return hive;
     } catch (error) {
-      await hive.end();
+      await hive.end().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** What the terminal's line has printed. */
+  get output(): string {
+    return this.line.output;
+  }
+
+  type(text: string | Uint8Array): void {
+    this.line.type(text);
+  }
+
+  expect(pattern: RegExp, withinMs: number): Promise<string> {
+    return this.line.expect(pattern, withinMs);
   }
 
   get monitor(): QmpSession {
@@ -96,13 +116,33 @@ export class MonitoredHive {
     }
   }
 
-  /** @returns QEMU's exit status */
-  async end(): Promise<number> {
+  /** Let the network device break its protocol; a lie that the device has overwritten before it was looked at is told again. */
+  async breakNetwork(how: Breakage = "asks"): Promise<void> {
+    // It asks when it wants the next buffer, so for the next frame.
+    if (how === "asks") return this.lie((network) => network.spoilNext(RECEIVE));
+    const from = this.output.length;
+    for (let tries = 0; tries < TRIES; tries++) {
+      await this.lie(async (network) => {
+        if (how === "index") await network.moveUsed(RECEIVE, 0x4000);
+        else if (how === "id") await network.use(RECEIVE, { id: 0xffff, length: 64 });
+        else await network.use(RECEIVE, { id: 3, length: 0x7fff_ffff });
+        await network.interrupt();
+      });
+      for (let looks = 0; looks < LOOKS; looks++) {
+        if (/net: \S+ was reset: /.test(this.output.slice(from))) return;
+        await sleep(LOOK_MS);
+      }
+    }
+    throw new Error("the driver saw nothing");
+  }
+
+  /** @throws Error if QEMU did not end as it should */
+  async end(): Promise<void> {
     this.#monitor?.close();
     const status = await this.line.end();
     process.off("exit", this.#kill);
     rmSync(this.#folder, { recursive: true });
-    return status;
+    if (status !== 0) throw new Error(`QEMU ended with status ${status}: ${this.line.messages}`);
   }
 
   #path(name: string): string {

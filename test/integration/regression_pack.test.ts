@@ -82,26 +82,40 @@ describe("the regression pack", function () {
     expect(texts.join("")).to.not.match(/cohesix-ticket-[0-9a-f]{8}/);
   });
 
-  for (const file of [REGRESSION, ...scripts.filter((name) => name !== REGRESSION)]) {
-    it(`goes as it expects in the shell's own process: ${file}`, async () => {
-      expect((await reference(file)).join("\n")).to.not.match(/cohesix-ticket-[0-9a-f]{8}/);
-    });
-
-    it(`says the same in the simulator: ${file}`, async () => {
-      await compare(file, { transport: "sim" });
-    });
-
-    it(`says the same over TCP in the simulator: ${file}`, async () => {
-      await compareOverTcp(file, inSimulator);
-    });
-
-    it(`says the same over TCP, through a hive's own door: ${file}`, async () => {
-      const hive = await openTcpHive();
-      try {
-        await compare(file, { transport: hive.transport(), keys: hive.keys });
-      } finally {
-        await hive.close();
+  /** Each way is a hive of its own, and scripts mostly wait: they run at once. */
+  const together = (ways: Readonly<Record<string, () => Promise<void>>>): void => {
+    const runs = new Map<string, Promise<void>>();
+    before(() => {
+      for (const [title, start] of Object.entries(ways)) {
+        const run = start();
+        // Whether it fails is its own test's business.
+        run.catch(() => undefined);
+        runs.set(title, run);
       }
+    });
+    for (const title of Object.keys(ways)) it(title, () => runs.get(title));
+  };
+
+  const forEach = (run: (file: string) => Promise<void>): Record<string, () => Promise<void>> =>
+    Object.fromEntries(scripts.map((file) => [`says the same: ${file}`, () => run(file)]));
+
+  for (const file of [REGRESSION, ...scripts.filter((name) => name !== REGRESSION)]) {
+    describe(file, () => {
+      together({
+        "goes as it expects in the shell's own process": async () => {
+          expect((await reference(file)).join("\n")).to.not.match(/cohesix-ticket-[0-9a-f]{8}/);
+        },
+        "says the same in the simulator": () => compare(file, { transport: "sim" }),
+        "says the same over TCP in the simulator": () => compareOverTcp(file, inSimulator),
+        "says the same over TCP, through a hive's own door": async () => {
+          const hive = await openTcpHive();
+          try {
+            await compare(file, { transport: hive.transport(), keys: hive.keys });
+          } finally {
+            await hive.close();
+          }
+        },
+      });
     });
   }
 
@@ -115,12 +129,12 @@ describe("the regression pack", function () {
     });
     after(() => rmSync(out, { recursive: true }));
 
-    for (const file of scripts) {
-      it(`says the same in the simulator: ${file}`, async () => {
+    together(
+      forEach(async (file) => {
         const keys = new Keyring({ credentials: () => credentials, nowMs: () => Date.now() });
         await compare(file, { transport: new SimTransport(credentials, out), keys });
-      });
-    }
+      }),
+    );
   });
 
   describe("on seL4 in QEMU", function () {
@@ -136,13 +150,13 @@ describe("the regression pack", function () {
       });
       after(() => workshop.remove());
 
-      for (const file of scripts) {
-        it(`says the same: ${file}`, async () => {
+      together(
+        forEach(async (file) => {
           const { keys } = await makeWay({ transport: "qemu" });
           // The machine has the device; nothing in the image drives it.
           await compare(file, { transport: new QemuTransport({ net: "user", image }), keys });
-        });
-      }
+        }),
+      );
 
       it("says what it has not, and works on", async () => {
         const hive = new HiveProcess(["--image", image, "--net", "user", "--port", "none"]);
@@ -187,12 +201,11 @@ describe("the regression pack", function () {
     });
 
     for (const file of scripts) {
-      it(`says the same: ${file}`, async () => {
-        await compare(file, { transport: "qemu", net: "none" });
-      });
-
-      it(`says the same over TCP: ${file}`, async () => {
-        await compareOverTcp(file, onQemu);
+      describe(file, () => {
+        together({
+          "says the same": () => compare(file, { transport: "qemu", net: "none" }),
+          "says the same over TCP": () => compareOverTcp(file, onQemu),
+        });
       });
     }
   });

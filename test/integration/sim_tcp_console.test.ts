@@ -32,12 +32,12 @@ describe(`the TCP console of a hive ${inSimulator.name}`, function () {
     const grown = (name: string): number => after.get(name)! - before.get(name)!;
     for (let tries = 0; tries < 100; tries++) {
       after = await netstats(hive);
-      if (after.get("rxFrames") === hive.gateway.port.counters.txFrames) break;
+      if (after.get("rx_frames") === hive.gateway.port.counters.txFrames) break;
     }
-    expect(after.get("rxFrames")).to.equal(hive.gateway.port.counters.txFrames);
-    expect(after.get("txFrames")).to.equal(hive.gateway.port.counters.rxFrames);
+    expect(after.get("rx_frames")).to.equal(hive.gateway.port.counters.txFrames);
+    expect(after.get("tx_frames")).to.equal(hive.gateway.port.counters.rxFrames);
     // SYN, what was said, FIN.
-    expect(grown("rxFrames")).to.be.at.least(3);
+    expect(grown("rx_frames")).to.be.at.least(3);
     expect(grown("accepted")).to.equal(1);
   });
 });

@@ -17,11 +17,11 @@ import type { End } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Doorway } from "./doorway.ts";
 import { BROKEN, LINE, LineFraming, NEED_MORE } from "./framing.ts";
-import { Exported } from "./exported.ts";
 import { lineSession, Link } from "./line-session.ts";
-import { Nine, type Speaker } from "./nine.ts";
+import type { Speaker } from "./nine.ts";
 import { LineOutbox } from "./outbox.ts";
 import { clientPools } from "./pools.ts";
+import { upgrade } from "./upgrade.ts";
 
 type Phase = "auth" | "refusing" | "lines" | "9p" | "closing" | "gone";
 
@@ -242,7 +242,7 @@ export class DoorClient {
 
   #authenticate(text: string | undefined): void {
     const words = trimBlanks(text ?? "");
-    if (words === "" || parse(words) === INVALID_CHARACTER) return this.#finish("malformed");
+    if (words === "" || (!this.#plain && parse(words) === INVALID_CHARACTER)) return this.#finish("malformed");
     const { hive, admits, clock } = this.#door;
     const token = AUTH.exec(words)?.[1] ?? "";
     const answer = hive()?.authenticate(token, this.source);
@@ -298,22 +298,12 @@ export class DoorClient {
   }
 
   #upgrade(login: HiveSession, service: string | undefined): string | Errno {
-    let said = `service=${service}`;
-    if (service === undefined) {
-      // A role that may see nothing has nothing to ask for.
-      const why = login.view.may("walk", []);
-      if (why !== undefined) return why;
-      const session = login.open9p();
-      this.#nine = new Nine(session, this.connection);
-      said = `msize=${session.msizeMax}`;
-    } else {
-      const exported = login.export9p(service);
-      if ("errno" in exported) return exported;
-      this.#nine = new Exported(exported, this.connection);
-    }
+    const upgraded = upgrade(login, service, this.connection);
+    if ("errno" in upgraded) return upgraded;
+    this.#nine = upgraded.speaker;
     this.#door.counters.upgraded++;
     login.onRevoked(() => this.#finish("revoked"));
-    return said;
+    return upgraded.said;
   }
 
   /** Go on with lines. @returns what it cost */

@@ -83,14 +83,9 @@ export class LineOutbox implements ConsoleSink {
 
   /** The same for a line of printable ASCII, by its bytes. */
   plain(from: Uint8Array, start: number, length: number): void {
-    const out = this.#out;
     const size = LENGTH_BYTES + length;
-    const at = size <= this.free ? out.room(size) : -1;
-    if (at < 0) return this.line(this.#bytes.decode(from, start, length));
-    putU32(out.bytes, at, size);
-    this.#bytes.copy(out.bytes, at + LENGTH_BYTES, from, start, length);
-    out.add(size);
-    this.free -= size;
+    if (size <= this.free && this.#out.frame(from, start, length)) this.free -= size;
+    else this.line(this.#bytes.decode(from, start, length));
   }
 
   /** The session has nothing more to say. */

@@ -6,6 +6,11 @@
  */
 import type { Random } from "../../ports/index.ts";
 
+const ROUNDS = 8;
+/** Length of the input, in the last byte of the last block. */
+const LAST = 12 << 24;
+const U32_MAX = 0xffffffff;
+
 export class SipHash {
   /** After {@link hash}: 64 bits, lower and upper half. */
   low = 0;
@@ -13,8 +18,6 @@ export class SipHash {
   /** Whether there is a key; nothing may be hashed without. */
   keyed = false;
   readonly #key = new Int32Array(4);
-  /** v0 to v3, each lower half first. */
-  readonly #v = new Int32Array(8);
 
   /** Draw the key, once. @returns whether there is one. */
   draw(random: Random): boolean {
@@ -34,83 +37,69 @@ export class SipHash {
     this.keyed = true;
   }
 
-  /** Hash 12 bytes, given as three words, little-endian. */
+  /**
+   * Hash 12 bytes, given as three words, little-endian. All eight rounds are in one piece, the halves of v0 to v3 in variables: as
+   * functions over an array they take four times as long.
+   */
   hash(a: number, b: number, c: number): void {
-    const v = this.#v;
     const key = this.#key;
     // "somepseudorandomlygeneratedbytes"
-    v[0] = key[0]! ^ 0x70736575;
-    v[1] = key[1]! ^ 0x736f6d65;
-    v[2] = key[2]! ^ 0x6e646f6d;
-    v[3] = key[3]! ^ 0x646f7261;
-    v[4] = key[0]! ^ 0x6e657261;
-    v[5] = key[1]! ^ 0x6c796765;
-    v[6] = key[2]! ^ 0x79746573;
-    v[7] = key[3]! ^ 0x74656462;
-    this.#block(a, b);
-    // The last block ends with the input's length.
-    this.#block(c, 12 << 24);
-    v[4] = v[4] ^ 0xff;
-    for (let i = 0; i < 4; i++) this.#round();
-    this.low = v[0] ^ v[2] ^ v[4] ^ v[6];
-    this.high = v[1] ^ v[3] ^ v[5] ^ v[7];
-  }
-
-  #block(low: number, high: number): void {
-    const v = this.#v;
-    v[6] = v[6]! ^ low;
-    v[7] = v[7]! ^ high;
-    this.#round();
-    this.#round();
-    v[0] = v[0]! ^ low;
-    v[1] = v[1]! ^ high;
-  }
-
-  #round(): void {
-    this.#add(0, 2);
-    this.#add(4, 6);
-    this.#rotate(2, 13);
-    this.#rotate(6, 16);
-    this.#mix(2, 0);
-    this.#mix(6, 4);
-    this.#swap(0);
-    this.#add(4, 2);
-    this.#add(0, 6);
-    this.#rotate(2, 17);
-    this.#rotate(6, 21);
-    this.#mix(2, 4);
-    this.#mix(6, 0);
-    this.#swap(4);
-  }
-
-  /** v[to] += v[from], 64 bits. */
-  #add(to: number, from: number): void {
-    const v = this.#v;
-    const low = (v[to]! >>> 0) + (v[from]! >>> 0);
-    v[to] = low;
-    v[to + 1] = v[to + 1]! + v[from + 1]! + (low > 0xffffffff ? 1 : 0);
-  }
-
-  /** Rotate left by less than 32. */
-  #rotate(at: number, by: number): void {
-    const v = this.#v;
-    const low = v[at]!;
-    const high = v[at + 1]!;
-    v[at] = (low << by) | (high >>> (32 - by));
-    v[at + 1] = (high << by) | (low >>> (32 - by));
-  }
-
-  #mix(to: number, from: number): void {
-    const v = this.#v;
-    v[to] = v[to]! ^ v[from]!;
-    v[to + 1] = v[to + 1]! ^ v[from + 1]!;
-  }
-
-  /** Rotate by 32. */
-  #swap(at: number): void {
-    const v = this.#v;
-    const low = v[at]!;
-    v[at] = v[at + 1]!;
-    v[at + 1] = low;
+    let l0 = key[0]! ^ 0x70736575;
+    let h0 = key[1]! ^ 0x736f6d65;
+    let l1 = key[2]! ^ 0x6e646f6d;
+    let h1 = key[3]! ^ 0x646f7261;
+    let l2 = key[0]! ^ 0x6e657261;
+    let h2 = key[1]! ^ 0x6c796765;
+    let l3 = key[2]! ^ 0x79746573 ^ a;
+    let h3 = key[3]! ^ 0x74656462 ^ b;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      // v0 += v1, v2 += v3
+      let sum = (l0 >>> 0) + (l1 >>> 0);
+      h0 = (h0 + h1 + (sum > U32_MAX ? 1 : 0)) | 0;
+      l0 = sum | 0;
+      sum = (l2 >>> 0) + (l3 >>> 0);
+      h2 = (h2 + h3 + (sum > U32_MAX ? 1 : 0)) | 0;
+      l2 = sum | 0;
+      // v1 <<<= 13 and ^= v0, v3 <<<= 16 and ^= v2, v0 <<<= 32
+      let low = l1;
+      l1 = ((l1 << 13) | (h1 >>> 19)) ^ l0;
+      h1 = ((h1 << 13) | (low >>> 19)) ^ h0;
+      low = l3;
+      l3 = ((l3 << 16) | (h3 >>> 16)) ^ l2;
+      h3 = ((h3 << 16) | (low >>> 16)) ^ h2;
+      low = l0;
+      l0 = h0;
+      h0 = low;
+      // v2 += v1, v0 += v3
+      sum = (l2 >>> 0) + (l1 >>> 0);
+      h2 = (h2 + h1 + (sum > U32_MAX ? 1 : 0)) | 0;
+      l2 = sum | 0;
+      sum = (l0 >>> 0) + (l3 >>> 0);
+      h0 = (h0 + h3 + (sum > U32_MAX ? 1 : 0)) | 0;
+      l0 = sum | 0;
+      // v1 <<<= 17 and ^= v2, v3 <<<= 21 and ^= v0, v2 <<<= 32
+      low = l1;
+      l1 = ((l1 << 17) | (h1 >>> 15)) ^ l2;
+      h1 = ((h1 << 17) | (low >>> 15)) ^ h2;
+      low = l3;
+      l3 = ((l3 << 21) | (h3 >>> 11)) ^ l0;
+      h3 = ((h3 << 21) | (low >>> 11)) ^ h0;
+      low = l2;
+      l2 = h2;
+      h2 = low;
+      // Two rounds for each of the two blocks; the last block ends with the input's length.
+      if (round === 1) {
+        l0 ^= a;
+        h0 ^= b;
+        l3 ^= c;
+        h3 ^= LAST;
+      } else if (round === 3) {
+        l0 ^= c;
+        h0 ^= LAST;
+        l2 ^= 0xff;
+      }
+    }
+    this.low = l0 ^ l1 ^ l2 ^ l3;
+    this.high = h0 ^ h1 ^ h2 ^ h3;
   }
 }

