@@ -15,6 +15,7 @@ import { attachOnceUp, doorFigures, type Keys } from "./lib/door-bench.ts";
 import { beside, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
 import { freePort } from "./lib/free-port.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
+import { type Profile, profileOf } from "./lib/profile-bench.ts";
 import { manifestPath } from "./lib/manifest.ts";
 import { writeIfChanged } from "./lib/output.ts";
 import { machineMissing } from "./lib/qemu-available.ts";
@@ -33,6 +34,7 @@ interface BenchOptions {
   readonly sel4?: string;
   readonly micro?: boolean;
   readonly door?: boolean;
+  readonly profile?: boolean;
   readonly instructions?: boolean;
   readonly boots: number;
   readonly idle: number;
@@ -138,10 +140,13 @@ async function running(target: HiveTarget, idleSeconds: number): Promise<Figure[
   }
 }
 
+function keys(): Keys {
+  const { token, tickets } = readCredentials(readFileSync(credentialsPath, "utf8"));
+  return { token, ticket: tickets.queen ?? "" };
+}
+
 /** What the hive's console over TCP does, in a boot of its own, and how soon it is there. */
 async function door(count: number): Promise<Figure[]> {
-  const { token, tickets } = readCredentials(readFileSync(credentialsPath, "utf8"));
-  const keys: Keys = { token, ticket: tickets.queen ?? "" };
   const up: number[] = [];
   let figures: Figure[] = [];
   for (let boot = 0; boot < count; boot++) {
@@ -149,11 +154,11 @@ async function door(count: number): Promise<Figure[]> {
     const since = performance.now();
     const hive = new QemuBenchHive(hiveImage, { net: "user", port });
     try {
-      await attachOnceUp(port, keys, patienceMs);
+      await attachOnceUp(port, keys(), patienceMs);
       up.push(performance.now() - since);
       if (boot < count - 1) continue;
       await hive.expect(/PONG 1\r?\n/, patienceMs);
-      figures = await doorFigures(port, keys);
+      figures = await doorFigures(port, keys());
     } finally {
       await hive.end();
     }
@@ -226,6 +231,21 @@ async function micro(target: Target, prefix: string, counted: boolean): Promise<
   }
 }
 
+/** Instructions by layer; in a boot of its own, of a hive that counts them. */
+async function profile(prefix: string): Promise<Profile> {
+  const out = inRepository("out", "bench", "profile");
+  tool("image.ts", "--sel4", prefix, "--bundle", inRepository("test", "bench", "profile", "main.ts"), "--out", out);
+  const port = await freePort();
+  const hive = new QemuBenchHive(`${out}/hive.elf`, { net: "user", port, counted: true });
+  try {
+    await attachOnceUp(port, keys(), patienceMs);
+    await hive.expect(/PONG 1\r?\n/, patienceMs);
+    return await profileOf(hive, port, keys());
+  } finally {
+    await hive.end();
+  }
+}
+
 async function comparison(): Promise<Figure[]> {
   const missing = diodMissing();
   if (missing === undefined) return compareWithDiod({ sliceMs: 200, turns: 5 });
@@ -244,6 +264,7 @@ async function main(): Promise<number> {
     .option("--idle <seconds>", "how long to watch an idle hive", Number, 20)
     .option("--micro", "nothing but the micro-benchmarks")
     .option("--door", "nothing but the console over TCP, in QEMU")
+    .option("--profile", "nothing but the instructions that each layer takes of what is asked over TCP, in QEMU")
     .option("--instructions", "micro-benchmarks in QEMU count the guest's instructions, the same on every machine")
     .option("--json", "print the JSON, not the table")
     .option("--check", "exit 1 if a promised figure is missed")
@@ -251,11 +272,13 @@ async function main(): Promise<number> {
   const options = program.opts<BenchOptions>();
   if (!(options.boots >= 1) || !(options.idle > 0)) throw new Error("--boots and --idle take numbers above 0");
   const prefix = kernelPrefix(options.sel4);
-  const all: Target[] = options.door === true ? ["qemu"] : ["node", "sim", "qemu"];
+  const { micro: onlyMicro = false, door: onlyDoor = false, profile: onlyProfile = false } = options;
+  const whole = !onlyMicro && !onlyDoor && !onlyProfile;
+  const all: Target[] = onlyDoor || onlyProfile ? ["qemu"] : ["node", "sim", "qemu"];
   const targets: Target[] = options.target === "all" ? all : [options.target];
   const results = new Map<Target, Figure[]>();
-  const whole = options.micro !== true && options.door !== true;
-  if (options.micro !== true) tool("build.ts");
+  let layers: Profile = new Map();
+  if (!onlyMicro) tool("build.ts");
   for (const target of targets) {
     if (target === "qemu") {
       const missing = machineMissing(prefix);
@@ -264,7 +287,7 @@ async function main(): Promise<number> {
         if (options.target === "qemu") return 1;
         continue;
       }
-      if (options.micro !== true) tool("image.ts", "--sel4", prefix);
+      if (whole || onlyDoor) tool("image.ts", "--sel4", prefix);
     }
     const figures: Figure[] = [];
     if (whole && target === "node") figures.push(...(await comparison()));
@@ -272,9 +295,10 @@ async function main(): Promise<number> {
       figures.push(...(await boots(target, options.boots)));
       figures.push(...(await atBest(() => running(target, options.idle))), ...(await sizes(target)));
     }
-    if (target === "qemu" && options.micro !== true) figures.push(...(await atBest(() => door(options.boots))));
-    if (options.door !== true) figures.push(...(await micro(target, prefix, options.instructions === true)));
-    results.set(target, figures);
+    if (target === "qemu" && (whole || onlyDoor)) figures.push(...(await atBest(() => door(options.boots))));
+    if (target === "qemu" && (whole || onlyProfile)) layers = await profile(prefix);
+    if (whole || onlyMicro) figures.push(...(await micro(target, prefix, options.instructions === true)));
+    if (figures.length > 0) results.set(target, figures);
   }
   const json = `${JSON.stringify(
     {
@@ -282,12 +306,14 @@ async function main(): Promise<number> {
       date: new Date().toISOString(),
       machine: { processors: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.versions.node },
       targets: Object.fromEntries(results),
+      profile: Object.fromEntries(layers),
     },
     null,
     2,
   )}\n`;
   writeIfChanged(inRepository("out", "bench.json"), json);
-  console.log(options.json === true ? json : table(results));
+  const tables = [results, layers].filter(({ size }) => size > 0).map((figures) => table(figures));
+  console.log(options.json === true ? json : tables.join("\n\n"));
   const broken = missed(results);
   for (const sentence of broken) console.error(`bench: ${sentence}`);
   return options.check === true && broken.length > 0 ? 1 : 0;

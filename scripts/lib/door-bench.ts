@@ -28,14 +28,14 @@ export interface Amounts {
 
 export const AMOUNTS: Amounts = { pings: 1000, echoes: 600, cats: 200, tails: 100, logins: 100 };
 
-const QUEEN_LOG = "/log/queen.log";
+export const QUEEN_LOG = "/log/queen.log";
 const LOG_NAMES = ["log", "queen.log"];
 const ECHO = frames(`ECHO ${QUEEN_LOG} heartbeat 42: all is well, and the line has some length to it`);
 /** Lines that are under way at once: what a session queues, and far more than that. */
 const DEPTHS = [8, 64];
 const PIPELINED = 2000;
 const WARM = 50;
-const TAIL_BYTES = 10_000;
+export const TAIL_BYTES = 10_000;
 const PATIENCE_MS = 60_000;
 /** More of either is not tried. */
 const SESSIONS_MOST = 64;
@@ -82,7 +82,7 @@ export async function doorFigures(port: number, keys: Keys, amounts: Amounts = A
   }
 }
 
-async function logIn(wire: DoorWire, { token, ticket }: Keys, patienceMs = PATIENCE_MS): Promise<void> {
+export async function logIn(wire: DoorWire, { token, ticket }: Keys, patienceMs = PATIENCE_MS): Promise<void> {
   let answers = 0;
   const both: OnLine = (line) => acknowledged(line) && ++answers === 2;
   await wire.ask(frames(`AUTH ${token}`, `ATTACH queen ${ticket}`), both, patienceMs);
@@ -144,7 +144,7 @@ async function pipelined(wire: DoorWire, depth: number): Promise<number> {
 }
 
 /** Read a stream. @returns bytes of the file that it shows */
-async function size(wire: DoorWire, command: string): Promise<number> {
+export async function size(wire: DoorWire, command: string): Promise<number> {
   let total = 0;
   await wire.ask(
     frames(command),

@@ -1,0 +1,87 @@
+/**
+ * Where a hive's time goes, by layer, for what an operator's program asks of its console over TCP: instructions of the guest, which
+ * are the same on every machine, counted by the bundle in test/bench/profile.
+ */
+import type { BenchHive } from "./bench-hive.ts";
+import { type Keys, logIn, QUEEN_LOG, size, TAIL_BYTES } from "./door-bench.ts";
+import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
+import type { Figure } from "./figures.ts";
+
+const PATIENCE_MS = 60_000;
+const COUNT = 100;
+const WARM = 20;
+const TEXT = "heartbeat 42: all is well, and the line has some length to it";
+
+/** Figures of each operation, by its name. */
+export type Profile = ReadonlyMap<string, readonly Figure[]>;
+
+/** An operation is made when it is its turn: what came before it may have added to the log. */
+type Operation = readonly [name: string, make: () => Promise<() => Promise<void>>];
+
+/** @param hive one whose instructions are counted, and whose door is at `port` */
+export async function profileOf(hive: BenchHive, port: number, keys: Keys): Promise<Profile> {
+  const wire = await DoorWire.open(port, PATIENCE_MS);
+  try {
+    await logIn(wire, keys);
+    const profile = new Map<string, readonly Figure[]>();
+    for (const [name, make] of operations(wire, port, keys)) {
+      const once = await make();
+      for (let i = 0; i < WARM; i++) await once();
+      await report(hive, wire);
+      for (let i = 0; i < COUNT; i++) await once();
+      profile.set(name, await report(hive, wire));
+    }
+    return profile;
+  } finally {
+    wire.close();
+  }
+}
+
+function operations(wire: DoorWire, port: number, keys: Keys): readonly Operation[] {
+  const asking = (name: string, line: string, last: OnLine): Operation => [
+    name,
+    () => Promise.resolve(() => wire.ask(frames(line), last, PATIENCE_MS)),
+  ];
+  const login = async (): Promise<void> => {
+    const other = await DoorWire.open(port, PATIENCE_MS);
+    await logIn(other, keys);
+    await other.ask(frames("QUIT"), acknowledged, PATIENCE_MS);
+    await other.leave();
+  };
+  return [
+    asking("PING", "PING", (line) => line === "PONG"),
+    asking("ECHO", `ECHO ${QUEEN_LOG} ${TEXT}`, acknowledged),
+    asking("CAT /proc/boot", "CAT /proc/boot", streamEnds),
+    [
+      "TAIL 10 kB",
+      async () => {
+        while ((await size(wire, `TAIL ${QUEEN_LOG} 0`)) < TAIL_BYTES) {
+          await wire.ask(frames(`ECHO ${QUEEN_LOG} ${TEXT}`), acknowledged, PATIENCE_MS);
+        }
+        const offset = (await size(wire, `TAIL ${QUEEN_LOG} 0`)) - TAIL_BYTES;
+        return () => wire.ask(frames(`TAIL ${QUEEN_LOG} ${offset}`), streamEnds, PATIENCE_MS);
+      },
+    ],
+    ["login and logout", () => Promise.resolve(login)],
+  ];
+}
+
+/** What the layers have taken since the last time, for each of so many operations. */
+async function report(hive: BenchHive, wire: DoorWire): Promise<Figure[]> {
+  await wire.ask(frames("CAPS"), streamEnds, PATIENCE_MS);
+  const { text } = await hive.expect(/\nprofiled \d+ \d+\n/, PATIENCE_MS);
+  const layers = [...text.matchAll(/^profile (\S+) (-?\d+)$/gm)].map(([, name = "", nanoseconds]): Figure => ({
+    name,
+    value: Number(nanoseconds) / COUNT,
+    unit: "instructions",
+  }));
+  const [, received, sent] = /^profiled (\d+) (\d+)$/m.exec(text) ?? [];
+  const all = layers.reduce((sum, { value }) => sum + value, 0);
+  const count = (Number(received) + Number(sent)) / COUNT;
+  return [
+    ...layers,
+    { name: "all of it", value: all, unit: "instructions" },
+    { name: "frames, in and out", value: count, unit: "" },
+    { name: "a frame", value: all / count, unit: "instructions" },
+  ];
+}
