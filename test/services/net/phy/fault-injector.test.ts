@@ -202,7 +202,8 @@ for (const direction of ["receive", "transmit"] as const) {
             line.clock.us += 100;
           }
           line.clock.us += 10_000_000;
-          for (let i = 0; i < 10; i++) {
+          // Each of those that still wait may stall the line once more.
+          for (let i = 0; i < 600; i++) {
             out += (direction === "receive" ? line.taken() : line.sent()).length;
             line.clock.us += 10_000_000;
           }
