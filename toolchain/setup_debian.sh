@@ -46,6 +46,7 @@ check_packages() {
     need_command ping iputils-ping
     need_command diodcat diod
     need_command tshark tshark
+    need_command cpio cpio
 }
 
 # Mirrors of the machine's own apt sources that carry component `main`, one a line, in their order.
