@@ -7,6 +7,7 @@ import type { Source as LoginSource } from "../hive/session.ts";
 import { type BootLog, LogReader } from "../log/boot-log.ts";
 import type { Bytes, Clock, Pool, SerialPort } from "../ports/index.ts";
 import type { Source } from "../pump/pump.ts";
+import { SLICE_US } from "../pump/schedule.ts";
 import type { TimerPort } from "../pump/timers.ts";
 import { ByteRing } from "./byte-ring.ts";
 import { INVALID_CHARACTER, parse, TOO_LONG, type Verb } from "./grammar.ts";
@@ -116,7 +117,7 @@ export class RootConsole {
       refused: () => this.#inputFull,
     };
     this.dispatch = {
-      serve: (budget) => this.#dispatch(budget),
+      serve: (budget, nowUs) => this.#dispatch(budget, nowUs),
       ready: () => (this.#reader.waiting && this.#hasRoom()) || (this.#open && this.#canGoOn()),
       backlog: () => this.#input.length + (this.#reader.waiting ? 1 : 0),
       refused: () => this.#outputFull,
@@ -185,10 +186,11 @@ export class RootConsole {
     return done;
   }
 
-  #dispatch(budget: number): number {
+  #dispatch(budget: number, nowUs: number): number {
     // Most turns are for others.
     if (this.#input.length === 0 && !this.#reader.waiting && (this.#drawn || !this.#open) && !this.#session.busy)
       return 0;
+    const { clock } = this.#options;
     const output = this.#output;
     const before = output.total;
     // Output counts too: a byte that redraws a long line, or a verb with a long answer, is work for the line.
@@ -196,7 +198,7 @@ export class RootConsole {
     let cost = this.#reader.waiting && this.#hasRoom() ? this.#showLog(LOG_LINES) * LINE_COST : 0;
     // An answer may have come by a timer.
     if (this.#open) this.#rest();
-    while (this.#open && spent() < budget && this.#canGoOn()) {
+    while (this.#open && spent() < budget && this.#canGoOn() && (cost === 0 || clock.nowUs() < nowUs + SLICE_US)) {
       if (this.#session.busy) cost += this.#goOn(budget - spent());
       else cost += this.#takeInput(budget - cost);
     }

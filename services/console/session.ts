@@ -6,6 +6,7 @@
 import type { Door, HiveSession, Login, Source } from "../hive/session.ts";
 import type { Bytes, Clock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
+import { SLICE_US } from "../pump/schedule.ts";
 import type { TimerId, TimerPort } from "../pump/timers.ts";
 import type { Revocation } from "../roles/budget.ts";
 import type { Role } from "../roles/roles.ts";
@@ -154,7 +155,9 @@ export class ConsoleSession {
     const output = this.#output;
     const before = output.said;
     output.budget = budget;
-    if (output.held === 0 || output.flush()) while (this.#step());
+    const { clock } = this.#options;
+    const untilUs = clock.nowUs() + SLICE_US;
+    if (output.held === 0 || output.flush()) while (this.#step() && clock.nowUs() < untilUs);
     return output.said - before;
   }
 

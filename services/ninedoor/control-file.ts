@@ -39,7 +39,7 @@ export class ControlFile implements Place {
         return why;
       },
     };
-    this.#writing = { bytes, counters, handler: counted, lineBytes, lastLine: "forget" };
+    this.#writing = { bytes, counters, handler: counted, lineBytes, lastLine: "forget", mostLines: 1 };
   }
 
   walk(request: Request): void {

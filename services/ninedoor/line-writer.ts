@@ -23,6 +23,8 @@ export interface LineWriterOptions {
   /** Longest line in bytes, newline not counted. */
   readonly lineBytes: number;
   readonly lastLine: LastLine;
+  /** Most lines of one write, any number if absent: behind them it is a short write, and the client sends the rest again. */
+  readonly mostLines?: number;
 }
 
 export class LineWriter {
@@ -47,8 +49,10 @@ export class LineWriter {
       this.#forget();
       return request.refuse(TOO_BIG);
     }
+    let left = this.#options.mostLines ?? Infinity;
     let at = start;
     for (let newline = first; newline >= 0; newline = at < end ? findByte(from, NEWLINE, at, end) : -1) {
+      if (left-- === 0) return request.wrote(at - start);
       const why = this.#line(from, at, newline - at);
       if (why !== undefined) {
         counters.linesRefused++;

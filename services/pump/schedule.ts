@@ -14,9 +14,14 @@
  * no source starves, however much the others have to do.
  *
  * **Preemption.** There is none inside a turn: a unit runs to its end. Units are small, so a turn with every budget
- * used up stays under one pump tick (10 ms by default); a timer or tick is late by at most one turn. Components run
- * below the root and are preempted by the kernel, so they can delay nothing here.
+ * used up stays under one pump tick (10 ms by default); a timer or tick is late by at most one turn. Some units are not
+ * small whatever their budget says, a spawn first of all: who serves clients looks at the clock between two units and
+ * leaves the rest to the next turn after {@link SLICE_US}. Components run below the root and are preempted by the kernel,
+ * so they can delay nothing here.
  */
+
+/** What a source may take of a turn in microseconds, by which it goes over with at most one unit. */
+export const SLICE_US = 3000;
 
 /** One stage of a turn. */
 export interface Stage {

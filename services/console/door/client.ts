@@ -6,6 +6,7 @@
 import type { HiveSession, Source } from "../../hive/session.ts";
 import type { Pool } from "../../ports/index.ts";
 import { formatIpv4 } from "../../net/address.ts";
+import { SLICE_US } from "../../pump/schedule.ts";
 import { BUSY, type Refusal as Errno } from "../../secure9p/refusal.ts";
 import { trimBlanks } from "../arguments.ts";
 import { err, INVALID_CHARACTER, ok, parse, type Parsed, type Refusal, TOO_LONG } from "../grammar.ts";
@@ -143,11 +144,12 @@ export class DoorClient {
     const { connection } = this;
     if (!connection.connected) this.#finish("reset");
     let cost = 0;
-    for (let spent = -1; spent < cost && cost < budget;) {
+    const untilUs = nowUs + SLICE_US;
+    for (let spent = -1; spent < cost && cost < budget && (cost === 0 || this.#door.clock.nowUs() < untilUs);) {
       spent = cost;
       if (this.#phase === "lines" || this.#phase === "auth") cost += this.#read(budget - cost);
       if (this.#phase === "lines") cost += this.#run(budget - cost);
-      if (this.#phase === "9p") cost += this.#nineP(budget - cost);
+      if (this.#phase === "9p") cost += this.#nineP(budget - cost, untilUs);
       else if (connection.readable === 0 && this.#session?.busy !== true && !this.#upgrading) break;
     }
     this.#settle();
@@ -298,7 +300,7 @@ export class DoorClient {
   }
 
   #upgrade(login: HiveSession, service: string | undefined): string | Errno {
-    const upgraded = upgrade(login, service, this.connection);
+    const upgraded = upgrade(login, service, this.connection, this.#door.clock);
     if ("errno" in upgraded) return upgraded;
     this.#nine = upgraded.speaker;
     this.#door.counters.upgraded++;
@@ -326,9 +328,9 @@ export class DoorClient {
     return cost;
   }
 
-  #nineP(budget: number): number {
+  #nineP(budget: number, untilUs: number): number {
     const nine = this.#nine!;
-    this.#door.counters.bytesIn += nine.serve(budget);
+    this.#door.counters.bytesIn += nine.serve(budget, untilUs);
     const { end } = nine;
     if (end !== undefined) this.#finish(end);
     return nine.cost;

@@ -2,6 +2,7 @@
  * A connection that was switched to 9P2000.L: bytes from the transport to the login's 9P session and back, none of them copied on
  * the way in. The session answers whatever comes and says itself when the client has to take replies first.
  */
+import type { Clock } from "../../ports/index.ts";
 import type { Session } from "../../secure9p/session.ts";
 import { type Connection, drain } from "./connection.ts";
 import type { End } from "./counters.ts";
@@ -25,8 +26,8 @@ export interface Speaker {
   readonly waits: boolean;
   readonly frames: number;
   readonly heldBack: boolean;
-  /** Take what came. @returns bytes taken */
-  serve(budget: number): number;
+  /** Take what came, until then. @returns bytes taken */
+  serve(budget: number, untilUs: number): number;
   /** Hand over what the transport takes. @returns bytes */
   drain(): number;
   /** The connection is over. */
@@ -38,10 +39,12 @@ export class Nine implements Speaker {
   cost = 0;
   readonly session: Session;
   readonly #connection: Connection;
+  readonly #clock: Clock;
 
-  constructor(session: Session, connection: Connection) {
+  constructor(session: Session, connection: Connection, clock: Clock) {
     this.session = session;
     this.#connection = connection;
+    this.#clock = clock;
   }
 
   get unsent(): number {
@@ -69,15 +72,15 @@ export class Nine implements Speaker {
     return this.session.heldBack;
   }
 
-  serve(budget: number): number {
+  serve(budget: number, untilUs: number): number {
     const connection = this.#connection;
     const { session } = this;
     let bytes = 0;
     this.cost = 0;
     while (this.cost < budget && connection.readable > 0) {
+      if (this.cost > 0 && this.#clock.nowUs() >= untilUs) break;
       const before = session.counters.requests;
-      const frames = Math.ceil((budget - this.cost) / REQUEST_COST);
-      const taken = session.receive(connection.memory, connection.head, connection.run, frames);
+      const taken = session.receive(connection.memory, connection.head, connection.run, 1);
       if (taken === 0) break;
       connection.skip(taken);
       bytes += taken;

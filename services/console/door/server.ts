@@ -8,6 +8,7 @@ import { snake } from "../../proc/rows.ts";
 import { HeldTimer } from "../../pump/held-timer.ts";
 import { isOutOfMemory } from "../../pump/out-of-memory.ts";
 import type { Source } from "../../pump/pump.ts";
+import { SLICE_US } from "../../pump/schedule.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import { SINK_BYTES } from "../output.ts";
 import type { Handler, MachineVerb } from "../verbs.ts";
@@ -206,7 +207,9 @@ export class DoorServer {
     let first = this.#first;
     let cost = 0;
     let gone = false;
+    const { clock } = this.#door;
     for (let visited = 0; visited < count && cost < budget; visited++) {
+      if (cost > 0 && clock.nowUs() >= nowUs + SLICE_US) break;
       if (first >= count) first = 0;
       const client = clients[first]!;
       first++;

@@ -1,5 +1,6 @@
 /** What a connection speaks from the acknowledgement of `SECURE9P` or `EXPORT` on, or why it goes on with lines. */
 import type { HiveSession } from "../../hive/session.ts";
+import type { Clock } from "../../ports/index.ts";
 import type { Refusal } from "../../secure9p/refusal.ts";
 import type { Connection } from "./connection.ts";
 import { Exported } from "./exported.ts";
@@ -12,7 +13,12 @@ export interface Upgrade {
 }
 
 /** @param service of `EXPORT`; without one it is `SECURE9P` */
-export function upgrade(login: HiveSession, service: string | undefined, connection: Connection): Upgrade | Refusal {
+export function upgrade(
+  login: HiveSession,
+  service: string | undefined,
+  connection: Connection,
+  clock: Clock,
+): Upgrade | Refusal {
   if (service !== undefined) {
     const exported = login.export9p(service);
     if ("errno" in exported) return exported;
@@ -22,5 +28,5 @@ export function upgrade(login: HiveSession, service: string | undefined, connect
   const why = login.view.may("walk", []);
   if (why !== undefined) return why;
   const session = login.open9p();
-  return { speaker: new Nine(session, connection), said: `msize=${session.msizeMax}` };
+  return { speaker: new Nine(session, connection, clock), said: `msize=${session.msizeMax}` };
 }
