@@ -9,6 +9,7 @@ import { join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { encodeLineTable, lineTableFromMap, type SourceMap } from "./line-table.ts";
 import { writeIfChanged } from "./output.ts";
+import { quickJsForm } from "./quickjs-form.ts";
 import { inRepository, packageVersion, pin, repository, revision } from "./repository.ts";
 import { schemasPlugin } from "./schemas.ts";
 
@@ -88,7 +89,7 @@ async function buildBundle(entry: string, name: string, options: VmBundleOptions
   };
   const map: unknown = JSON.parse(Buffer.from(output(`${name}.js.map`)).toString("utf8"));
   if (!isSourceMap(map)) throw new Error(`esbuild's source map of ${entry} is none`);
-  const js = output(`${name}.js`);
+  const js = Buffer.from(quickJsForm(Buffer.from(output(`${name}.js`)).toString("utf8")));
   const lines = encodeLineTable(lineTableFromMap(map, (source) => relative(repository, resolve(out, source))));
   writeIfChanged(join(out, `${name}.js`), js);
   writeIfChanged(join(out, `${name}.lines`), lines);

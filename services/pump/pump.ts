@@ -74,6 +74,8 @@ class Attached {
   readonly intake: boolean;
   readonly name: string;
   readonly source: Source;
+  /** Whether it says itself when there is something to do. */
+  readonly tells: boolean;
   readonly strikes = new Strikes(3, 60_000_000);
   stopped = false;
 
@@ -84,6 +86,7 @@ class Attached {
     this.intake = intake;
     this.name = name;
     this.source = source;
+    this.tells = "quiet" in source;
   }
 }
 
@@ -257,7 +260,7 @@ export class Pump {
       for (; at < attached.length; at++) {
         const entry = attached[at]!;
         const { source } = entry;
-        if (source.quiet === true || entry.stopped || (!running && entry.intake)) continue;
+        if ((entry.tells && source.quiet === true) || entry.stopped || (!running && entry.intake)) continue;
         const done = source.serve(entry.budget, nowUs);
         if (done === 0) continue;
         this.#worked = true;
@@ -285,7 +288,7 @@ export class Pump {
     for (let at = 0; at < attached.length; at++) {
       const entry = attached[at]!;
       const { source } = entry;
-      if (source.quiet === true || entry.stopped || (!intakeOpen && entry.intake)) continue;
+      if ((entry.tells && source.quiet === true) || entry.stopped || (!intakeOpen && entry.intake)) continue;
       if (!source.ready(nowUs)) continue;
       this.#deferred[entry.stage] = this.#deferred[entry.stage]! + 1;
       any = true;
