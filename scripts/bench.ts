@@ -314,7 +314,7 @@ async function main(): Promise<number> {
   writeIfChanged(inRepository("out", "bench.json"), json);
   const tables = [results, layers].filter(({ size }) => size > 0).map((figures) => table(figures));
   console.log(options.json === true ? json : tables.join("\n\n"));
-  const broken = missed(results);
+  const broken = [...missed(results), ...missed(layers)];
   for (const sentence of broken) console.error(`bench: ${sentence}`);
   return options.check === true && broken.length > 0 ? 1 : 0;
 }
