@@ -136,6 +136,8 @@ async function inside({ checks, hive, listener, guest }: Scene): Promise<void> {
     const ring = workers.find(id)?.telemetry;
     const session = listener.sessions.at(-1);
     ensure(ring !== undefined && session !== undefined, "no worker, or no session");
+    // A heartbeat would answer the read that is to be flushed.
+    await ok(`echo pause > worker/${id}/ctl`);
     // Linux asks again and again until a reader's buffer is full, so a reader that follows takes a byte at a time.
     await ok(`while read -r line; do echo "got $line"; done <worker/${id}/telemetry.follow & echo $! >/tmp/reader`);
     for (let n = 1; n <= 3; n++) {
@@ -149,6 +151,7 @@ async function inside({ checks, hive, listener, guest }: Scene): Promise<void> {
     await ok("kill -9 $(cat /tmp/reader); wait");
     await soon(() => session.inFlight === 0, "the end of the waiting read");
     ensure(session.counters.flushed > flushed, "nothing was flushed");
+    await ok(`echo resume > worker/${id}/ctl`);
     return `3 records, ${session.counters.flushed - flushed} request flushed`;
   });
   await checks.run("the worker's heartbeats arrive", async () => {
