@@ -11,8 +11,9 @@ import { Command, Option } from "commander";
 import { type BenchHive, NodeBenchHive, QemuBenchHive, SimBenchHive } from "./lib/bench-hive.ts";
 import { credentialsPath } from "./lib/credentials.ts";
 import { compareWithDiod, diodMissing } from "./lib/diod-comparison.ts";
-import { attachOnceUp, doorFigures, type Keys } from "./lib/door-bench.ts";
+import { attachOnceUp, doorFigures, type Keys, workersAtOnce } from "./lib/door-bench.ts";
 import { beside, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
+import { flows } from "./lib/flow-bench.ts";
 import { freePort } from "./lib/free-port.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { type Profile, profileOf } from "./lib/profile-bench.ts";
@@ -158,7 +159,10 @@ async function door(count: number): Promise<Figure[]> {
       up.push(performance.now() - since);
       if (boot < count - 1) continue;
       await hive.expect(/PONG 1\r?\n/, patienceMs);
-      figures = await doorFigures(port, keys());
+      const cpuSeconds = (): number => hive.cpuSeconds();
+      figures = await doorFigures(port, keys(), cpuSeconds);
+      // The log is full from here on, and then of workers.
+      figures.push(...(await flows(port, keys())), await workersAtOnce(port, keys()));
     } finally {
       await hive.end();
     }

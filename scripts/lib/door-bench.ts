@@ -3,12 +3,10 @@
  * 9P, logins, sessions and workers at once. What upstream has is beside what there is a figure of.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { Client } from "../../services/secure9p/client.ts";
-import type { Message } from "../../services/secure9p/message.ts";
-import type { Refusal } from "../../services/secure9p/refusal.ts";
-import { nodeBytes } from "./node-bytes.ts";
+import { O_RDONLY } from "../../services/secure9p/constants.ts";
 import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
 import { beside, type Figure } from "./figures.ts";
+import { NineFile } from "./nine-file.ts";
 import { median, percentile } from "./statistics.ts";
 
 /** What lets a client in. */
@@ -29,7 +27,7 @@ export interface Amounts {
 export const AMOUNTS: Amounts = { pings: 1000, echoes: 600, cats: 200, tails: 100, logins: 100 };
 
 export const QUEEN_LOG = "/log/queen.log";
-const LOG_NAMES = ["log", "queen.log"];
+export const LOG_NAMES = ["log", "queen.log"];
 const ECHO = frames(`ECHO ${QUEEN_LOG} heartbeat 42: all is well, and the line has some length to it`);
 /** Lines that are under way at once: what a session queues, and far more than that. */
 const DEPTHS = [8, 64];
@@ -40,10 +38,9 @@ const PATIENCE_MS = 60_000;
 /** More of either is not tried. */
 const SESSIONS_MOST = 64;
 const WORKERS_MOST = 256;
+const IDLE_MS = 4000;
 /** 9P reads under way at once. */
 const READS = 4;
-const ROOT_FID = 0;
-const FILE_FID = 1;
 
 /**
  * Returns once somebody is attached. A hive that is not up yet is asked again and again: what was sent before its network was
@@ -66,7 +63,13 @@ export async function attachOnceUp(port: number, keys: Keys, patienceMs: number)
   }
 }
 
-export async function doorFigures(port: number, keys: Keys, amounts: Amounts = AMOUNTS): Promise<Figure[]> {
+/** @param cpuSeconds what the hive's process has used of a processor so far */
+export async function doorFigures(
+  port: number,
+  keys: Keys,
+  cpuSeconds: () => number,
+  amounts: Amounts = AMOUNTS,
+): Promise<Figure[]> {
   const wire = await attached(port, keys);
   try {
     return [
@@ -74,8 +77,7 @@ export async function doorFigures(port: number, keys: Keys, amounts: Amounts = A
       ...(await tails(wire, amounts)),
       ...(await bulk(wire, port, keys)),
       ...(await logins(port, keys, amounts)),
-      ...(await sessions(wire, port, keys)),
-      await workers(wire),
+      ...(await sessions(wire, port, keys, cpuSeconds)),
     ];
   } finally {
     wire.close();
@@ -88,7 +90,7 @@ export async function logIn(wire: DoorWire, { token, ticket }: Keys, patienceMs 
   await wire.ask(frames(`AUTH ${token}`, `ATTACH queen ${ticket}`), both, patienceMs);
 }
 
-async function attached(port: number, keys: Keys): Promise<DoorWire> {
+export async function attached(port: number, keys: Keys): Promise<DoorWire> {
   const wire = await DoorWire.open(port);
   await logIn(wire, keys);
   return wire;
@@ -189,90 +191,11 @@ type Timed = (run: () => Promise<number>) => Promise<number>;
 
 async function readWith(port: number, keys: Keys, depth: number, timed: Timed): Promise<number> {
   const wire = await attached(port, keys);
-  const file = await NineFile.open(wire);
+  const file = await NineFile.open(wire, LOG_NAMES, O_RDONLY);
   try {
     return await timed(() => file.read(depth));
   } finally {
     file.close();
-  }
-}
-
-/** The log, open over 9P on a connection that was switched to it. */
-class NineFile {
-  readonly #client: Client;
-  readonly #send: () => void;
-  readonly close: () => void;
-  #fail: (error: Error) => void = () => undefined;
-
-  private constructor(released: ReturnType<DoorWire["release"]>) {
-    const { socket, rest } = released;
-    const client = new Client({ bytes: nodeBytes, failed: (error) => this.#fail(error as Error) });
-    this.#client = client;
-    this.#send = () => {
-      while (client.unsent > 0) {
-        const { run } = client;
-        socket.write(Buffer.from(client.out.subarray(client.start, client.start + run)));
-        client.sent(run);
-      }
-    };
-    this.close = () => socket.destroy();
-    socket.on("data", (bytes: Buffer) => {
-      client.receive(bytes, 0, bytes.length);
-      this.#send();
-    });
-    socket.once("close", () => this.#fail(new Error("the hive has closed the connection")));
-    client.receive(rest, 0, rest.length);
-    socket.resume();
-  }
-
-  static async open(wire: DoorWire): Promise<NineFile> {
-    let released: ReturnType<DoorWire["release"]> | undefined;
-    await wire.ask(frames("SECURE9P"), (line) => {
-      acknowledged(line);
-      released = wire.release();
-      return true;
-    });
-    const file = new NineFile(released!);
-    const client = file.#client;
-    await file.#ask((done) => client.version(done));
-    await file.#ask((done) => client.attach(ROOT_FID, "root", "", done));
-    await file.#ask((done) => client.walk(ROOT_FID, FILE_FID, LOG_NAMES, done));
-    await file.#ask((done) => client.open(FILE_FID, 0, done));
-    return file;
-  }
-
-  /** All there is, with so many reads under way. @returns bytes */
-  read(depth: number): Promise<number> {
-    const client = this.#client;
-    return new Promise((settle, fail) => {
-      this.#fail = fail;
-      let total = 0;
-      let offset = 0;
-      let waiting = 0;
-      let over = false;
-      const next = (): void => {
-        waiting++;
-        client.read(FILE_FID, offset, client.iounit, (reply, error) => {
-          waiting--;
-          if (error !== undefined) return fail(new Error(`the hive answers ${error.code}`));
-          total += reply.data.length;
-          if (reply.data.length < client.iounit) over = true;
-          if (!over) next();
-          else if (waiting === 0) settle(total);
-        });
-        offset += client.iounit;
-      };
-      for (let i = 0; i < depth; i++) next();
-      this.#send();
-    });
-  }
-
-  #ask(send: (done: (reply: Message, error: Refusal | undefined) => void) => unknown): Promise<void> {
-    return new Promise((settle, fail) => {
-      this.#fail = fail;
-      send((_, error) => (error === undefined ? settle() : fail(new Error(`the hive answers ${error.code}`))));
-      this.#send();
-    });
   }
 }
 
@@ -301,7 +224,7 @@ async function heap(wire: DoorWire): Promise<number> {
 }
 
 /** How many are let in beside each other, this one included, and what each takes that does nothing. */
-async function sessions(wire: DoorWire, port: number, keys: Keys): Promise<Figure[]> {
+async function sessions(wire: DoorWire, port: number, keys: Keys, cpuSeconds: () => number): Promise<Figure[]> {
   const before = await heap(wire);
   const open: DoorWire[] = [];
   try {
@@ -315,11 +238,15 @@ async function sessions(wire: DoorWire, port: number, keys: Keys): Promise<Figur
         break;
       }
     }
+    const used = cpuSeconds();
+    await delay(IDLE_MS);
+    const share = ((cpuSeconds() - used) * 100_000) / IDLE_MS;
     const each = open.length === 0 ? NaN : ((await heap(wire)) - before) / open.length;
     return [
       // More than upstream's one is promised by the interface: so many as the manifest says.
       { name: "door: sessions at once", value: open.length + 1, unit: "", upstream: one, least: 16 },
       { name: "door: heap of a session that is idle", value: each, unit: "bytes" },
+      { name: "door: processor while all are idle", value: share, unit: "% of a core" },
     ];
   } finally {
     for (const other of open) await other.leave();
@@ -329,7 +256,8 @@ async function sessions(wire: DoorWire, port: number, keys: Keys): Promise<Figur
 const one = { from: 1, to: 1, better: "more" } as const;
 
 /** Spawned until it is refused; each is a component of its own that runs. */
-async function workers(wire: DoorWire): Promise<Figure> {
+export async function workersAtOnce(port: number, keys: Keys): Promise<Figure> {
+  const wire = await attached(port, keys);
   let count = 0;
   for (let refused = false; !refused && count < WORKERS_MOST;) {
     await wire.ask(frames('SPAWN {"spawn":"heartbeat"}'), (line) => {
@@ -338,5 +266,6 @@ async function workers(wire: DoorWire): Promise<Figure> {
     });
     if (!refused) count++;
   }
+  wire.close();
   return beside("door: workers at once", count, "", { from: 8, to: 8, better: "more" });
 }

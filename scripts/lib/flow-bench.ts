@@ -1,0 +1,101 @@
+/** Bytes a second through a hive beside its log: into it by 9P, and out of a folder that a host exports to it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { O_RDONLY, O_WRONLY } from "../../services/secure9p/constants.ts";
+import { credentialsPath } from "./credentials.ts";
+import { attached, type Keys, LOG_NAMES } from "./door-bench.ts";
+import { acknowledged, type DoorWire, frames, streamEnds } from "./door-wire.ts";
+import type { Figure } from "./figures.ts";
+import { NineFile } from "./nine-file.ts";
+import { inRepository } from "./repository.ts";
+
+const APPENDS = 100;
+/** Eight lines of a thousand bytes. */
+const APPEND = Buffer.from(`${"x".repeat(999)}\n`.repeat(8));
+const EXPORTED_BYTES = 1_000_000;
+const SERVICE = "bench";
+const WHERE = "/bench";
+/** Under way at once. */
+const DEPTHS = [1, 4];
+const PATIENCE_MS = 20_000;
+
+/** Bytes a microsecond, which is MB/s. */
+async function rate(run: () => Promise<number>): Promise<number> {
+  const since = performance.now();
+  const bytes = await run();
+  return bytes / (performance.now() - since) / 1000;
+}
+
+const figure = (name: string, value: number): Figure => ({ name: `door: ${name}`, value, unit: "MB/s" });
+
+export async function flows(port: number, keys: Keys): Promise<Figure[]> {
+  return [...(await appends(port, keys)), ...(await exported(port, keys))];
+}
+
+async function appends(port: number, keys: Keys): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const depth of DEPTHS) {
+    const file = await NineFile.open(await attached(port, keys), LOG_NAMES, O_WRONLY);
+    const value = await rate(() => file.write(APPEND, APPENDS, depth));
+    file.close();
+    figures.push(figure(`9P appends of 8 KiB, ${depth} at once`, value));
+  }
+  return figures;
+}
+
+/** A file of a folder that `cohsh export` offers to the hive, read by a client of the hive. */
+async function exported(port: number, keys: Keys): Promise<Figure[]> {
+  const folder = mkdtempSync(join(tmpdir(), "cohesix-bench-"));
+  writeFileSync(join(folder, "file"), randomBytes(EXPORTED_BYTES));
+  const words = ["export", folder, "--as", SERVICE, "--port", String(port), "--credentials", credentialsPath];
+  const exporter = spawn(process.execPath, [inRepository("out", "host", "cohsh.mjs"), ...words], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const kill = (): void => void exporter.kill("SIGKILL");
+  process.once("exit", kill);
+  try {
+    await offered(exporter);
+    const figures: Figure[] = [];
+    for (const depth of DEPTHS) {
+      const wire = await attached(port, keys);
+      await mount(wire);
+      const file = await NineFile.open(wire, [WHERE.slice(1), "file"], O_RDONLY);
+      const value = await rate(() => file.read(depth));
+      file.close();
+      figures.push(figure(`9P reads of an exported file, ${depth} at once`, value));
+    }
+    return figures;
+  } finally {
+    kill();
+    process.off("exit", kill);
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Wait until the exporter says that the hive has its folder. */
+async function offered(exporter: ChildProcess): Promise<void> {
+  let said = "";
+  exporter.stdout?.on("data", (bytes: Buffer) => (said += bytes.toString("utf8")));
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!said.includes(`mount ${SERVICE}`)) {
+    if (exporter.exitCode !== null || performance.now() > deadline) throw new Error(`cohsh export says: ${said}`);
+    await delay(10);
+  }
+}
+
+/** The hive may still be asking the exporter for its tree. */
+async function mount(wire: DoorWire): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (let done = false; !done; await delay(10)) {
+    await wire.ask(frames(`MOUNT ${SERVICE} ${WHERE}`), (line) => {
+      if (performance.now() > deadline) acknowledged(line);
+      done = line.startsWith("OK ");
+      return true;
+    });
+  }
+  await wire.ask(frames(`LS ${WHERE}`), streamEnds);
+}
