@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { type ConnectOpts, createServer, Socket, type SocketConstructorOpts } from "node:net";
 import { nodeBytes } from "./node-bytes.ts";
 import { SessionTree } from "../../services/ninedoor/attach.ts";
+import { AuditLog } from "../../services/log/audit-log.ts";
 import { Namespace } from "../../services/ninedoor/namespace.ts";
 import { View } from "../../services/ninedoor/view.ts";
 import { Grant } from "../../services/roles/grant.ts";
@@ -19,6 +20,7 @@ const text = readFileSync(boot, "utf8");
 const clock = { nowUs: () => Math.floor(performance.now() * 1000) };
 const namespace = new Namespace({ bytes: nodeBytes, clock, queen: { take: () => undefined } });
 namespace.addProc("boot", () => text);
+const audit = new AuditLog(namespace.queenLog, clock);
 let sessions = 0;
 
 function serve(connection: Socket): void {
@@ -27,7 +29,7 @@ function serve(connection: Socket): void {
     grant: Grant.ofOperator(clock.nowUs()),
     session: ++sessions,
     leases: { isLessee: () => false },
-    log: namespace.queenLog,
+    audit,
     clock,
   });
   const session = new Session({ tree: new SessionTree(view, namespace.counters), bytes: nodeBytes });

@@ -19,6 +19,8 @@ const PROMISED: Readonly<Record<string, number>> = {
   ECHO: 840_000,
   "CAT /proc/boot": 1_440_000,
   "TAIL 10 kB": 4_500_000,
+  NETSTATS: 2_900_000,
+  MEM: 3_850_000,
   "login and logout": 2_300_000,
 };
 
@@ -76,6 +78,8 @@ function operations(wire: DoorWire, port: number, keys: Keys): readonly Operatio
         return () => wire.ask(frames(`TAIL ${QUEEN_LOG} ${offset}`), streamEnds, PATIENCE_MS);
       },
     ],
+    asking("NETSTATS", "NETSTATS", streamEnds),
+    asking("MEM", "MEM", streamEnds),
     ["login and logout", () => Promise.resolve(login)],
   ];
 }

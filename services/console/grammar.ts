@@ -97,7 +97,8 @@ export const INVALID_CHARACTER: Parsed = refused("PARSE", "invalid-character");
 /** What a line beyond the limit gets. */
 export const TOO_LONG: Parsed = refused("FRAME", "invalid-length");
 const EMPTY: Parsed = refused("PARSE", "empty command");
-const UNKNOWN: Parsed = refused("PARSE", "unsupported console command");
+/** What a line gets whose verb there is not. */
+export const UNKNOWN: Refused = refused("PARSE", "unsupported console command");
 
 function refused(word: string, detail: string, login = false): Refused {
   return { kind: "refused", word, refusal: { reason: "policy", detail }, login };
@@ -129,7 +130,7 @@ export function parse(line: string, plain = false): Parsed {
 
 function upgrade(word: string, text: string): Refused {
   const plain = refused(word, "unsupported", true);
-  if (word === SECURE9P) return text === "" ? { ...plain, upgrade: {} } : plain;
+  if (word === SECURE9P) return text === "" ? { ...plain, upgrade: {} } : refused(word, "invalid-payload", true);
   const given = exported(text);
   return typeof given === "string" ? refused(word, given, true) : { ...plain, upgrade: given };
 }

@@ -15,7 +15,17 @@ import { AnswerWriter } from "./answer.ts";
 import { Echoing } from "./echoing.ts";
 import { FileClient } from "./file-client.ts";
 import type { FileTask, TaskTools } from "./file-task.ts";
-import { type Command, ok, parse, type Parsed, type Refusal, type Refused, type Verb, VERBS } from "./grammar.ts";
+import {
+  type Command,
+  ok,
+  parse,
+  type Parsed,
+  type Refusal,
+  type Refused,
+  UNKNOWN,
+  type Verb,
+  VERBS,
+} from "./grammar.ts";
 import { LineBuffer } from "./line-buffer.ts";
 import { Listing } from "./listing.ts";
 import { ANSWER_BYTES, type ConsoleSink, Output, PONG_BYTES } from "./output.ts";
@@ -196,7 +206,8 @@ export class ConsoleSession {
   #refuse({ word, refusal, login, upgrade }: Refused): void {
     const stranger = login ? this.#stranger() : undefined;
     this.#answer.begin(word, false);
-    if (stranger !== undefined) return this.#answer.err(stranger);
+    if (stranger !== undefined) return this.#refuseStranger(word, stranger);
+    if (refusal === UNKNOWN.refusal) this.#audit(word, refusal);
     if (upgrade === undefined || this.#options.upgrade === undefined) return this.#answer.err(refusal);
     // What the console itself had open is not the client's, and counts.
     this.#tools?.files.close();
@@ -212,7 +223,7 @@ export class ConsoleSession {
     this.#verb = command.verb;
     answer.begin(word, stream);
     const why = login ? this.#stranger() : undefined;
-    if (why !== undefined) return answer.err(why);
+    if (why !== undefined) return this.#refuseStranger(word, why);
     try {
       this.#do(command);
     } catch (error) {
@@ -262,6 +273,16 @@ export class ConsoleSession {
       default:
         this.#options.verbs[command.verb](answer);
     }
+  }
+
+  #refuseStranger(word: string, why: Refusal): void {
+    if (why === refusals.UNAUTHENTICATED) this.#audit(word, why);
+    this.#answer.err(why);
+  }
+
+  #audit(word: string, { detail = "" }: Refusal): void {
+    const { hive, source } = this.#options;
+    hive()?.noteRefused(word, detail, source);
   }
 
   /** Why somebody may do nothing that needs a login. Who had one that was revoked is told so once. */

@@ -4,6 +4,7 @@
  * command is a line of `/log/queen.log`.
  */
 import type { Supervisor } from "../components/supervisor.ts";
+import { AuditLog } from "../log/audit-log.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
 import { Exports } from "../ninedoor/remote/exports.ts";
@@ -69,6 +70,7 @@ export class Hive implements Door {
   readonly exports: Exports;
   readonly #sessions: Sessions;
   readonly #logins: Logins;
+  readonly #audit: AuditLog;
   readonly #wallTime: WallTime;
 
   /** @throws Error if all timers are in use. */
@@ -87,6 +89,8 @@ export class Hive implements Door {
       },
     });
     const { namespace, queenLog: log } = this;
+    const audit = new AuditLog(log, clock);
+    this.#audit = audit;
     this.verifier = new TicketVerifier(bytes, credentials.secrets, limits.tickets);
     this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
     const { services, files } = namespace;
@@ -97,6 +101,7 @@ export class Hive implements Door {
       bytes,
       clock,
       log,
+      audit,
       namespace,
       exports,
       leases: NO_LEASES,
@@ -136,7 +141,7 @@ export class Hive implements Door {
       bytes,
       clock,
       wallTime: this.#wallTime,
-      log,
+      audit,
       token: credentials.token,
       verifier: this.verifier,
       ledger: this.ledger,
@@ -159,10 +164,14 @@ export class Hive implements Door {
     return this.#logins.authenticate(token, source);
   }
 
+  noteRefused(what: string, why: string, source: Source): void {
+    this.#audit.line("audit", `refused ${what} why=${why} from=${source.name}`);
+  }
+
   attach(role: Role, credential: string, source: Source): Login {
     const checked = this.#logins.check(role, credential, source);
     if (checked.kind === "refused") return checked;
-    if (this.#sessions.full(source)) return this.#logins.full(role, source);
+    if (this.#sessions.full(source, role)) return this.#logins.full(role, source);
     return { kind: "admitted", session: this.#sessions.open(checked.grant, source, checked.by) };
   }
 

@@ -2,8 +2,8 @@
  * Who may log in: the operator's token on a local line, or a ticket. Every success and refusal is counted and audited, never with
  * the credential; whatever is wrong with a wrong one, the answer is the same, and whoever guesses is slowed down.
  */
-import { RateLimit } from "../net/rate.ts";
-import type { Bytes, Clock, Log } from "../ports/index.ts";
+import type { AuditLog } from "../log/audit-log.ts";
+import type { Bytes, Clock } from "../ports/index.ts";
 import { Grant } from "../roles/grant.ts";
 import type { Ledger } from "../roles/ledger.ts";
 import type { Role } from "../roles/roles.ts";
@@ -13,10 +13,6 @@ import type { TicketVerifier } from "../roles/verifier.ts";
 import type { Authentication, Login, Source } from "./session.ts";
 import type { WallTime } from "./wall-time.ts";
 
-/** Refusals logged at once, and a second in the long run; those beyond are summed up in the next line. */
-const AUDIT_BURST = 64;
-const AUDIT_PER_SECOND = 16;
-
 type Refused = Extract<Login, { kind: "refused" }>;
 
 export type Admitted = { readonly kind: "granted"; readonly grant: Grant; readonly by: "token" | "ticket" };
@@ -25,7 +21,7 @@ export interface LoginsOptions {
   readonly bytes: Bytes;
   readonly clock: Clock;
   readonly wallTime: WallTime;
-  readonly log: Log;
+  readonly audit: AuditLog;
   /** The operator's token, "" for none. */
   readonly token: string;
   readonly verifier: TicketVerifier;
@@ -37,8 +33,6 @@ export class Logins {
   readonly counters = { authenticated: 0, wrong: 0, refused: 0, busy: 0, unlogged: 0 };
   readonly #options: LoginsOptions;
   readonly #token: Uint8Array;
-  readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
-  #unlogged = 0;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
@@ -56,13 +50,12 @@ export class Logins {
 
   /** Whether somebody has the operator's token, which opens a connection where it is no login. */
   authenticate(token: string, source: Source): Authentication {
-    const { clock, log } = this.#options;
     if (!this.#isToken(token)) {
       this.#audit("refused AUTH why=wrong token", source);
-      return this.#wrong(source, clock.nowUs());
+      return this.#wrong(source, this.#options.clock.nowUs());
     }
     this.counters.authenticated++;
-    log.line("login", `authenticated from=${source.name}`);
+    this.#audit("authenticated", source);
     return { kind: "authenticated" };
   }
 
@@ -102,15 +95,7 @@ export class Logins {
   }
 
   #audit(text: string, { name }: Source): void {
-    const { clock, log } = this.#options;
-    if (!this.#audits.take(clock.nowUs())) {
-      this.counters.unlogged++;
-      this.#unlogged++;
-      return;
-    }
-    const unlogged = this.#unlogged === 0 ? "" : ` unlogged=${this.#unlogged}`;
-    this.#unlogged = 0;
-    log.line("login", `${text} from=${name}${unlogged}`);
+    if (!this.#options.audit.line("login", `${text} from=${name}`)) this.counters.unlogged++;
   }
 }
 

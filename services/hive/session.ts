@@ -53,4 +53,6 @@ export type Authentication = { readonly kind: "authenticated" } | Extract<Login,
 export interface Door {
   /** @param credential a ticket, or on a local line the operator token for the Queen */
   attach(role: Role, credential: string, source: Source): Login;
+  /** Audit what a console has refused by itself. @param what the verb, as the acknowledgement names it */
+  noteRefused(what: string, why: string, source: Source): void;
 }

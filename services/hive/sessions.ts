@@ -2,6 +2,7 @@
  * The logins of a hive, at most so many at once. Whatever a login's 9P sessions do is paid from its account, which all sessions
  * of one ticket share; when the account is closed they are all revoked, and what they had parked or open is answered `Closed`.
  */
+import type { AuditLog } from "../log/audit-log.ts";
 import { SessionTree } from "../ninedoor/attach.ts";
 import type { Namespace } from "../ninedoor/namespace.ts";
 import type { Exports } from "../ninedoor/remote/exports.ts";
@@ -10,6 +11,7 @@ import { View, viewPools } from "../ninedoor/view.ts";
 import type { Bytes, Clock, Log, Pool } from "../ports/index.ts";
 import type { Revocation } from "../roles/budget.ts";
 import type { Grant } from "../roles/grant.ts";
+import type { Role } from "../roles/roles.ts";
 import type { Leases } from "../roles/policy.ts";
 import { Several } from "../proc/pools.ts";
 import { sessionPools } from "../secure9p/pools.ts";
@@ -28,6 +30,8 @@ export interface SessionsOptions {
   readonly bytes: Bytes;
   readonly clock: Clock;
   readonly log: Log;
+  /** For those who are no Queen. */
+  readonly audit: AuditLog;
   readonly namespace: Namespace;
   readonly exports: Exports;
   readonly leases: Leases;
@@ -139,11 +143,21 @@ export class Sessions implements Sweepable {
     return this.#live.size;
   }
 
-  /** Whether there is no place for a login from there: the machine's own lines and the network take none from each other. */
-  full({ local }: Source): boolean {
+  /**
+   * Whether there is no place for a login from there: the machine's own lines and the network take none from each other, and the
+   * network's last place of several is a Queen's, so that no holders of lesser tickets keep her out.
+   */
+  full({ local }: Source, role: Role): boolean {
+    const { sessions } = this.#options.limits;
     let taken = 0;
-    for (const { source } of this.#live.values()) if (source.local === local) taken++;
-    if (taken < this.#options.limits.sessions) return false;
+    let lesser = 0;
+    for (const { source, view } of this.#live.values()) {
+      if (source.local !== local) continue;
+      taken++;
+      if (view.grant.role !== "queen") lesser++;
+    }
+    const kept = !local && role !== "queen" && lesser >= Math.max(1, sessions - 1);
+    if (taken < sessions && !kept) return false;
     this.counters.refused++;
     return true;
   }
@@ -167,25 +181,25 @@ export class Sessions implements Sweepable {
 
   /** What a grant sees, with mounts of its own. @param session 0 for a worker's own, whose subject names it */
   view(grant: Grant, session = ++this.#last): View {
-    const { namespace, leases, log, clock, limits } = this.#options;
-    const view = new View({ namespace, grant, session, leases, log, clock, mounts: limits.mounts });
+    const { namespace, leases, audit, clock, limits } = this.#options;
+    const view = new View({ namespace, grant, session, leases, audit, clock, mounts: limits.mounts });
     const why = view.mountOfTicket();
     // The service may be away; whoever logs in shall find that in the log and not before a closed door.
     if (why !== undefined) {
       const { service = "", at = "" } = grant.mount ?? {};
-      log.line("login", `mount of the ticket refused service=${service} at=${at} why=${why.name} session=${session}`);
+      this.#write(grant, `mount of the ticket refused service=${service} at=${at} why=${why.name} session=${session}`);
     }
     return view;
   }
 
   /** A login. */
   open(grant: Grant, source: Source, by: string): LiveSession {
-    const { clock, log, sweeper } = this.#options;
+    const { clock, sweeper } = this.#options;
     const session = new LiveSession(this, this.view(grant), source, clock.nowUs());
     this.#live.set(session.number, session);
     this.counters.opened++;
     this.counters.highWater = Math.max(this.counters.highWater, this.#live.size);
-    log.line("login", `admitted ${describe(session)} from=${source.name} by=${by}`);
+    this.#write(grant, `admitted ${describe(session)} from=${source.name} by=${by}`);
     sweeper.changed();
     return session;
   }
@@ -220,8 +234,15 @@ export class Sessions implements Sweepable {
     if (why === undefined) this.counters.closed++;
     else this.counters.revoked++;
     const what = why === undefined ? `ended ${describe(session)}` : `revoked ${describe(session)} why=${why.why}`;
-    this.#options.log.line("login", what);
+    this.#write(session.view.grant, what);
     this.#options.sweeper.changed();
+  }
+
+  /** What a Queen does has a line whatever others do. */
+  #write({ role }: Grant, text: string): void {
+    const { log, audit } = this.#options;
+    if (role === "queen") log.line("login", text);
+    else audit.line("login", text);
   }
 
   sweep(nowUs: number): void {

@@ -3,8 +3,8 @@
  * again at every walk, open, read and write. What is not granted is refused, counted and audited; however fast a client
  * asks for what it may not, it cannot flush the audit log, for lines beyond a rate are summed up in the next one.
  */
-import { RateLimit } from "../net/rate.ts";
-import type { Clock, Log, Pool } from "../ports/index.ts";
+import type { AuditLog } from "../log/audit-log.ts";
+import type { Clock, Pool } from "../ports/index.ts";
 import type { Grant } from "../roles/grant.ts";
 import { describeDenial, homeOf, type Leases, mayExport, type Operation } from "../roles/policy.ts";
 import { namesOf } from "../roles/scope.ts";
@@ -19,9 +19,6 @@ import { Probe, Relay } from "./relay.ts";
 import { Spot, Spots } from "./spot.ts";
 import { ViewNode } from "./view-node.ts";
 
-/** Denials logged at once, and a second in the long run. */
-const AUDIT_BURST = 64;
-const AUDIT_PER_SECOND = 16;
 const MOUNTS = 8;
 
 export interface ViewOptions {
@@ -30,7 +27,7 @@ export interface ViewOptions {
   /** Number of the session, for the log. */
   readonly session: number;
   readonly leases: Leases;
-  readonly log: Log;
+  readonly audit: AuditLog;
   readonly clock: Clock;
   readonly mounts?: number;
 }
@@ -58,8 +55,6 @@ export class View implements Client {
   readonly #options: ViewOptions;
   readonly #spots = new Spots();
   readonly #always: (operation: Operation, names: Names) => boolean;
-  readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
-  #unlogged = 0;
   /** Where a walk was denied last without its client being told why. */
   #untold: Names | undefined;
 
@@ -218,16 +213,9 @@ export class View implements Client {
   }
 
   #deny(text: string): void {
-    const { namespace, log, clock } = this.#options;
+    const { audit, namespace } = this.#options;
     namespace.counters.denied++;
-    if (!this.#audits.take(clock.nowUs())) {
-      namespace.counters.deniedUnlogged++;
-      this.#unlogged++;
-      return;
-    }
-    const unlogged = this.#unlogged === 0 ? "" : ` unlogged=${this.#unlogged}`;
-    this.#unlogged = 0;
-    log.line("audit", `${text} session=${this.session}${unlogged}`);
+    if (!audit.line("audit", `${text} session=${this.session}`)) namespace.counters.deniedUnlogged++;
   }
 }
 

@@ -59,9 +59,16 @@ export function networkReports(port: ReportedPort, stack: ReportedStack): Report
   return reports;
 }
 
+/** By the counter's name; the names are the code's own. */
+const owners = new Map<string, string>();
+
 function ownerOf(counter: string): string {
-  for (const file of Object.keys(OWNERS)) if (OWNERS[file]!.test(counter)) return file;
-  return "ipv4";
+  let owner = owners.get(counter);
+  if (owner === undefined) {
+    owner = Object.keys(OWNERS).find((file) => OWNERS[file]!.test(counter)) ?? "ipv4";
+    owners.set(counter, owner);
+  }
+  return owner;
 }
 
 function hasNumbers(line: string): boolean {

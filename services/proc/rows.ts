@@ -7,9 +7,17 @@ import type { Pool } from "../ports/index.ts";
 /** Numbers, and groups of numbers, by name. */
 type Counters = Readonly<Record<string, unknown>>;
 
-/** `workersRefused` as `workers_refused`, as the interface names things. */
+/** Names are the code's own, so there are only so many; to make each but once saves most of what a report costs. */
+const made = new Map<string, string>();
+
+/** `workersRefused` as `workers_refused`, as the interface names things. @param name one of the code's own */
 export function snake(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  let text = made.get(name);
+  if (text === undefined) {
+    text = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    made.set(name, text);
+  }
+  return text;
 }
 
 /** The numbers among some values, as one line. @param own whose names it takes, all if it is left out */

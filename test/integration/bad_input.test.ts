@@ -10,7 +10,9 @@ import {
   acceptBadInputOverTcp,
   acceptTick,
   type HiveAtHand,
+  tickOf,
 } from "./bad-input.acceptance.ts";
+import { ConsoleWire } from "./console-wire.ts";
 import { inSimulator, type ListeningHive } from "./listening-hive.ts";
 import { MonitoredHive, OWN_TIME } from "./monitored-hive.ts";
 import { needsQemu } from "./qemu-image.ts";
@@ -24,7 +26,10 @@ function started(start: () => Promise<ListeningHive>): () => HiveAtHand {
   before(async () => {
     hive = await start();
     const { token, tickets } = readCredentials(readFileSync(credentialsPath, "utf8"));
-    at = { port: hive.port, token, ticket: tickets.queen ?? "", terminal: hive };
+    const keys = { port: hive.port, token, ticket: tickets.queen ?? "" };
+    const wire = await ConsoleWire.attached(keys.port, keys.token, keys.ticket);
+    at = { ...keys, terminal: hive, tick: await tickOf(wire) };
+    wire.close();
   });
   after(() => hive.end());
   return () => at;

@@ -244,8 +244,11 @@ export class DoorClient {
 
   #authenticate(text: string | undefined): void {
     const words = trimBlanks(text ?? "");
-    if (words === "" || (!this.#plain && parse(words) === INVALID_CHARACTER)) return this.#finish("malformed");
     const { hive, admits, clock } = this.#door;
+    if (words === "" || (!this.#plain && parse(words) === INVALID_CHARACTER)) {
+      hive()?.noteRefused("AUTH", "malformed", this.source);
+      return this.#finish("malformed");
+    }
     const token = AUTH.exec(words)?.[1] ?? "";
     const answer = hive()?.authenticate(token, this.source);
     if (answer === undefined) return this.#refuse(refusalOf(BUSY), "busy");

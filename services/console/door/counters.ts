@@ -9,7 +9,7 @@ export const ENDS = [
   "quit",
   "left",
   "reset",
-  /** Before `AUTH`: no frame in time, no line, a wrong token, no place, pushed out by newer ones. */
+  /** Before `AUTH`: no frame in time, no line, a wrong token, no place; and before `ATTACH`, too: pushed out by newer ones. */
   "late",
   "malformed",
   "denied",

@@ -27,7 +27,7 @@ export interface Doorway {
   readonly patienceUs?: number | undefined;
   readonly counters: DoorCounters;
   readonly scratch: LineScratch;
-  /** Whether there is a place for one more that is authenticated. */
+  /** Whether there is a place for one more that is authenticated, or one was made. */
   readonly admits: () => boolean;
   /** A connection is over, which held so much. */
   readonly ended: (pools: readonly Pool[]) => void;

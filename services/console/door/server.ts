@@ -54,6 +54,8 @@ export class DoorServer {
   #first = 0;
   #last = 0;
   #closed = false;
+  /** Somebody was pushed out while others were served. */
+  #pushed = false;
 
   /** @throws RangeError if the limits hold no answer, Error if all timers are in use. */
   constructor(options: DoorServerOptions) {
@@ -76,7 +78,7 @@ export class DoorServer {
       patienceUs,
       counters: this.counters,
       scratch: new LineScratch(bytes),
-      admits: () => this.sessions < this.limits.sessions,
+      admits: () => this.sessions < this.limits.sessions || this.#makePlace(),
       ended: (pools) => this.#pools.ended(pools),
       failed,
     };
@@ -187,6 +189,14 @@ export class DoorServer {
     this.#sweep();
   }
 
+  /** Push out who has been longest in with the token alone, for whoever wants to work. @returns whether there was one */
+  #makePlace(): boolean {
+    const idler = this.#clients.find(({ phase, session }) => phase === "lines" && session?.role === undefined);
+    idler?.abort("crowded");
+    this.#pushed ||= idler !== undefined;
+    return idler !== undefined;
+  }
+
   get #ready(): boolean {
     const clients = this.#clients;
     for (let at = 0; at < clients.length; at++) if (clients[at]!.ready) return true;
@@ -227,7 +237,8 @@ export class DoorServer {
     if (counters.authenticated !== before) {
       counters.sessionsHighWater = Math.max(counters.sessionsHighWater, this.sessions);
     }
-    if (gone) this.#sweep();
+    if (gone || this.#pushed) this.#sweep();
+    this.#pushed = false;
     return cost;
   }
 

@@ -4,7 +4,6 @@
  */
 import type { Pool } from "../../ports/index.ts";
 import { Several } from "../../proc/pools.ts";
-import { row } from "../../proc/rows.ts";
 import { formatIpv4 } from "../address.ts";
 import { type ControlBlock, STATE_NAMES } from "./control-block.ts";
 import { RANGES_MAX } from "./receive-buffer.ts";
@@ -25,28 +24,18 @@ export function connectionLines(tcp: Tcp, own: number): string[] {
   return lines;
 }
 
+/** In one piece, for there may be many of them and whoever asks for a report shall not hold up the others. */
 function connectionLine(tcb: ControlBlock, own: number): string {
   const { ports, iss, control, rtt, receive } = tcb;
-  const local = `${formatIpv4(own)}:${ports & 0xffff}`;
-  const remote = `${formatIpv4(tcb.remoteAddress)}:${ports >>> 16}`;
-  return row(`connection ${tcb.slot} ${local} ${remote} ${STATE_NAMES[tcb.state]!}`, {
-    una: (tcb.una - iss) >>> 0,
-    nxt: (tcb.nxt - iss) >>> 0,
-    wnd: distance(tcb.una, tcb.edge),
-    rcvNxt: (tcb.rcvNxt - tcb.irs) >>> 0,
-    rcvWnd: distance(tcb.rcvNxt, tcb.advertised),
-    cwnd: Math.floor(control.window),
-    ssthresh: Math.floor(control.threshold),
-    mss: tcb.mss,
-    srttUs: Math.floor(rtt.smoothedUs),
-    rtoUs: Math.floor(rtt.timeout(tcb.backoff)),
-    resent: tcb.resent,
-    bytesIn: tcb.bytesIn,
-    bytesOut: tcb.bytesOut,
-    unread: receive.length,
-    unacked: tcb.send.length,
-    gaps: receive.ranges,
-  });
+  return (
+    `connection ${tcb.slot} ${formatIpv4(own)}:${ports & 0xffff} ${formatIpv4(tcb.remoteAddress)}:${ports >>> 16}` +
+    ` ${STATE_NAMES[tcb.state]!} una=${(tcb.una - iss) >>> 0} nxt=${(tcb.nxt - iss) >>> 0}` +
+    ` wnd=${distance(tcb.una, tcb.edge)} rcv_nxt=${(tcb.rcvNxt - tcb.irs) >>> 0}` +
+    ` rcv_wnd=${distance(tcb.rcvNxt, tcb.advertised)} cwnd=${Math.floor(control.window)}` +
+    ` ssthresh=${Math.floor(control.threshold)} mss=${tcb.mss} srtt_us=${Math.floor(rtt.smoothedUs)}` +
+    ` rto_us=${Math.floor(rtt.timeout(tcb.backoff))} resent=${tcb.resent} bytes_in=${tcb.bytesIn}` +
+    ` bytes_out=${tcb.bytesOut} unread=${receive.length} unacked=${tcb.send.length} gaps=${receive.ranges}`
+  );
 }
 
 /** What TCP may hold; of the buffers that each connection has, the fullest. */

@@ -3,6 +3,7 @@
  * frames that were made before. One request is in flight at a time, each reply is looked at and taken.
  */
 import { SessionTree } from "../../../services/ninedoor/attach.ts";
+import { AuditLog } from "../../../services/log/audit-log.ts";
 import { Namespace } from "../../../services/ninedoor/namespace.ts";
 import { View } from "../../../services/ninedoor/view.ts";
 import { Grant } from "../../../services/roles/grant.ts";
@@ -62,9 +63,9 @@ function attached(): Session {
     limits: { logBytes: 65_536 },
   });
   namespace.addProc("boot", () => BOOT);
-  const log = namespace.queenLog;
+  const audit = new AuditLog(namespace.queenLog, clock);
   const grant = Grant.ofOperator(0);
-  const view = new View({ namespace, grant, session: 1, leases: { isLessee: () => false }, log, clock });
+  const view = new View({ namespace, grant, session: 1, leases: { isLessee: () => false }, audit, clock });
   return new Session({ tree: new SessionTree(view, namespace.counters), bytes });
 }
 

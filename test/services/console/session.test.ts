@@ -162,8 +162,8 @@ describe("console session: logins", () => {
   it("is full with sixteen logins, and says so", () => {
     const all = new TestHive();
     const terminals = Array.from({ length: 17 }, () => new Terminal({ at: all }));
-    const answers = terminals.map((terminal) => terminal.say(`attach observer ${all.ticket("observer")}`)[0]);
-    expect(answers.slice(0, 16)).to.deep.equal(new Array(16).fill("OK ATTACH role=observer"));
+    const answers = terminals.map((terminal) => terminal.say(`attach queen ${all.ticket("queen")}`)[0]);
+    expect(answers.slice(0, 16)).to.deep.equal(new Array(16).fill("OK ATTACH role=queen"));
     expect(answers[16]).to.equal("ERR ATTACH reason=busy detail=busy error=EBUSY");
   });
 });

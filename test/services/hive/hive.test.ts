@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { AUDIT_BURST } from "../../../services/log/audit-log.ts";
 import { WAITS } from "../ninedoor/support.ts";
 import { SERIAL, TCP, TestHive, TOKEN } from "./support.ts";
 
@@ -73,7 +74,11 @@ describe("hive: logins", () => {
 
   it("has room for sixteen, says busy to the seventeenth, and has room again when one has left", () => {
     const all = new TestHive();
-    const sessions = Array.from({ length: 16 }, () => all.login("observer"));
+    const sessions = Array.from({ length: 15 }, () => all.login("observer"));
+    expect(all.refusal("observer", all.ticket("observer"))).to.equal("busy 0");
+    // The last place is a Queen's.
+    all.login("queen");
+    expect(all.refusal("queen", all.ticket("queen"))).to.equal("busy 0");
     expect(all.refusal("observer", all.ticket("observer"))).to.equal("busy 0");
     expect(all.refusal("queen", "wrong")).to.equal("denied 0");
     sessions[3]!.close();
@@ -86,8 +91,13 @@ describe("hive: logins", () => {
 
   it("has places on local lines that logins of the network do not take, nor the other way round", () => {
     const all = new TestHive({ limits: { sessions: 2 } });
-    for (const source of [TCP, SERIAL, TCP, SERIAL])
-      expect(all.refusal("observer", all.ticket("observer"), source)).to.equal("admitted");
+    for (const [role, source] of [
+      ["observer", TCP],
+      ["observer", SERIAL],
+      ["queen", TCP],
+      ["observer", SERIAL],
+    ] as const)
+      expect(all.refusal(role, all.ticket(role), source)).to.equal("admitted");
     for (const source of [TCP, SERIAL])
       expect(all.refusal("observer", all.ticket("observer"), source)).to.equal("busy 0");
   });
@@ -114,13 +124,34 @@ describe("hive: logins", () => {
     ]);
   });
 
+  it("sums up who comes and goes with a low role's ticket, and writes down what a Queen does all the same", () => {
+    const all = new TestHive();
+    const ticket = all.ticket("observer");
+    expect(all.visit(all.login("observer", ticket)).walk("/queen/ctl")).to.equal("!EPERM");
+    for (let i = 0; i < 20_000; i++) {
+      all.hive.authenticate(TOKEN, TCP);
+      all.login("observer", ticket).close();
+    }
+    all.login("queen").close();
+    const log = all.log();
+    expect(log[1]).to.match(/^audit: denied walk path=\/queen.* session=1$/);
+    expect(log.length).to.equal(AUDIT_BURST + 2);
+    expect(log.slice(-2)).to.deep.equal([
+      "login: admitted role=queen session=20002 from=tcp 10.0.2.2 by=ticket",
+      "login: ended role=queen session=20002",
+    ]);
+    all.pass(1000);
+    all.login("observer", ticket);
+    expect(all.log().at(-1)).to.match(/^login: admitted role=observer .* unlogged=\d{5}$/);
+  });
+
   it("sums up refusals beyond a rate, so that nobody flushes the log with them", () => {
     const all = new TestHive();
     for (let i = 0; i < 1000; i++) all.attach("queen", "x", { name: `tcp ${i}`, throttle: i, local: false });
-    expect(all.log().length).to.equal(64);
+    expect(all.log().length).to.equal(AUDIT_BURST);
     all.pass(1000);
     all.attach("queen", "x");
-    expect(all.log().at(-1)).to.match(/from=tcp 10\.0\.2\.2 unlogged=936$/);
+    expect(all.log().at(-1)).to.match(/from=tcp 10\.0\.2\.2 unlogged=872$/);
   });
 });
 

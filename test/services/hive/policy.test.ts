@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { SessionTree } from "../../../services/ninedoor/attach.ts";
 import { Directory } from "../../../services/ninedoor/directory.ts";
 import type { Place } from "../../../services/ninedoor/place.ts";
+import { AuditLog } from "../../../services/log/audit-log.ts";
 import { View } from "../../../services/ninedoor/view.ts";
 import { Account, DEFAULT_BUDGETS } from "../../../services/roles/budget.ts";
 import { Grant } from "../../../services/roles/grant.ts";
@@ -96,7 +97,14 @@ function hive(): { all: TestHive; askers: ReadonlyMap<Role, Asker>; queen: Visit
   // There is no bridge, so no worker of the kind is spawned; what one would see is made by hand.
   const grant = new Grant("worker-gpu", "worker-2", new Account(DEFAULT_BUDGETS["worker-gpu"], 0), [], undefined);
   const { clock } = all;
-  const view = new View({ namespace, grant, session: 99, leases: LEASED, log: namespace.queenLog, clock });
+  const view = new View({
+    namespace,
+    grant,
+    session: 99,
+    leases: LEASED,
+    audit: new AuditLog(namespace.queenLog, clock),
+    clock,
+  });
   askers.set("worker-gpu", { view, leases: LEASED, visitor: new Visitor(new SessionTree(view, counters)) });
   return { all, askers, queen };
 }

@@ -72,7 +72,7 @@ describe("hive: its pools", () => {
 
   it("count logins that found no place", () => {
     const all = new TestHive({ limits: { sessions: 2 } });
-    for (let i = 0; i < 2; i++) all.login("observer", all.ticket("observer", { subject: `o${i}` }));
+    for (const role of ["observer", "queen"] as const) all.login(role);
     expect(all.refusal("observer", all.ticket("observer"))).to.equal("busy 0");
     expect(pool(all, "login.sessions")).to.deep.equal([2, 4, 2, 1]);
     expect(all.attach("queen", TOKEN, SERIAL).kind).to.equal("admitted");

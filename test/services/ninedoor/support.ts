@@ -4,6 +4,7 @@
  */
 import type { Refusal } from "../../../services/secure9p/refusal.ts";
 import { SessionTree } from "../../../services/ninedoor/attach.ts";
+import { AuditLog } from "../../../services/log/audit-log.ts";
 import { Namespace, type NamespaceLimits } from "../../../services/ninedoor/namespace.ts";
 import type { Client as Asker, LineHandler } from "../../../services/ninedoor/place.ts";
 import { View } from "../../../services/ninedoor/view.ts";
@@ -281,6 +282,7 @@ export class Hive {
   readonly yields: number[] = [];
   readonly alarm = { set: (ms: number) => void this.yields.push(ms), clear: () => undefined };
   readonly namespace: Namespace;
+  readonly audit: AuditLog;
   leased = true;
   status = "state=running\n";
   #sessions = 0;
@@ -292,6 +294,7 @@ export class Hive {
       queen: this.queen,
       limits: { logBytes: 8192, telemetryBytes: 4096, traceBytes: 2048, resultBytes: 4200, ...limits },
     });
+    this.audit = new AuditLog(this.namespace.queenLog, this.clock);
     this.namespace.addProc("boot", () => `boot at ${this.clock.us}\n`);
     this.namespace.addProc("net/tcp", () => "tcp: none\n");
   }
@@ -316,7 +319,7 @@ export class Hive {
       grant: this.grant(role, ticket),
       session: ++this.#sessions,
       leases: { isLessee: () => this.leased },
-      log: this.namespace.queenLog,
+      audit: this.audit,
       clock: this.clock,
     });
   }

@@ -111,10 +111,10 @@ describe("view: the policy", () => {
     const observer = hive.visit("observer");
     for (let i = 0; i < 1000; i++) expect(observer.walk("/queen")).to.equal("!EPERM");
     const { counters, queenLog } = hive.namespace;
-    expect([counters.denied, counters.deniedUnlogged, queenLog.ring.appends]).to.deep.equal([1000, 936, 64]);
+    expect([counters.denied, counters.deniedUnlogged, queenLog.ring.appends]).to.deep.equal([1000, 872, 128]);
     hive.clock.us += 1_000_000;
     observer.walk("/queen");
-    expect(hive.visit("queen").cat("/log/queen.log")).to.match(/session=1 unlogged=936\n$/);
+    expect(hive.visit("queen").cat("/log/queen.log")).to.match(/session=1 unlogged=872\n$/);
   });
 
   it("holds an open file to the lease, the scope's rate and the quotas", () => {

@@ -122,7 +122,7 @@ describe("console door: AUTH", () => {
     const busy = "ERR AUTH reason=busy detail=busy error=EBUSY";
     expect(new DoorTest({ hive: () => undefined }).call().say(`AUTH ${TOKEN}`)).to.deep.equal([busy]);
     const door = new DoorTest();
-    const callers = Array.from({ length: 16 }, () => door.attach("observer"));
+    const callers = Array.from({ length: 16 }, (_, i) => door.attach(i === 0 ? "queen" : "observer"));
     const late = door.call();
     expect(late.say(`AUTH ${TOKEN}`, "PING")).to.deep.equal([busy]);
     expect(late.over).to.equal("shut");
@@ -131,6 +131,53 @@ describe("console door: AUTH", () => {
     callers[3]!.say("QUIT");
     expect(door.attach("queen").say("PING")).to.deep.equal(PONG);
     expect(door.ends).to.deep.equal({ busy: 1, quit: 1 });
+  });
+
+  it("keeps a place for a Queen, whoever has a lesser ticket, or the token alone", () => {
+    const door = new DoorTest();
+    const observers = Array.from({ length: 15 }, () => door.attach("observer"));
+    const sixteenth = door.enter();
+    expect(sixteenth.say(`ATTACH observer ${door.all.ticket("observer")}`, "PING")).to.deep.equal([
+      "ERR ATTACH reason=busy detail=busy error=EBUSY",
+      ...PONG,
+    ]);
+    // Who sits there without a login makes room for whoever comes.
+    const queen = door.attach("queen");
+    expect(sixteenth.over).to.equal("closed");
+    expect(queen.say("PING")).to.deep.equal(PONG);
+    for (const observer of observers) expect(observer.say("PING")).to.deep.equal(PONG);
+    expect(door.ends).to.deep.equal({ crowded: 1 });
+    expect(door.call().say(`AUTH ${TOKEN}`)[0]).to.match(/^ERR AUTH reason=busy/);
+  });
+});
+
+describe("console door: what it audits", () => {
+  const audited = (door: DoorTest): string[] => door.all.log().filter((line) => line.startsWith("audit: "));
+
+  it("is each verb that needs a login and comes without one, and each that there is not", () => {
+    const door = new DoorTest();
+    const caller = door.enter();
+    caller.say("LS /", "SECURE9P", "EXPORT x", "frobnicate now", "PING", "CAT", "HELP x");
+    expect(audited(door)).to.deep.equal(
+      [
+        "LS why=unauthenticated",
+        "SECURE9P why=unauthenticated",
+        "EXPORT why=unauthenticated",
+        "PARSE why=unsupported console command",
+        "CAT why=unauthenticated",
+      ].map((what) => `audit: refused ${what} from=tcp 10.0.2.2`),
+    );
+  });
+
+  it("is a first line that is none, which no log could hold", () => {
+    const door = new DoorTest();
+    door
+      .call()
+      .send(frame(Uint8Array.of(0xff, 0xfe)))
+      .bytes();
+    door.call().say("");
+    expect(audited(door)).to.deep.equal(new Array(2).fill("audit: refused AUTH why=malformed from=tcp 10.0.2.2"));
+    expect(door.ends).to.deep.equal({ malformed: 2 });
   });
 });
 

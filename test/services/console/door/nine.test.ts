@@ -98,7 +98,7 @@ describe("console door: SECURE9P", () => {
       ...PONG,
     ]);
     expect(door.attach().say("SECURE9P now", "EXPORT gpu-bridge", "PING")).to.deep.equal([
-      "ERR SECURE9P reason=policy detail=unsupported",
+      "ERR SECURE9P reason=policy detail=invalid-payload",
       "ERR EXPORT reason=policy detail=denied error=EPERM",
       ...PONG,
     ]);
