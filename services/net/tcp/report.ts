@@ -37,6 +37,7 @@ function connectionLine(tcb: ControlBlock, own: number): string {
     rcvWnd: distance(tcb.rcvNxt, tcb.advertised),
     cwnd: Math.floor(control.window),
     ssthresh: Math.floor(control.threshold),
+    pacing: Math.floor(control.pacingRate),
     mss: tcb.mss,
     srttUs: Math.floor(rtt.smoothedUs),
     rtoUs: Math.floor(rtt.timeout(tcb.backoff)),
