@@ -47,6 +47,8 @@ export interface Fields {
   stamps?: [number, number];
   /** Ranges, relative to our initial sequence number. */
   sacks?: [number, number][];
+  /** Bytes behind all other options; filled up to four with ends of options. */
+  options?: number[];
   ports?: [number, number];
   source?: number[];
   corrupt?: boolean;
@@ -114,6 +116,8 @@ export class TcpRig extends Rig {
       options.push(1, 1, 5, 2 + 8 * fields.sacks.length);
       for (const [left, right] of fields.sacks) options.push(...u32(this.iss + left), ...u32(this.iss + right));
     }
+    options.push(...(fields.options ?? []));
+    while (options.length % 4 !== 0) options.push(0);
     const [source, destination] = fields.ports ?? [PEER_PORT, PORT];
     const segment = [
       ...u16(source),
