@@ -50,7 +50,9 @@ function frame(random: SeededRandom): Uint8Array {
 /** Numbers of a line by name, and their sum. */
 function numbers(lines: readonly string[], name: string): Record<string, number> {
   const line = lines.find((one) => one.startsWith(`${name} `)) ?? "";
-  return Object.fromEntries([...line.matchAll(/ ([a-z_0-9]+)=(\d+)/g)].map(([, key, value]) => [key, Number(value)]));
+  const found: Record<string, number> = {};
+  for (const [, key = "", value] of line.matchAll(/ ([a-z_0-9]+)=(\d+)/g)) found[key] = Number(value);
+  return found;
 }
 const sum = (group: Record<string, number>): number => Object.values(group).reduce((a, b) => a + b, 0);
 
@@ -76,7 +78,7 @@ describe(`a hive on the worst of networks (${SEEDED})`, function () {
     for (let step = 0; step < STEPS; step++) {
       const what = random.below(10);
       if (what === 0) net.setLink(++flaps % 2 === 0);
-      else if (what === 1) lie = random.chance(0.3);
+      else if (what === 1) lie = random.chance(0.5);
       else if (what === 2) {
         net.stalled = !net.stalled;
         net.resume();
@@ -89,7 +91,7 @@ describe(`a hive on the worst of networks (${SEEDED})`, function () {
       hive.terminal.type("ping\r");
       await hive.terminal.expect("\r\nPONG\r\n");
     }
-    expect([flaps, lies, dry].every((count) => count > 3)).to.equal(true);
+    for (const [what, count] of Object.entries({ flaps, lies, dry })) expect(count, what).to.be.greaterThan(0);
 
     lie = false;
     net.stalled = false;
