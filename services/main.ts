@@ -220,7 +220,7 @@ function noNetwork(why: string): void {
 }
 
 function ethernet(transport: VirtioMmio | undefined): void {
-  const { mode, address, prefix, gateway } = manifest.network;
+  const { mode, address, prefix, gateway, control } = manifest.network;
   if (mode === "none") return noNetwork("off by manifest");
   if (transport === undefined) return noNetwork("no virtio-net device");
   const { node } = transport;
@@ -233,7 +233,7 @@ function ethernet(transport: VirtioMmio | undefined): void {
     restarted: (why) => audit(`${node.name} was reset: ${why}`),
   });
   const ipv4 = mode === "static" ? { address, prefix, gateway } : undefined;
-  const tcp = { sockets: manifest.limits.sessions + SPARE_SOCKETS };
+  const tcp = { sockets: manifest.limits.sessions + SPARE_SOCKETS, control };
   const stack = new NetStack({ port, clock: host, bytes, random, timers: pump.timers, ipv4, addressed: audit, tcp });
   const sources = new NetSources({ name: node.name, port, stack, timers: pump.timers, log });
   interrupts.attach("net-rx", "virtio-net", port.bit, () => {

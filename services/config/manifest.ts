@@ -61,6 +61,8 @@ export interface Network {
   readonly gateway: string;
   /** TCP port of the console. */
   readonly consolePort: number;
+  /** What decides how fast TCP sends. */
+  readonly control: "rate" | "newreno";
 }
 
 export interface ComponentRules {
@@ -124,7 +126,14 @@ export function readManifest(text: string): Manifest {
   const schema = manifest["$schema"];
   if (schema !== undefined && typeof schema !== "string") throw mistake("/$schema", "must be a text");
   const log = object(manifest["log"], "/log", ["ring_bytes", "queen_bytes"]);
-  const network = object(manifest["network"], "/network", ["mode", "address", "prefix", "gateway", "console_port"]);
+  const network = object(manifest["network"], "/network", [
+    "mode",
+    "address",
+    "prefix",
+    "gateway",
+    "console_port",
+    "congestion_control",
+  ]);
   const tick = object(manifest["tick"], "/tick", ["period_s"]);
   const pump = object(manifest["pump"], "/pump", ["tick_ms"]);
   const runtime = object(manifest["runtime"], "/runtime", ["heap_bytes"]);
@@ -146,6 +155,7 @@ export function readManifest(text: string): Manifest {
       prefix: number(network["prefix"], "/network/prefix"),
       gateway: ipv4(network["gateway"], "/network/gateway"),
       consolePort: number(network["console_port"], "/network/console_port"),
+      control: oneOf(network["congestion_control"], "/network/congestion_control", ["rate", "newreno"]),
     },
     tickPeriodUs: number(tick["period_s"], "/tick/period_s") * 1_000_000,
     pumpTickUs: number(pump["tick_ms"], "/pump/tick_ms") * 1000,

@@ -17,7 +17,7 @@ export interface GatewayNetwork {
 const LEASED = { address: "10.0.2.15", prefix: 24, gateway: "10.0.2.2" } as const;
 
 /** @throws Error, one sentence, if there is no network, or a gateway cannot be on it. */
-export function gatewayNetwork(configured: Manifest["network"]): GatewayNetwork {
+export function gatewayNetwork(configured: Omit<Manifest["network"], "control">): GatewayNetwork {
   const { mode, consolePort } = configured;
   if (mode === "none") throw new Error("the hive's network is off by manifest, so it has no port");
   const { address, prefix, gateway } = mode === "dhcp" ? LEASED : configured;

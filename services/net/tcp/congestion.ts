@@ -24,7 +24,7 @@ export interface Sample {
   /** Bytes delivered in all, and when the newest segment that this acknowledges was sent. */
   delivered: number;
   priorDelivered: number;
-  /** Whether losses are being repaired: `fast` by acknowledgements, `timeout` after one. */
+  /** Whether losses are being repaired: `fast` by acknowledgements, or there is a gap that may be one; `timeout` after one. */
   recovering: "no" | "fast" | "timeout";
 }
 

@@ -21,11 +21,15 @@ const PROBE_INTERVAL_US = 10_000_000;
 const PROBE_US = 200_000;
 const SEGMENTS_MIN = 4;
 /** Segments a round trip by which a share grows when it tries for more, at most by a quarter. */
-const MORE_SEGMENTS = 1;
-/** Share of losses in a round that is taken for a full path if there was a queue, delay that is one, and what follows. */
+const MORE_SEGMENTS = 2;
+/**
+ * Share of losses in a round that is taken for a full path if there was a queue. One acknowledgement that was delayed is none:
+ * the round's least round-trip time has to be so much longer than with an empty queue. Then what is left of the rate.
+ */
 const LOSS_MAX = 0.005;
-const QUEUE_US = 500;
-const BACK_OFF = 0.85;
+const QUEUE_US = 200;
+const BACK_OFF = 0.7;
+/** Rounds for which a path counts as crowded after that. */
 const CROWDED_ROUNDS = 100;
 
 const STARTUP = 0;
@@ -50,10 +54,10 @@ export class DeliveryRate implements CongestionControl {
   #phase = 0;
   #phaseUs = 0;
   #probeEndsUs = 0;
-  /** Of this round: bytes lost and delivered, and the greatest round-trip time. */
+  /** Of this round: bytes lost and delivered, and the least round-trip time. */
   #lostBytes = 0;
   #deliveredBytes = 0;
-  #worstRttUs = 0;
+  #leastRttUs = Infinity;
   /** Rounds for which the path still counts as one that others use. */
   #crowded = 0;
 
@@ -79,7 +83,7 @@ export class DeliveryRate implements CongestionControl {
     this.#phaseUs = nowUs;
     this.#lostBytes = 0;
     this.#deliveredBytes = 0;
-    this.#worstRttUs = 0;
+    this.#leastRttUs = Infinity;
     this.#crowded = 0;
   }
 
@@ -90,8 +94,11 @@ export class DeliveryRate implements CongestionControl {
     if (newRound) {
       this.#judge();
       this.#roundEnds = sample.delivered;
-      this.#round = (this.#round + 1) % ROUNDS;
-      this.#rates[this.#round] = 0;
+      // While the layer above holds back nothing new is learnt, and nothing forgotten.
+      if (!sample.limited) {
+        this.#round = (this.#round + 1) % ROUNDS;
+        this.#rates[this.#round] = 0;
+      }
     }
     // What the layer above held back says only that the path carries so much.
     if (sample.rate > this.#rates[this.#round]! && (!sample.limited || sample.rate >= this.rate)) {
@@ -124,21 +131,21 @@ export class DeliveryRate implements CongestionControl {
   #watch(sample: Sample): void {
     this.#lostBytes += sample.lostBytes;
     this.#deliveredBytes += sample.deliveredBytes;
-    if (sample.rttUs > this.#worstRttUs) this.#worstRttUs = sample.rttUs;
+    if (sample.rttUs >= 0 && sample.rttUs < this.#leastRttUs) this.#leastRttUs = sample.rttUs;
   }
 
-  /** A round is over: if more than a little was lost and a queue was there, the path is full, and what we knew too much. */
+  /** A round is over: if more than a little was lost and a queue was there, the path is full and our share of it too much. */
   #judge(): void {
     const lost = this.#lostBytes > LOSS_MAX * (this.#lostBytes + this.#deliveredBytes);
-    const queued = this.#worstRttUs > this.#minRttUs + QUEUE_US;
+    const queued = this.#leastRttUs < Infinity && this.#leastRttUs > this.#minRttUs + QUEUE_US;
     if (lost && queued) {
-      const most = Math.max(this.#rates[this.#round]!, BACK_OFF * this.rate);
+      const most = BACK_OFF * this.rate;
       for (let i = 0; i < ROUNDS; i++) if (this.#rates[i]! > most) this.#rates[i] = most;
       this.#crowded = CROWDED_ROUNDS;
     } else if (this.#crowded > 0) this.#crowded--;
     this.#lostBytes = 0;
     this.#deliveredBytes = 0;
-    this.#worstRttUs = 0;
+    this.#leastRttUs = Infinity;
   }
 
   #measure(sample: Sample): void {

@@ -148,13 +148,12 @@ export class Receiver {
       const window = segment.window << tcb.sendScale;
       if (window > tcb.maxWindow) tcb.maxWindow = window;
     }
-    if (tcb.persistUs !== Infinity) {
-      // It lives, and says how much it takes; what it takes is sent below.
-      tcb.progressUs = core.nowUs;
-      if (moved) {
-        tcb.persistUs = Infinity;
-        tcb.persistProbes = 0;
-      }
+    // It lives, and says how much it takes; what it takes is sent below. If that has become nothing while data is on its way,
+    // the retransmissions are the probes (RFC 9293 §3.8.6).
+    if (tcb.persistUs !== Infinity || !before(tcb.una, tcb.edge)) tcb.progressUs = core.nowUs;
+    if (tcb.persistUs !== Infinity && moved) {
+      tcb.persistUs = Infinity;
+      tcb.persistProbes = 0;
     }
     if (!old && (ack !== tcb.una || tcb.segments.count > 0 || tcb.probeDoubt)) {
       const bare = segment.length === 0 && (segment.flags & FIN) === 0;

@@ -75,7 +75,8 @@ export class Recovery {
     sample.flight = tcb.flight();
     sample.minRttUs = tcb.rtt.minUs;
     sample.delivered = tcb.delivered;
-    sample.recovering = PHASES[tcb.phase]!;
+    // RFC 5681 §3.2 step 1: what is reported behind a gap does not widen the window while the gap may be a loss.
+    sample.recovering = PHASES[segments.sackedBytes > 0 && tcb.phase === OPEN ? FAST : tcb.phase]!;
     tcb.control.acknowledged(sample);
     if (sample.deliveredBytes > 0) this.arm(tcb);
   }

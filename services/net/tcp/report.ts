@@ -32,7 +32,7 @@ function connectionLine(tcb: ControlBlock, own: number): string {
     ` ${STATE_NAMES[tcb.state]!} una=${(tcb.una - iss) >>> 0} nxt=${(tcb.nxt - iss) >>> 0}` +
     ` wnd=${distance(tcb.una, tcb.edge)} rcv_nxt=${(tcb.rcvNxt - tcb.irs) >>> 0}` +
     ` rcv_wnd=${distance(tcb.rcvNxt, tcb.advertised)} cwnd=${Math.floor(control.window)}` +
-    ` ssthresh=${Math.floor(control.threshold)} mss=${tcb.mss} srtt_us=${Math.floor(rtt.smoothedUs)}` +
+    ` ssthresh=${Math.floor(control.threshold)} pacing=${Math.floor(control.pacingRate)} mss=${tcb.mss} srtt_us=${Math.floor(rtt.smoothedUs)}` +
     ` rto_us=${Math.floor(rtt.timeout(tcb.backoff))} resent=${tcb.resent} bytes_in=${tcb.bytesIn}` +
     ` bytes_out=${tcb.bytesOut} unread=${receive.length} unacked=${tcb.send.length} gaps=${receive.ranges}`
   );

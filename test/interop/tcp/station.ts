@@ -95,7 +95,8 @@ export class Station {
       timers: this.#timers,
       ipv4: { address: this.address, prefix: 24 },
       addressed: nothing,
-      ...(options.tcp === undefined ? {} : { tcp: options.tcp }),
+      // As hives have it.
+      tcp: { control: "rate", ...options.tcp },
     });
     this.port.settle = () => this.turn();
     bridge.attach(this.port);

@@ -9,12 +9,13 @@ import {
   internetSum,
   ipv4Frame,
   OWN_IP,
+  OWN_MAC,
   PEER_IP,
   PEER_MAC,
   u16,
 } from "../net/fixture.ts";
 import { u32 } from "../net/tcp/fixture.ts";
-import { bundle, credentials, Hive, type HiveSetup } from "./hive.ts";
+import { bundle, credentials, Hive, type HiveSetup, manifestWith } from "./hive.ts";
 
 const PORT = 31337;
 const PEER_PORT = 40_000;
@@ -24,7 +25,7 @@ const ACK = 16;
 /** Numbers left out, for they move on between two looks. */
 const shape = (lines: readonly string[]): string[] => lines.map((line) => line.replace(/\d+/g, "n"));
 
-function segment(flags: number, sequence: number, acknowledgement: number): number[] {
+function segment(flags: number, sequence: number, acknowledgement: number, data: number[] = []): number[] {
   const bare = [
     ...u16(PEER_PORT),
     ...u16(PORT),
@@ -38,6 +39,7 @@ function segment(flags: number, sequence: number, acknowledgement: number): numb
     0,
     0,
     0,
+    ...data,
   ];
   const sum = ~internetSum([...PEER_IP, ...OWN_IP, 0, 6, ...u16(bare.length), ...bare]) & 0xffff;
   bare.splice(16, 2, ...u16(sum));
@@ -139,6 +141,37 @@ describe("reports of a hive", function () {
     );
   });
 
+  for (const control of ["rate", "newreno"] as const) {
+    it(`show that TCP sends as the manifest's ${control} has it`, async () => {
+      const hive = await operator({ manifest: manifestWith({ network: { congestion_control: control } }) });
+      const { net } = hive.machine;
+      const answers: Uint8Array[] = [];
+      const here = Uint8Array.from(
+        ethernet(OWN_MAC, PEER_MAC, 0x0806, arpPacket(2, PEER_MAC, PEER_IP, OWN_MAC, OWN_IP)),
+      );
+      net!.wire = {
+        frame: (bytes) => {
+          if (bytes[13] === 6) net!.inject(here);
+          else answers.push(bytes.slice());
+        },
+      };
+      const pacing = async (): Promise<string | undefined> =>
+        / pacing=(\S+) /.exec((await lines(hive, "cat /proc/net/tcp")).at(-1)!)?.[1];
+      const send = async (...rest: Parameters<typeof segment>): Promise<Buffer> => {
+        net!.inject(Uint8Array.from(segment(...rest)));
+        await hive.machine.runFor(100_000);
+        return Buffer.from(answers.at(-1)!);
+      };
+      const first = ((await send(SYN, 1000, 0)).readUInt32BE(38) + 1) | 0;
+      const ping = [8, 0, 0, 0, ...Buffer.from("PING")];
+      const answer = await send(ACK, 1001, first, ping);
+      expect(await pacing()).to.equal("Infinity");
+      // It is refused, and our goodbye is with it.
+      await send(ACK, 1001 + ping.length, (first + answer.readUInt16BE(16) - 39) | 0);
+      expect(await pacing()).to.match(control === "rate" ? /^[1-9]\d*$/ : /^Infinity$/);
+    });
+  }
+
   it("show a connection that comes in, and what it takes of the pools", async () => {
     const hive = await operator();
     const { net } = hive.machine;
@@ -156,7 +189,7 @@ describe("reports of a hive", function () {
     const shown = await lines(hive, "cat /proc/net/tcp");
     expect(shown[0]).to.equal("tcp sockets=1 half_open=0 time_wait=0");
     expect(shown.at(-1)).to.match(
-      /^connection 0 10\.0\.2\.15:31337 10\.0\.2\.77:40000 established una=1 nxt=1 wnd=8192 rcv_nxt=1 rcv_wnd=16384 cwnd=\d+ ssthresh=\S+ mss=536 /,
+      /^connection 0 10\.0\.2\.15:31337 10\.0\.2\.77:40000 established una=1 nxt=1 wnd=8192 rcv_nxt=1 rcv_wnd=16384 cwnd=\d+ ssthresh=\S+ pacing=\S+ mss=536 /,
     );
     const memory = (await lines(hive, "mem")).join("\n");
     expect(memory).to.match(/^pool tcp\.sockets bytes=\d+ used=1 of=40 peak=1 reclaimed=0$/m);

@@ -15,3 +15,15 @@ export const SMOLTCP: Readonly<Record<number, readonly number[]>> = {
   16384: [161842.28, 159310.62, 127090.53, 104233.16, 55319.33, 27269.28, 7654.51, 1277.32],
   32768: [322944.88, 314779.73, 219670.76, 166587.86, 76626.48, 37774.62, 6079.34, 1156.4],
 };
+
+export const FLOWS = [1, 2, 4, 16, 32, 64] as const;
+
+/** Its `netsim_multi`: bytes per virtual second in all, of the slowest flow and of the fastest, and Jain's index. */
+export const SMOLTCP_FLOWS: Readonly<Record<number, readonly [number, number, number, number]>> = {
+  1: [3450, 3450, 3450, 1],
+  2: [6967, 3449, 3518, 1],
+  4: [12_848, 3139, 3301, 1],
+  16: [52_408, 2932, 3909, 0.991],
+  32: [94_343, 2167, 4695, 0.976],
+  64: [167_824, 2056, 3412, 0.987],
+};

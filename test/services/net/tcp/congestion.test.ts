@@ -100,6 +100,17 @@ function rounds(
   return nowUs;
 }
 
+/** An acknowledgement that begins a round, and those of that round, with losses and these round-trip times; the last ends it. */
+function lossyRound(control: DeliveryRate, at: number, rttsUs: readonly number[]): void {
+  const prior = Math.floor(at) + 10_000_000;
+  acked(control, { nowUs: at, rttUs: 50_000, delivered: prior, priorDelivered: prior });
+  rttsUs.forEach((rttUs, i) => {
+    const delivered = prior + (i + 1) * MSS;
+    const priorDelivered = i === rttsUs.length - 1 ? prior : prior - 1;
+    acked(control, { nowUs: at + i, rttUs, delivered, priorDelivered, lostBytes: MSS });
+  });
+}
+
 describe("DeliveryRate", () => {
   const path = { rate: 1_000_000, rttUs: 50_000 };
   let control: DeliveryRate;
@@ -127,6 +138,41 @@ describe("DeliveryRate", () => {
     const at = rounds(control, 12, path);
     rounds(control, 24, { ...path, rate: 200_000 }, at);
     expect(control.rate).to.be.lessThan(300_000);
+  });
+
+  it("forgets nothing while the layer above holds back, however long", () => {
+    const at = rounds(control, 12, path);
+    const before = control.rate;
+    const window = control.window;
+    for (let i = 1; i <= 30; i++) {
+      const delivered = Math.floor(at) + 1_000_000 + 64 * i;
+      const nowUs = at + i * path.rttUs;
+      const sample = { nowUs, rate: 1280, limited: true, rttUs: path.rttUs, deliveredBytes: 64 };
+      acked(control, { ...sample, delivered, priorDelivered: delivered - 64, priorFlight: 64 });
+    }
+    expect(control.rate).to.equal(before);
+    expect(control.window).to.be.at.least(Math.min(window, path.rate * 0.05));
+  });
+
+  it("takes losses in a round for a full path if every round-trip time of it shows a queue", () => {
+    const at = rounds(control, 12, path);
+    const before = control.rate;
+    lossyRound(control, at, [60_000, 70_000]);
+    expect(control.rate).to.be.within(0.69 * before, 0.71 * before);
+  });
+
+  it("takes one acknowledgement that was delayed for none", () => {
+    const at = rounds(control, 12, path);
+    const before = control.rate;
+    lossyRound(control, at, [90_000, 50_000, 90_000]);
+    expect(control.rate).to.be.closeTo(before, 0.01 * before);
+  });
+
+  it("learns nothing of a queue from a round in which all was sent twice", () => {
+    const at = rounds(control, 12, path);
+    const before = control.rate;
+    lossyRound(control, at, [-1, -1]);
+    expect(control.rate).to.be.closeTo(before, 0.01 * before);
   });
 
   it("shuts after a time-out until something is delivered", () => {

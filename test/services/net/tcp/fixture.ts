@@ -36,7 +36,7 @@ export interface Fields {
   seq?: number;
   /** Relative to ours, so that 1 acknowledges our SYN; without it there is no ACK. */
   ack?: number;
-  /** Letters of S, F, R, P. */
+  /** Letters of S, F, R, P, U. */
   flags?: string;
   window?: number;
   data?: number[];
@@ -47,6 +47,8 @@ export interface Fields {
   stamps?: [number, number];
   /** Ranges, relative to our initial sequence number. */
   sacks?: [number, number][];
+  /** Bytes behind all other options; filled up to four with ends of options. */
+  options?: number[];
   ports?: [number, number];
   source?: number[];
   corrupt?: boolean;
@@ -103,7 +105,7 @@ export class TcpRig extends Rig {
 
   frame(fields: Fields): number[] {
     let flags = fields.ack === undefined ? 0 : 0x10;
-    for (const letter of fields.flags ?? "") flags |= { F: 1, S: 2, R: 4, P: 8 }[letter] ?? 0;
+    for (const letter of fields.flags ?? "") flags |= { F: 1, S: 2, R: 4, P: 8, U: 32 }[letter] ?? 0;
     const options: number[] = [];
     if (fields.mss !== undefined) options.push(2, 4, ...u16(fields.mss));
     if (fields.scale !== undefined) options.push(3, 3, fields.scale, 1);
@@ -114,6 +116,8 @@ export class TcpRig extends Rig {
       options.push(1, 1, 5, 2 + 8 * fields.sacks.length);
       for (const [left, right] of fields.sacks) options.push(...u32(this.iss + left), ...u32(this.iss + right));
     }
+    options.push(...(fields.options ?? []));
+    while (options.length % 4 !== 0) options.push(0);
     const [source, destination] = fields.ports ?? [PEER_PORT, PORT];
     const segment = [
       ...u16(source),
@@ -125,8 +129,9 @@ export class TcpRig extends Rig {
       ...u16(fields.window ?? WINDOW),
       0,
       0,
+      // The urgent pointer; without U it means nothing.
       0,
-      0,
+      2,
       ...options,
       ...(fields.data ?? []),
     ];

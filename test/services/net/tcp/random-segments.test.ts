@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
-import { STATES } from "./fixture.ts";
+import { socketListen, socketTimeWait, STATES } from "./fixture.ts";
 
 const near = fc.oneof(
   fc.integer({ min: -5, max: 30 }),
@@ -19,6 +19,7 @@ const segments = fc.record(
     scale: fc.constantFrom(0, 14),
     sackPermitted: fc.boolean(),
     stamps: fc.tuple(near, near),
+    options: fc.uint8Array({ maxLength: 12 }).map((raw) => [...raw]),
     corrupt: fc.constantFrom(false, false, false, true),
   },
   { requiredKeys: ["seq"] },
@@ -36,7 +37,7 @@ const steps = fc.array(
 
 /** fast-check prints the seed of a run that failed. */
 describe("TCP, random segments", () => {
-  for (const [name, make] of STATES) {
+  for (const [name, make] of [["listen", socketListen], ...STATES, ["time-wait", socketTimeWait]] as typeof STATES) {
     it(`in ${name}: never throw, are each counted once, and leave nothing behind`, () => {
       fc.assert(
         fc.property(steps, (list) => {
@@ -44,9 +45,10 @@ describe("TCP, random segments", () => {
           for (const step of list) {
             if ("peer" in step) rig.peer(step.peer);
             else if ("wait" in step) rig.wait(step.wait);
+            else if (rig.socket === undefined) rig.socket = rig.listener.accept();
             else if ("write" in step) rig.write(step.write);
             else if (step.call === "read") rig.read();
-            else rig.socket?.[step.call]();
+            else rig.socket[step.call]();
             const { socket } = rig;
             expect(socket?.readable ?? 0).to.be.within(0, 16_384);
             expect(socket?.writable ?? 0).to.be.within(0, 16_384);

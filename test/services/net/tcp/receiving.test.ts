@@ -78,6 +78,13 @@ describe("TCP, receiving", () => {
     expect(() => rig.socket!.skip(4001)).to.throw(RangeError);
   });
 
+  it("takes urgent data for data, in its place (RFC 9293 §3.8.5)", () => {
+    const rig = socketEstablished();
+    rig.peer({ ack: 1, flags: "U", data: [1, 2, 3] });
+    rig.peer({ seq: 4, ack: 1, data: [4] });
+    expect(rig.read()).to.deep.equal([1, 2, 3, 4]);
+  });
+
   it("lets what is received be looked at in place", () => {
     const rig = socketEstablished();
     rig.peer({ ack: 1, data: [5, 6, 7] });

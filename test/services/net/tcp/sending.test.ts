@@ -148,6 +148,27 @@ describe("TCP, retransmission", () => {
     expect(rig.tcp.counters.recovery).to.include({ fast: 1, timeouts: 0 });
   });
 
+  for (const [name, sackPermitted] of [
+    ["without SACK", false],
+    ["with SACK", true],
+  ] as const) {
+    it(`${name}, sends new data for the first two duplicates and the first segment again for the third (RFC 3042)`, () => {
+      const rig = socketEstablished({}, { mss: 100, window: 60_000, sackPermitted });
+      rig.peer({ ack: 1, window: 60_000 });
+      rig.write(4000);
+      expect(rig.sent().length).to.equal(10);
+      rig.clock.us += 50_000;
+      const duplicate = (n: number): number[] => {
+        const sacks: [number, number][] = [[101, 101 + 100 * n]];
+        return seqs(rig.peer({ ack: 1, window: 60_000, ...(sackPermitted ? { sacks } : {}) }));
+      };
+      expect(duplicate(1)).to.deep.equal([1001]);
+      expect(duplicate(2)).to.deep.equal([1101]);
+      expect(duplicate(3)).to.include(1);
+      expect(rig.tcp.counters.sent.resent).to.equal(1);
+    });
+  }
+
   it("duplicates with data, or with another window, are none", () => {
     const rig = socketEstablished({}, { mss: 100, window: 60_000 });
     rig.write(500);
