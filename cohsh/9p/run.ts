@@ -3,7 +3,7 @@
  * every connection ended before it leaves.
  */
 
-import { tcpKeys } from "../transports/make.ts";
+import { addressOf, tcpKeys } from "../transports/make.ts";
 import { addressText } from "../transports/tcp-connection.ts";
 import { attach9p, type AttachOptions } from "./attach.ts";
 import type { NineOptions } from "./cli.ts";
@@ -13,7 +13,8 @@ export const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 /** @returns the exit status. */
 export async function runNine(options: NineOptions): Promise<number> {
-  const { listen, role, subject, address, openTimeoutMs } = options;
+  const { listen, role, subject, openTimeoutMs } = options;
+  const address = addressOf(options);
   const complain = (sentence: string): void => void process.stderr.write(`cohsh: ${sentence}\n`);
   const leave = new AbortController();
   const signalled = new Promise<number>((resolve) => {
@@ -49,5 +50,6 @@ export async function runNine(options: NineOptions): Promise<number> {
     return 1;
   } finally {
     await relay.close();
+    address.via?.close();
   }
 }

@@ -100,6 +100,14 @@ export class TcpTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    try {
+      await this.#goodbye();
+    } finally {
+      this.#options.via?.close();
+    }
+  }
+
+  async #goodbye(): Promise<void> {
     if (this.#end.signal.aborted) return;
     this.#end.abort();
     const connection = this.#connection;
