@@ -25,7 +25,7 @@ export function readDestination(text: string): SshDestination | { readonly mista
   if (text.length > URL_CHARACTERS) return mistake(`is longer than ${URL_CHARACTERS} characters`);
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? [];
   if (scheme === undefined || rest === undefined) return mistake(`must be ${SHAPE}`);
-  if (scheme.toLowerCase() !== "ssh") return mistake(`goes by ssh alone, not by ${scheme.toLowerCase()}: ${SHAPE}`);
+  if (scheme.toLowerCase() !== "ssh") return mistake(`goes by ssh alone: ${SHAPE}`);
   const end = rest.search(/[/?#]/);
   const authority = end < 0 ? rest : rest.slice(0, end);
   const at = authority.lastIndexOf("@");
@@ -42,7 +42,7 @@ export function readDestination(text: string): SshDestination | { readonly mista
   if (bracketed !== undefined ? isIP(bracketed) !== 6 : !isHost(host)) return mistake("has a host that is none");
   const number = port === undefined ? SSH_PORT : portNumber(port);
   if (Number.isNaN(number)) return mistake("has a port that is none from 1 to 65535");
-  return { user: decoded, host: host.toLowerCase(), port: number };
+  return { user: decoded, host, port: number };
 }
 
 /** RFC 3986 §3.2.1; `undefined` if nobody is called so. */
@@ -53,7 +53,7 @@ function decodedUser(text: string): string | undefined {
   } catch {
     return undefined;
   }
-  return user === "" || user.length > USER_CHARACTERS || /[\s\p{Cc}]|^-/u.test(user) ? undefined : user;
+  return user === "" || user.length > USER_CHARACTERS || /[\s\p{Cc}\p{Cs}]|^-/u.test(user) ? undefined : user;
 }
 
 /** The host, with its port where that is not ssh's own. */

@@ -219,7 +219,7 @@ describe("cohsh command line", () => {
     [["--via", "ssh://h", "--serial", "/x"], "cohsh: --serial and --via exclude each other."],
     [["--via", "ssh://h", "--no-via"], "cohsh: --via and --no-via exclude each other."],
     [["--check", "x", "--via", "ssh://h"], "cohsh: --check and --via exclude each other."],
-    [["--via", "http://h"], "cohsh: --via goes by ssh alone, not by http: ssh://user@host or ssh://user@host:port."],
+    [["--via", "http://h"], "cohsh: --via goes by ssh alone: ssh://user@host or ssh://user@host:port."],
     [
       ["--via", "ssh://me:s3cret@h"],
       "cohsh: --via must have no password in it: keys and an agent are what ssh is given.",
