@@ -12,14 +12,17 @@ import { O_RDONLY } from "../../services/secure9p/constants.ts";
 import { RunningCohsh, testHome } from "../cohsh/cohsh-process.ts";
 import type { ListeningHive } from "./listening-hive.ts";
 
-/** @param started the hive, once the suite's tests run */
-export function tcpShell(started: () => ListeningHive): void {
+/**
+ * @param started the hive, once the suite's tests run
+ * @param way options that say how it is reached
+ */
+export function tcpShell(started: () => ListeningHive, way: () => readonly string[] = () => []): void {
   describe("to cohsh", () => {
     const home = testHome();
     after(() => home.remove());
     const running: RunningCohsh[] = [];
     const start = (...words: string[]): RunningCohsh => {
-      const shell = RunningCohsh.piped([...words, "--port", String(started().port)], home.env);
+      const shell = RunningCohsh.piped([...words, "--port", String(started().port), ...way()], home.env);
       running.push(shell);
       return shell;
     };

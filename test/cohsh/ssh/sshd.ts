@@ -35,7 +35,8 @@ export function needsSshd(suite: Mocha.Suite): void {
 
 /** Make a key, and its public half beside it. */
 export function makeKey(file: string, type = "ed25519", passphrase = ""): void {
-  execFileSync("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "a test's", "-f", file]);
+  const size = type === "rsa" ? ["-b", "2048"] : [];
+  execFileSync("ssh-keygen", ["-q", "-t", type, ...size, "-N", passphrase, "-C", "a test's", "-f", file]);
 }
 
 export interface SshdOptions {
@@ -113,6 +114,11 @@ export class Sshd {
     rmSync(`${this.hostKey}.pub`);
     makeKey(this.hostKey, this.#options.type);
     await this.#listen();
+  }
+
+  /** Connections that are there. */
+  get open(): number {
+    return this.#sockets.size;
   }
 
   /** Cut all connections, and go on listening. */
@@ -232,4 +238,42 @@ function childrenOf(pid: number): number[] {
       }
     })
     .map(Number);
+}
+
+/** An agent as a process of its own. */
+export class Agent {
+  readonly socket: string;
+  readonly #child: ChildProcess;
+
+  private constructor(socket: string, child: ChildProcess) {
+    this.socket = socket;
+    this.#child = child;
+  }
+
+  /** @param folder where its socket shall be */
+  static async start(folder: string): Promise<Agent> {
+    const socket = join(folder, "agent");
+    const child = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
+    const agent = new Agent(socket, child);
+    const deadline = performance.now() + PATIENCE_MS;
+    while (!existsSync(socket)) {
+      if (performance.now() > deadline || child.exitCode !== null) {
+        await agent.end();
+        throw new Error("ssh-agent is not up");
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return agent;
+  }
+
+  add(file: string): void {
+    execFileSync("ssh-add", ["-q", file], { env: { ...process.env, SSH_AUTH_SOCK: this.socket }, stdio: "pipe" });
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGTERM");
+    await ended;
+  }
 }
