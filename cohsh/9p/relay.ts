@@ -7,6 +7,7 @@ import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Attached, keepAlive } from "./attach.ts";
+import { within } from "../transports/within.ts";
 
 export interface RelayOptions {
   readonly path: string;
@@ -83,7 +84,7 @@ export class Relay {
     try {
       const gone = new AbortController();
       client.once("close", () => gone.abort());
-      const signal = AbortSignal.any([this.#end.signal, gone.signal, AbortSignal.timeout(patienceMs)]);
+      const signal = within(patienceMs, this.#end.signal, gone.signal);
       const { socket, rest } = await attach(signal);
       this.#keep(socket);
       if (client.destroyed) {

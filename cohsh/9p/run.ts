@@ -8,6 +8,7 @@ import { addressText } from "../transports/tcp-connection.ts";
 import { attach9p, type AttachOptions } from "./attach.ts";
 import type { NineOptions } from "./cli.ts";
 import { Relay } from "./relay.ts";
+import { within } from "../transports/within.ts";
 
 export const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -39,7 +40,7 @@ export async function runNine(options: NineOptions): Promise<number> {
     said: complain,
   });
   try {
-    const { socket } = await attach9p(way, AbortSignal.any([leave.signal, AbortSignal.timeout(openTimeoutMs)]));
+    const { socket } = await attach9p(way, within(openTimeoutMs, leave.signal));
     socket.destroy();
     await relay.listen();
     process.stdout.write(`# 9P2000.L as ${role} at unix:${listen}, from the hive at ${addressText(address)}\n`);

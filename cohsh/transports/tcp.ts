@@ -10,6 +10,7 @@ import { firstWord } from "../verbs.ts";
 import { BackOff, type BackOffRules } from "./back-off.ts";
 import { type Address, addressText, ConnectError, connectConsole, type ConsoleConnection } from "./tcp-connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { within } from "./within.ts";
 
 /** In milliseconds. */
 export interface TcpPatience {
@@ -166,7 +167,7 @@ export class TcpTransport implements Transport {
     const { lost, backOff: rules } = this.#patience;
     const backOff = new BackOff(rules);
     try {
-      const both = AbortSignal.any([AbortSignal.timeout(lost), this.#end.signal]);
+      const both = within(lost, this.#end.signal);
       await sleep(backOff.next(), undefined, { signal: this.#end.signal });
       this.#begin(await this.#attempts(both, backOff, true));
     } catch (error) {
@@ -185,8 +186,8 @@ export class TcpTransport implements Transport {
       const token = this.#options.token();
       if ("missing" in token) throw new ConnectError(token.missing, "final");
       try {
-        const within = AbortSignal.any([signal, AbortSignal.timeout(this.#patience.attempt)]);
-        return await connectConsole(this.#options, token.credential, within);
+        const attempt = within(this.#patience.attempt, signal);
+        return await connectConsole(this.#options, token.credential, attempt);
       } catch (error) {
         // An attempt that was broken off says less than the one before it.
         if (!(error instanceof ConnectError) || signal.aborted) throw last ?? error;
