@@ -156,7 +156,7 @@ export class ConsoleConnection {
 /** Connect and be admitted. @throws ConnectError with one sentence that shows no credential */
 export async function connectConsole(address: Address, token: string, signal: AbortSignal): Promise<ConsoleConnection> {
   const where = addressText(address);
-  const socket = await (address.via?.dial(address, signal) ?? connectTcp(address, signal));
+  const socket = await dial(address, signal);
   const connection = new ConsoleConnection(socket, address);
   const stalled = (): void =>
     connection.drop("did not answer: it may be starting, be built without a network, or be something else");
@@ -188,6 +188,11 @@ function refusal(where: string, answer: { readonly detail?: string } | undefined
     return new ConnectError(sentence, "cut", { delayMs: Number(delayMs) });
   }
   return new ConnectError(`the hive at ${where} refuses the token: the credentials are another hive's`, "final");
+}
+
+/** A connection by the way that the address names. @throws ConnectError with one sentence */
+export function dial(address: Address, signal: AbortSignal): Promise<Duplex> {
+  return address.via?.dial(address, signal) ?? connectTcp(address, signal);
 }
 
 /** A connection from here. @throws ConnectError with one sentence */

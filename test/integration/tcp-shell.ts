@@ -44,6 +44,15 @@ export function tcpShell(started: () => ListeningHive, way: () => readonly strin
       expect(await shell.exited).to.deep.equal({ status: 0, signal: null });
     });
 
+    it("says how fast it answers", async () => {
+      const bench = start("bench", "--count", "10", "--json");
+      expect(await bench.exited, bench.output).to.deep.equal({ status: 0, signal: null });
+      const { figures, written } = JSON.parse(bench.output) as { figures: { value: number }[]; written: number };
+      expect(figures).to.have.length(9);
+      for (const { value } of figures) expect(value).to.be.above(0);
+      expect(written).to.equal(30);
+    });
+
     it("carries 9P for programs of the host", async () => {
       const folder = mkdtempSync(join(tmpdir(), "hive-9p-"));
       const path = join(folder, "hive.9p");
