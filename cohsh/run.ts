@@ -114,7 +114,7 @@ class Run {
     let status = 0;
     try {
       if (this.#interactive) this.#greet();
-      await this.#shell.open(within(this.#options.openTimeoutMs, this.#leave.signal));
+      await within(this.#options.openTimeoutMs, [this.#leave.signal], (signal) => this.#shell.open(signal));
       this.#shell.follow = this.#options.follow;
       status = this.#interactive ? await this.#talk() : await this.#work();
     } catch (error) {

@@ -84,8 +84,7 @@ export class Relay {
     try {
       const gone = new AbortController();
       client.once("close", () => gone.abort());
-      const signal = within(patienceMs, this.#end.signal, gone.signal);
-      const { socket, rest } = await attach(signal);
+      const { socket, rest } = await within(patienceMs, [this.#end.signal, gone.signal], attach);
       this.#keep(socket);
       if (client.destroyed) {
         socket.destroy();

@@ -40,7 +40,7 @@ export async function runNine(options: NineOptions): Promise<number> {
     said: complain,
   });
   try {
-    const { socket } = await attach9p(way, within(openTimeoutMs, leave.signal));
+    const { socket } = await within(openTimeoutMs, [leave.signal], (signal) => attach9p(way, signal));
     socket.destroy();
     await relay.listen();
     process.stdout.write(`# 9P2000.L as ${role} at unix:${listen}, from the hive at ${addressText(address)}\n`);

@@ -3,7 +3,7 @@
 import { DoorWire } from "../../scripts/lib/door-wire.ts";
 import { SIGNAL_STATUS } from "../9p/run.ts";
 import { addressOf, tcpKeys } from "../transports/make.ts";
-import { addressText, connectConsole, dial } from "../transports/tcp-connection.ts";
+import { addressText, connectConsole, type ConsoleConnection, dial } from "../transports/tcp-connection.ts";
 import { within } from "../transports/within.ts";
 import type { BenchOptions } from "./cli.ts";
 import { LOG, measure, type Report, toBeWritten } from "./measure.ts";
@@ -26,7 +26,7 @@ export async function runBench(options: BenchOptions): Promise<number> {
   const wires = new Set<DoorWire>();
   leave.signal.addEventListener("abort", () => wires.forEach((wire) => wire.close()));
   const connect = async (): Promise<DoorWire> => {
-    const socket = await dial(address, within(openTimeoutMs, leave.signal));
+    const socket = await within(openTimeoutMs, [leave.signal], (signal) => dial(address, signal));
     const wire = new DoorWire(socket);
     wires.add(wire);
     socket.once("close", () => wires.delete(wire));
@@ -37,7 +37,9 @@ export async function runBench(options: BenchOptions): Promise<number> {
     const [token, ticket] = [keys.token(), keys.find("queen", undefined)];
     if ("missing" in token) throw new Error(token.missing);
     if ("missing" in ticket) throw new Error(ticket.missing);
-    (await connectConsole(address, token.credential, within(openTimeoutMs, leave.signal))).close();
+    const probe = (signal: AbortSignal): Promise<ConsoleConnection> =>
+      connectConsole(address, token.credential, signal);
+    (await within(openTimeoutMs, [leave.signal], probe)).close();
     const lines = toBeWritten(count).toLocaleString("en-US");
     const note = readOnly ? "nothing is written" : `about ${lines} lines are appended to ${LOG}`;
     if (!json) process.stdout.write(`# the hive at ${where}, as the Queen; ${note}\n`);

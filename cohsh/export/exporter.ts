@@ -47,7 +47,7 @@ export async function keepExported(options: ExporterOptions, signal: AbortSignal
     let why: string;
     let least = 0;
     try {
-      const attached = await attach(within(patienceMs, signal));
+      const attached = await within(patienceMs, [signal], attach);
       why = `the hive ${await serve(attached, watched, signal, silenceMs)}`;
     } catch (error) {
       if (signal.aborted) return;

@@ -167,9 +167,11 @@ export class TcpTransport implements Transport {
     const { lost, backOff: rules } = this.#patience;
     const backOff = new BackOff(rules);
     try {
-      const both = within(lost, this.#end.signal);
-      await sleep(backOff.next(), undefined, { signal: this.#end.signal });
-      this.#begin(await this.#attempts(both, backOff, true));
+      const again = async (signal: AbortSignal): Promise<ConsoleConnection> => {
+        await sleep(backOff.next(), undefined, { signal: this.#end.signal });
+        return this.#attempts(signal, backOff, true);
+      };
+      this.#begin(await within(lost, [this.#end.signal], again));
     } catch (error) {
       if (this.#end.signal.aborted) return;
       const why = error instanceof Error ? error.message : String(error);
@@ -186,8 +188,9 @@ export class TcpTransport implements Transport {
       const token = this.#options.token();
       if ("missing" in token) throw new ConnectError(token.missing, "final");
       try {
-        const attempt = within(this.#patience.attempt, signal);
-        return await connectConsole(this.#options, token.credential, attempt);
+        return await within(this.#patience.attempt, [signal], (attempt) =>
+          connectConsole(this.#options, token.credential, attempt),
+        );
       } catch (error) {
         // An attempt that was broken off says less than the one before it.
         if (!(error instanceof ConnectError) || signal.aborted) throw last ?? error;

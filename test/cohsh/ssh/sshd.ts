@@ -203,6 +203,7 @@ export class Sshd {
         [far, near],
       ] as const) {
         this.#sockets.add(from);
+        from.setNoDelay(true);
         from.on("error", () => undefined);
         from.on("data", (bytes: Buffer) => {
           if (!this.held) to.write(bytes);
