@@ -113,6 +113,8 @@ A hive over TCP: --host and --port (or COHSH_HOST, COHSH_PORT). One on the loopb
 cohsh 9p --listen unix:PATH carries 9P2000.L between programs here and a hive over TCP (cohsh 9p --help).
 cohsh export FOLDER --as NAME lets a hive read a folder of this machine (cohsh export --help).
 cohsh bench says how fast a hive over TCP answers from here (cohsh bench --help).
+  cohsh --host hive.example -c 'attach queen' -c 'tail -f /log/queen.log'
+  cohsh --via ssh://me@lab.example --identity ~/.ssh/lab --script check.coh
 Settings stand in ~/.config/cohesix/cohsh.toml, above it in COHSH_* variables, above them in options.
 Exit status: 0 all went as it should, 1 a command was refused, a script failed or the hive is gone,
 2 the command line, the settings or a checked script are wrong, 129, 130, 141, 143 ended by a signal.

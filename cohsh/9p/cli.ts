@@ -24,6 +24,7 @@ interface Flags extends HiveFlags {
 const EPILOGUE = `
 Each connection at PATH is an attached session of the hive that was switched to 9P2000.L: a 9P client speaks
 with the hive from Tversion on and sees what the role sees. The aname of its Tattach is of no account.
+  cohsh 9p --listen unix:/run/user/1000/hive.9p --role observer --via ssh://me@lab.example
   diodls -s PATH -a /, diodcat, or mount -t 9p -o trans=unix,version=9p2000.L PATH /mnt
 Documentation: docs/USERLAND_AND_CLI.md`;
 

@@ -27,6 +27,7 @@ The folder can be read through the hive, never written; symbolic links count whe
 and what is neither a file nor a folder is left out. It is exported until a signal ends it; a lost hive is
 looked for until it is back.
 Where it is seen is the Queen's to say, in each session: mount NAME PATH.
+  cohsh export ~/models --as models --via ssh://me@lab.example
 Exit status: 1 the hive refuses it or was never there, 2 the command line or the folder is wrong, 129, 130,
 143 ended by a signal.
 Documentation: docs/USERLAND_AND_CLI.md`;

@@ -18,6 +18,7 @@ const PATIENCE_MS = 10_000;
 
 /** Why there can be no server here, `undefined` if there can. */
 export function noSshd(): string | undefined {
+  if (!existsSync("/proc/self/stat")) return "no /proc, by which its processes are found";
   if (!existsSync(PROGRAM)) return `no ${PROGRAM}, package openssh-server`;
   for (const tool of ["ssh-keygen", "ssh-agent", "ssh-add"]) {
     if (!existsSync(`/usr/bin/${tool}`)) return `no /usr/bin/${tool}, package openssh-client`;

@@ -352,6 +352,22 @@ describe("a way by an ssh server", function () {
       });
     }
 
+    it("that the key may go elsewhere alone, as authorized_keys has it", async () => {
+      const file = join(sshd.folder, "authorized_keys");
+      const line = readFileSync(file, "utf8");
+      try {
+        writeFileSync(file, `restrict,port-forwarding,permitopen="127.0.0.1:${echo.port}" ${line}`);
+        const way = tunnel();
+        (await way.dial(there(), soon())).destroy();
+        const other = { host: "127.0.0.1", port: echo.port === 1 ? 2 : 1 };
+        expect(await why(way, other)).to.include(`forbids that anybody goes from there to 127.0.0.1:${other.port}`);
+        writeFileSync(file, `restrict ${line}`);
+        expect(await why(tunnel())).to.include("forbids that anybody goes from there");
+      } finally {
+        writeFileSync(file, line);
+      }
+    });
+
     it("that the server takes no keys, but a password", async () => {
       const server = await another({ config: ["PubkeyAuthentication no", "PasswordAuthentication yes"] });
       const failure = await refusal(tunnel({ user: "somebody" }, server).dial(there(), soon()));
