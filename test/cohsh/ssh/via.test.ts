@@ -75,6 +75,37 @@ describe("cohsh by way of an ssh server", function () {
   /** The hive, as sentences call it. */
   const where = (): string => `127.0.0.1:${hive.port} via ${sshd.url}`;
 
+  /** A shell in this process that follows the log, and one that writes to it without ssh. */
+  async function pair(keepAliveMs?: number): Promise<{ follower: Shell; page: Page; writer: Shell }> {
+    const via = new SshTunnel({
+      ...{ user: sshd.user, host: "127.0.0.1", port: sshd.port, agent: undefined },
+      ...{ knownHosts: join(ssh, "known_hosts"), identity: join(ssh, "id_ed25519") },
+      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    });
+    const token = (): ReturnType<typeof hive.keys.token> => hive.keys.token();
+    const transport = new TcpTransport({
+      ...{ host: "127.0.0.1", port: hive.port, via, token },
+      patience: { backOff: { first: 5, most: 20 }, attempt: 2000 },
+    });
+    const page = new Page();
+    const made = [transport, hive.transport()].map((way, n) => {
+      const output = n === 0 ? page : new Page();
+      return new Shell(way, { timeoutMs: 20_000, follow: false, output, keys: hive.keys });
+    });
+    shells.push(...made);
+    for (const shell of made) {
+      await shell.open(AbortSignal.timeout(10_000));
+      expect(await shell.execute("attach queen")).to.equal("ok");
+    }
+    const [follower, writer] = made;
+    if (follower === undefined || writer === undefined) throw new Error("there are two");
+    return { follower, page, writer };
+  }
+
+  const numbers = (page: Page): number[] =>
+    page.lines.flatMap((line) => / number (\d+)\.$/.exec(line)?.[1] ?? []).map(Number);
+  const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
   it("runs commands and scripts with the usual key and known hosts, and leaves no connection", async () => {
     const commands = await run("-c", "attach queen", "-c", "ls /");
     expect(commands.stderr).to.equal("");
@@ -102,48 +133,42 @@ describe("cohsh by way of an ssh server", function () {
   });
 
   it("loses and doubles no line of a followed log, however often ssh is cut", async () => {
-    const shellOf = async (): Promise<{ shell: Shell; page: Page }> => {
-      const page = new Page();
-      const via = new SshTunnel({
-        ...{ user: sshd.user, host: "127.0.0.1", port: sshd.port, agent: undefined },
-        ...{ knownHosts: join(ssh, "known_hosts"), identity: join(ssh, "id_ed25519") },
-      });
-      const token = (): ReturnType<typeof hive.keys.token> => hive.keys.token();
-      const transport = new TcpTransport({
-        ...{ host: "127.0.0.1", port: hive.port, via, token },
-        patience: { backOff: { first: 5, most: 20 } },
-      });
-      const shell = new Shell(transport, { timeoutMs: 20_000, follow: false, output: page, keys: hive.keys, depth: 1 });
-      shells.push(shell);
-      await shell.open(AbortSignal.timeout(10_000));
-      return { shell, page };
-    };
-    const follower = await shellOf();
-    // Who writes goes there without ssh.
-    const page = new Page();
-    const writer = new Shell(hive.transport(), { timeoutMs: 10_000, follow: false, output: page, keys: hive.keys });
-    shells.push(writer);
-    await writer.open(AbortSignal.timeout(5000));
-    expect(await writer.execute("attach queen")).to.equal("ok");
-    expect(await follower.shell.execute("attach queen")).to.equal("ok");
-    const tail = follower.shell.execute("tail -f /log/queen.log");
-    const resumed = (): number => follower.page.lines.filter((line) => line.startsWith("(resumed)")).length;
+    const { follower, page, writer } = await pair();
+    const tail = follower.execute("tail -f /log/queen.log");
+    const resumed = (): number => page.lines.filter((line) => line.startsWith("(resumed)")).length;
     const count = 120;
     for (let n = 0; n < count; n++) {
       if (n % 30 === 10) {
         // It has something to resume, and is lost with more on its way.
-        await until(() => follower.page.lines.some((line) => line.endsWith(` number ${n - 5}.`)));
+        await until(() => numbers(page).includes(n - 5));
         sshd.cut();
       }
       expect(await writer.execute(`echo number ${n}. > /log/queen.log`)).to.equal("ok");
       if (n % 30 === 29) await until(() => resumed() > n / 30 - 1);
     }
-    await until(() => follower.page.lines.some((line) => line.endsWith(` number ${count - 1}.`)));
-    expect(follower.shell.interrupt()).to.equal(true);
+    await until(() => numbers(page).includes(count - 1));
+    expect(follower.interrupt()).to.equal(true);
     expect(await tail).to.equal("ok");
-    const numbers = follower.page.lines.flatMap((line) => / number (\d+)\.$/.exec(line)?.[1] ?? []).map(Number);
-    expect(numbers).to.deep.equal(Array.from({ length: count }, (_, n) => n));
+    expect(numbers(page)).to.deep.equal(upTo(count));
     expect(resumed()).to.equal(4);
+  });
+
+  it("loses and doubles no line when the server hangs meanwhile", async () => {
+    const { follower, page, writer } = await pair(150);
+    const tail = follower.execute("tail -f /log/queen.log");
+    for (let n = 0; n < 20; n++) expect(await writer.execute(`echo number ${n}. > /log/queen.log`)).to.equal("ok");
+    await until(() => numbers(page).includes(5));
+    sshd.held = true;
+    try {
+      for (let n = 20; n < 40; n++) expect(await writer.execute(`echo number ${n}. > /log/queen.log`)).to.equal("ok");
+      await until(() => page.lines.some((line) => /Keepalive timeout/.test(line)));
+    } finally {
+      sshd.held = false;
+    }
+    await until(() => numbers(page).includes(39));
+    expect(follower.interrupt()).to.equal(true);
+    expect(await tail).to.equal("ok");
+    expect(numbers(page)).to.deep.equal(upTo(40));
   });
 
   it("exports a folder, and exports it again after ssh was lost", async () => {
