@@ -26,10 +26,11 @@ export function noSshd(): string | undefined {
   return undefined;
 }
 
-/** A suite that needs one is skipped aloud without. */
+/** A suite that needs one is skipped aloud without, and none of its hooks run. */
 export function needsSshd(suite: Mocha.Suite): void {
   const missing = noSshd();
   if (missing === undefined) return;
+  console.error(`SKIPPED: ${suite.fullTitle()}: ${missing}`);
   suite.title += ` (skipped: ${missing})`;
   suite.pending = true;
 }
