@@ -4,6 +4,7 @@
  */
 
 import { Command, CommanderError, Option } from "commander";
+import { TCP_OPEN_SECONDS, VIA_OPEN_SECONDS, type ViaOptions, viaOptions, withViaOptions } from "./hive-options.ts";
 import { collect, hostOf, openTimeoutOf, pipelineOf, portOf, sentence, timeoutOf } from "./option-values.ts";
 import {
   type EnvironmentSettings,
@@ -24,6 +25,8 @@ export interface Options {
   /** Of the transport `tcp`, as is `port`. */
   readonly host: string | undefined;
   readonly port: number | undefined;
+  /** Of the transport `tcp`: the host by which it goes. */
+  readonly via: ViaOptions | undefined;
   /** Commands that are sent before the first of them is answered; 1 unless it is `tcp`. */
   readonly pipeline: number;
   /** Commands to run instead of reading any; empty: read them. */
@@ -63,6 +66,9 @@ interface Flags {
   serial?: string;
   host?: string;
   port?: number;
+  via?: string | false;
+  knownHosts?: string;
+  identity?: string;
   pipeline?: number;
   command?: string[];
   script?: string;
@@ -90,15 +96,25 @@ interface Flags {
 }
 
 /** What the hive may take to come up; QEMU's image may have to be made first. */
-const OPEN_SECONDS: Readonly<Record<TransportName, number>> = { mock: 180, sim: 180, qemu: 180, serial: 10, tcp: 10 };
+const OPEN_SECONDS: Readonly<Record<TransportName, number>> = {
+  mock: 180,
+  sim: 180,
+  qemu: 180,
+  serial: 10,
+  tcp: TCP_OPEN_SECONDS,
+};
 
 const EPILOGUE = `
 Without -c and --script commands are read from the terminal, or from standard input until its end.
 A run that is not interactive stops at the first command that is refused; a script may expect that.
-A hive over TCP: --host and --port (or COHSH_HOST, COHSH_PORT). Where the network is not there:
+A hive over TCP: --host and --port (or COHSH_HOST, COHSH_PORT). One on the loopback of another machine:
+--via ssh://user@machine, with a key and a known host. Where the network is not there:
 --serial PATH for its line, --transport qemu or sim for a hive of your own, mock for one without a machine.
 cohsh 9p --listen unix:PATH carries 9P2000.L between programs here and a hive over TCP (cohsh 9p --help).
 cohsh export FOLDER --as NAME lets a hive read a folder of this machine (cohsh export --help).
+cohsh bench says how fast a hive over TCP answers from here (cohsh bench --help).
+  cohsh --host hive.example -c 'attach queen' -c 'tail -f /log/queen.log'
+  cohsh --via ssh://me@lab.example --identity ~/.ssh/lab --script check.coh
 Settings stand in ~/.config/cohesix/cohsh.toml, above it in COHSH_* variables, above them in options.
 Exit status: 0 all went as it should, 1 a command was refused, a script failed or the hive is gone,
 2 the command line, the settings or a checked script are wrong, 129, 130, 141, 143 ended by a signal.
@@ -124,6 +140,9 @@ const RUN_FLAGS = [
   ["serial", "--serial"],
   ["host", "--host"],
   ["port", "--port"],
+  ["via", "--via"],
+  ["knownHosts", "--known-hosts"],
+  ["identity", "--identity"],
   ["pipeline", "--pipeline"],
   ["command", "--command"],
   ["script", "--script"],
@@ -138,7 +157,7 @@ const RUN_FLAGS = [
 ] as const satisfies readonly (readonly [keyof Flags, string])[];
 
 /** What may be said and denied, of which commander takes the last. */
-const SWITCHES = ["json", "follow", "history"] as const;
+const SWITCHES = ["json", "follow", "history", "via"] as const;
 
 /** @param args what stands after the program's name. */
 export function parseCommandLine(args: readonly string[], version: string, layers: Layers): Invocation {
@@ -174,7 +193,7 @@ export function parseCommandLine(args: readonly string[], version: string, layer
 }
 
 function describeProgram(version: string): Command {
-  return new Command("cohsh")
+  const program = new Command("cohsh")
     .description("The Cohesix shell: a command line to a hive.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this")
@@ -186,7 +205,8 @@ function describeProgram(version: string): Command {
     )
     .option("--serial <path>", "the line to a hive: a terminal or pty, or a unix socket")
     .option("--host <name>", `tcp: where the hive is (${TCP_HOST})`, hostOf)
-    .option("--port <n>", `tcp: the port of its console (${TCP_PORT})`, portOf)
+    .option("--port <n>", `tcp: the port of its console (${TCP_PORT})`, portOf);
+  return withViaOptions(program, "tcp: ")
     .option("--pipeline <n>", "tcp: send up to so many commands ahead of their answers, 1 to 8 (1)", pipelineOf)
     .option("-c, --command <line>", "run this command and leave; may be given again", collect)
     .option("--script <file>", "run the commands of this file, with its expectations")
@@ -198,7 +218,7 @@ function describeProgram(version: string): Command {
     .option("--timeout <seconds>", "how long an answer may take, 0.1 to 600 (5)", timeoutOf)
     .option(
       "--open-timeout <seconds>",
-      "how long the hive may take to come up, 1 to 3600 (180; serial, tcp: 10)",
+      `how long the hive may take to come up, 1 to 3600 (180; serial, tcp: 10; via ssh: ${VIA_OPEN_SECONDS})`,
       openTimeoutOf,
     )
     .option("-f, --follow", "print what the machine prints of its own accord, as it comes")
@@ -245,9 +265,11 @@ function exclusion(flags: Flags): string | undefined {
   if (ticket !== undefined) return `${ticket} is for --mint-ticket`;
   if (flags.script !== undefined && flags.command !== undefined) return "--script and --command exclude each other";
   if (flags.script !== undefined && flags.pipeline !== undefined) return "--script and --pipeline exclude each other";
-  const tcp = flags.host !== undefined ? "--host" : flags.port !== undefined ? "--port" : undefined;
-  if (flags.serial !== undefined && tcp !== undefined) return `--serial and ${tcp} exclude each other`;
-  return misplaced(flags, (key) => `--${key}`, "--transport ");
+  const tcp = (["host", "port", "via"] as const).find((key) => flags[key] !== undefined && flags[key] !== false);
+  if (flags.serial !== undefined && tcp !== undefined) return `--serial and --${tcp} exclude each other`;
+  const { transport, serial, host, port, via } = flags;
+  const given = { transport, serial, host, port, via: via === false ? undefined : via };
+  return misplaced(given, (key) => `--${key}`, "--transport ");
 }
 
 function layered(flags: Flags, layers: Layers): Invocation {
@@ -255,10 +277,9 @@ function layered(flags: Flags, layers: Layers): Invocation {
   const config = layers.config();
   const credentials = flags.credentials ?? environment.credentials ?? config.credentials;
   if (flags.mintTicket === true) return { mint: ticketOptions(flags), credentials };
-  const wayOf = (way: Pick<Flags, "transport" | "serial" | "host" | "port">): TransportName | undefined =>
-    way.transport ??
-    (way.serial !== undefined ? "serial" : way.host !== undefined || way.port !== undefined ? "tcp" : undefined);
-  const transport = wayOf(flags) ?? wayOf(environment) ?? wayOf(config) ?? "mock";
+  const transport = transportOf(flags) ?? transportOf(environment) ?? transportOf(config) ?? "mock";
+  const via = transport === "tcp" ? viaOptions(flags, environment, config) : undefined;
+  const openSeconds = via === undefined ? OPEN_SECONDS[transport] : VIA_OPEN_SECONDS;
   for (const [name, flag] of [
     ["sel4", "--sel4"],
     ["net", "--net"],
@@ -266,8 +287,13 @@ function layered(flags: Flags, layers: Layers): Invocation {
     if (flags[name] !== undefined && transport !== "qemu")
       throw new Error(`${flag} is for --transport qemu, not ${transport}`);
   }
-  if (flags.pipeline !== undefined && transport !== "tcp") {
-    throw new Error(`--pipeline is for --transport tcp, not ${transport}`);
+  for (const [name, flag] of [
+    ["pipeline", "--pipeline"],
+    ["knownHosts", "--known-hosts"],
+    ["identity", "--identity"],
+  ] as const) {
+    if (flags[name] !== undefined && transport !== "tcp")
+      throw new Error(`${flag} is for --transport tcp, not ${transport}`);
   }
   const serial = flags.serial ?? environment.serial ?? config.serial;
   if (transport === "serial" && serial === undefined) throw new Error("--transport serial needs --serial with a path");
@@ -277,14 +303,14 @@ function layered(flags: Flags, layers: Layers): Invocation {
       serial: transport === "serial" ? serial : undefined,
       host: transport === "tcp" ? (flags.host ?? environment.host ?? config.host ?? TCP_HOST) : undefined,
       port: transport === "tcp" ? (flags.port ?? environment.port ?? config.port ?? TCP_PORT) : undefined,
+      via,
       pipeline: flags.pipeline ?? 1,
       commands: flags.command ?? [],
       script: flags.script,
       json: flags.json ?? environment.json ?? config.json ?? false,
       log: flags.log ?? environment.log ?? config.log,
       timeoutMs: (flags.timeout ?? environment.timeout ?? config.timeout ?? 5) * 1000,
-      openTimeoutMs:
-        (flags.openTimeout ?? environment.open_timeout ?? config.open_timeout ?? OPEN_SECONDS[transport]) * 1000,
+      openTimeoutMs: (flags.openTimeout ?? environment.open_timeout ?? config.open_timeout ?? openSeconds) * 1000,
       follow: flags.follow ?? environment.follow ?? config.follow ?? false,
       history: flags.history ?? environment.history ?? config.history ?? true,
       credentials,
@@ -294,6 +320,14 @@ function layered(flags: Flags, layers: Layers): Invocation {
       net: flags.net ?? environment.net ?? config.net,
     },
   };
+}
+
+/** The way to a hive that one place names. */
+function transportOf(way: Pick<Flags, "transport" | "serial" | "host" | "port" | "via">): TransportName | undefined {
+  if (way.transport !== undefined) return way.transport;
+  if (way.serial !== undefined) return "serial";
+  const tcp = way.host !== undefined || way.port !== undefined || (way.via !== undefined && way.via !== false);
+  return tcp ? "tcp" : undefined;
 }
 
 function ticketOptions(flags: Flags): TicketOptions {

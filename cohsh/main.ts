@@ -7,6 +7,8 @@ import { readFileSync } from "node:fs";
 import { credentialsPath } from "../scripts/lib/credentials.ts";
 import { packageVersion } from "../scripts/lib/repository.ts";
 import { parseNineCommandLine } from "./9p/cli.ts";
+import { parseBenchCommandLine } from "./bench/cli.ts";
+import { runBench } from "./bench/run.ts";
 import { parseExportCommandLine } from "./export/cli.ts";
 import { runExport } from "./export/run.ts";
 import { runNine } from "./9p/run.ts";
@@ -61,7 +63,9 @@ const invocation =
     ? parseNineCommandLine(others, layers)
     : first === "export"
       ? parseExportCommandLine(others, layers)
-      : parseCommandLine(process.argv.slice(2), packageVersion(), layers);
+      : first === "bench"
+        ? parseBenchCommandLine(others, layers)
+        : parseCommandLine(process.argv.slice(2), packageVersion(), layers);
 if ("print" in invocation) {
   process.stdout.write(invocation.print);
 } else if ("complain" in invocation) {
@@ -71,6 +75,8 @@ if ("print" in invocation) {
   process.exit(await runNine(invocation.nine));
 } else if ("exports" in invocation) {
   process.exit(await runExport(invocation.exports));
+} else if ("bench" in invocation) {
+  process.exit(await runBench(invocation.bench));
 } else if ("check" in invocation) {
   process.exitCode = check(invocation.check);
 } else if ("mint" in invocation) {

@@ -1,7 +1,8 @@
 /** What options of the shell's programs take, and how it is said that one takes something else. */
 
 import { InvalidArgumentError } from "commander";
-import { isHost, OPEN_TIMEOUT, portNumber, seconds, TIMEOUT } from "./settings.ts";
+import { isHost, portNumber } from "./addresses.ts";
+import { OPEN_TIMEOUT, seconds, TIMEOUT } from "./settings.ts";
 
 /** What a console surely keeps of commands that wait. */
 const PIPELINE_MOST = 8;

@@ -19,6 +19,7 @@ import { describeAnswers, runScript } from "./script/run.ts";
 import { Shell } from "./shell.ts";
 import type { TransportName } from "./transport.ts";
 import { makeWay, type Way } from "./transports/make.ts";
+import { within } from "./transports/within.ts";
 
 /** Exit statuses of a shell whose child died of the signal: 128 and its number. */
 const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
@@ -113,7 +114,7 @@ class Run {
     let status = 0;
     try {
       if (this.#interactive) this.#greet();
-      await this.#shell.open(AbortSignal.any([this.#leave.signal, AbortSignal.timeout(this.#options.openTimeoutMs)]));
+      await within(this.#options.openTimeoutMs, [this.#leave.signal], (signal) => this.#shell.open(signal));
       this.#shell.follow = this.#options.follow;
       status = this.#interactive ? await this.#talk() : await this.#work();
     } catch (error) {

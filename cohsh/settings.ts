@@ -4,13 +4,14 @@
  */
 
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { printable } from "../services/config/printable.ts";
 import { splitTicket } from "../services/roles/ticket.ts";
+import { isHost, isPort, portNumber } from "./addresses.ts";
 import { withoutCredentials } from "./redact.ts";
+import { readDestination } from "./ssh/destination.ts";
 import { TRANSPORTS, type TransportName } from "./transport.ts";
 
 export const NETWORKS = ["none", "user", "tap"] as const;
@@ -25,6 +26,10 @@ export interface Settings {
   readonly serial?: string;
   readonly host?: string;
   readonly port?: number;
+  /** `ssh://user@host`, and files that go with it. */
+  readonly via?: string;
+  readonly known_hosts?: string;
+  readonly identity?: string;
   /** Seconds. */
   readonly timeout?: number;
   readonly open_timeout?: number;
@@ -48,6 +53,7 @@ type Kind =
   | { readonly kind: "seconds"; readonly least: number; readonly most: number }
   | { readonly kind: "host" }
   | { readonly kind: "port" }
+  | { readonly kind: "via" }
   | { readonly kind: "boolean" };
 
 export const TIMEOUT = { kind: "seconds", least: 0.1, most: 600 } as const;
@@ -58,6 +64,9 @@ const KEYS: Readonly<Record<keyof Settings, Kind>> = {
   serial: { kind: "path" },
   host: { kind: "host" },
   port: { kind: "port" },
+  via: { kind: "via" },
+  known_hosts: { kind: "path" },
+  identity: { kind: "path" },
   timeout: TIMEOUT,
   open_timeout: OPEN_TIMEOUT,
   follow: { kind: "boolean" },
@@ -98,7 +107,7 @@ export function readConfig(file: string): Settings {
     const kind = kindOf(key);
     if (kind === undefined)
       throw new Error(`${file}: ${printable(key)} is no key of cohsh.toml; ${listed(Object.keys(KEYS))} are.`);
-    if (!fits(kind, value)) throw new Error(`${file}: ${key} must be ${wanted(kind)}, not ${shown(value)}.`);
+    if (!fits(kind, value)) throw new Error(`${file}: ${mistake(kind, key, value)}.`);
     settings[key] = kind.kind === "path" ? resolve(dirname(file), String(value)) : value;
   }
   const clash = wayClash(settings, (key) => key, "transport = ");
@@ -119,7 +128,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
       throw new Error(`${name} is no variable of cohsh; ${listed(known)} are.`);
     }
     const value = fromText(kind, text);
-    if (!fits(kind, value)) throw new Error(`${name} must be ${wanted(kind)}, not ${shown(text)}.`);
+    if (!fits(kind, value)) throw new Error(`${mistake(kind, name, text)}.`);
     settings[key] = value;
   }
   const { COHSH_TOKEN: token, COHSH_TICKET: ticket } = env;
@@ -140,26 +149,12 @@ export function seconds(text: string, { least, most }: { readonly least: number;
   return number >= least && number <= most ? number : NaN;
 }
 
-/** A port that was typed; `NaN` if it is none. */
-export function portNumber(text: string): number {
-  const number = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  return isPort(number) ? number : NaN;
-}
-
-/** A host that may be meant: a name or an address, without a port. */
-export function isHost(text: string): boolean {
-  return text.length <= 253 && (isIP(text) !== 0 || /^[\w-]+(\.[\w-]+)*\.?$/.test(text));
-}
-
-function isPort(value: unknown): boolean {
-  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65_535;
-}
-
 interface Ways {
   readonly transport?: TransportName | undefined;
   readonly serial?: unknown;
   readonly host?: unknown;
   readonly port?: unknown;
+  readonly via?: unknown;
 }
 
 /** What belongs to another way than the one that the same place names. @param say the name under which a key was given */
@@ -168,6 +163,7 @@ export function misplaced(ways: Ways, say: (key: string) => string, transport: s
     ["serial", "serial"],
     ["host", "tcp"],
     ["port", "tcp"],
+    ["via", "tcp"],
   ] as const) {
     if (ways[key] !== undefined && ways.transport !== undefined && ways.transport !== way) {
       return `${say(key)} is for ${transport}${way}, not ${ways.transport}`;
@@ -178,7 +174,8 @@ export function misplaced(ways: Ways, say: (key: string) => string, transport: s
 
 /** Two ways in one place that does not say which is meant. */
 function wayClash(ways: Ways, say: (key: string) => string, transport: string): string | undefined {
-  const tcp = ways.host !== undefined ? "host" : ways.port !== undefined ? "port" : undefined;
+  const tcp =
+    ways.host !== undefined ? "host" : ways.port !== undefined ? "port" : ways.via !== undefined ? "via" : undefined;
   if (ways.transport !== undefined || ways.serial === undefined || tcp === undefined) return undefined;
   return `${say("serial")} and ${say(tcp)} are two ways to a hive, and no ${transport.replace(/[ =]+$/, "")} says which`;
 }
@@ -209,6 +206,8 @@ function fits(kind: Kind, value: unknown): boolean {
       return typeof value === "string" && isHost(value);
     case "port":
       return isPort(value);
+    case "via":
+      return typeof value === "string" && !("mistake" in readDestination(value));
     case "boolean":
       return typeof value === "boolean";
   }
@@ -219,6 +218,7 @@ function fromText(kind: Kind, text: string): unknown {
     case "word":
     case "path":
     case "host":
+    case "via":
       return text;
     case "port":
       return portNumber(text);
@@ -227,6 +227,16 @@ function fromText(kind: Kind, text: string): unknown {
     case "boolean":
       return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : undefined;
   }
+}
+
+/** @param name under which the value was given */
+function mistake(kind: Kind, name: string, value: unknown): string {
+  // It may have a password in it, and says itself what is wrong.
+  if (kind.kind === "via" && typeof value === "string") {
+    const destination = readDestination(value);
+    if ("mistake" in destination) return `${name} ${destination.mistake}`;
+  }
+  return `${name} must be ${wanted(kind)}, not ${kind.kind === "via" ? "that" : shown(value)}`;
 }
 
 function wanted(kind: Kind): string {
@@ -241,6 +251,8 @@ function wanted(kind: Kind): string {
       return "a host's name or address";
     case "port":
       return "a port from 1 to 65535";
+    case "via":
+      return "ssh://user@host";
     case "boolean":
       return "true or false";
   }

@@ -47,6 +47,9 @@ check_packages() {
     need_command diodcat diod
     need_command tshark tshark
     need_command cpio cpio
+    # It stands where only root's PATH leads, and is started by its whole name.
+    [ -x /usr/sbin/sshd ] || need_command sshd openssh-server
+    need_command ssh-agent openssh-client
 }
 
 # Mirrors of the machine's own apt sources that carry component `main`, one a line, in their order.

@@ -4,7 +4,8 @@
  * that shows no credential.
  */
 
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Reason } from "../../services/console/grammar.ts";
 import { parseAcknowledgement } from "../acknowledgement.ts";
 import type { Found } from "../tickets/keyring.ts";
@@ -12,7 +13,7 @@ import { type Address, addressText, connectConsole, type ConsoleConnection } fro
 
 export interface Attached {
   /** Paused; it is the caller's now. */
-  readonly socket: Socket;
+  readonly socket: Duplex;
   /** What came behind the last line. */
   readonly rest: Uint8Array;
 }
@@ -90,7 +91,7 @@ function ask<T>(
   });
 }
 
-/** Let TCP find out that the other side is gone. */
-export function keepAlive(socket: Socket): void {
-  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+/** Let TCP find out that the other side is gone; what is no socket is looked after by its own connection. */
+export function keepAlive(socket: Duplex): void {
+  if (socket instanceof Socket) socket.setKeepAlive(true, KEEP_ALIVE_MS);
 }

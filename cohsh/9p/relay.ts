@@ -5,7 +5,9 @@
 
 import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Attached, keepAlive } from "./attach.ts";
+import { within } from "../transports/within.ts";
 
 export interface RelayOptions {
   readonly path: string;
@@ -26,7 +28,7 @@ const PATH_BYTES = 103;
 export class Relay {
   readonly #options: RelayOptions;
   readonly #end = new AbortController();
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Set<Duplex>();
   #server: Server | undefined;
   #clients = 0;
 
@@ -82,8 +84,7 @@ export class Relay {
     try {
       const gone = new AbortController();
       client.once("close", () => gone.abort());
-      const signal = AbortSignal.any([this.#end.signal, gone.signal, AbortSignal.timeout(patienceMs)]);
-      const { socket, rest } = await attach(signal);
+      const { socket, rest } = await within(patienceMs, [this.#end.signal, gone.signal], attach);
       this.#keep(socket);
       if (client.destroyed) {
         socket.destroy();
@@ -96,14 +97,14 @@ export class Relay {
     }
   }
 
-  #keep(socket: Socket): void {
+  #keep(socket: Duplex): void {
     this.#sockets.add(socket);
     socket.on("error", () => undefined);
     socket.once("close", () => this.#sockets.delete(socket));
   }
 }
 
-function join(client: Socket, hive: Socket, rest: Uint8Array): void {
+function join(client: Socket, hive: Duplex, rest: Uint8Array): void {
   keepAlive(hive);
   client.once("close", () => hive.destroy());
   hive.once("close", () => client.destroySoon());

@@ -3,17 +3,19 @@
  * every connection ended before it leaves.
  */
 
-import { tcpKeys } from "../transports/make.ts";
+import { addressOf, tcpKeys } from "../transports/make.ts";
 import { addressText } from "../transports/tcp-connection.ts";
 import { attach9p, type AttachOptions } from "./attach.ts";
 import type { NineOptions } from "./cli.ts";
 import { Relay } from "./relay.ts";
+import { within } from "../transports/within.ts";
 
 export const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** @returns the exit status. */
 export async function runNine(options: NineOptions): Promise<number> {
-  const { listen, role, subject, address, openTimeoutMs } = options;
+  const { listen, role, subject, openTimeoutMs } = options;
+  const address = addressOf(options);
   const complain = (sentence: string): void => void process.stderr.write(`cohsh: ${sentence}\n`);
   const leave = new AbortController();
   const signalled = new Promise<number>((resolve) => {
@@ -38,7 +40,7 @@ export async function runNine(options: NineOptions): Promise<number> {
     said: complain,
   });
   try {
-    const { socket } = await attach9p(way, AbortSignal.any([leave.signal, AbortSignal.timeout(openTimeoutMs)]));
+    const { socket } = await within(openTimeoutMs, [leave.signal], (signal) => attach9p(way, signal));
     socket.destroy();
     await relay.listen();
     process.stdout.write(`# 9P2000.L as ${role} at unix:${listen}, from the hive at ${addressText(address)}\n`);
@@ -49,5 +51,6 @@ export async function runNine(options: NineOptions): Promise<number> {
     return 1;
   } finally {
     await relay.close();
+    address.via?.close();
   }
 }

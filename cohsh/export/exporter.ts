@@ -9,6 +9,7 @@ import { AttachError, type Attached } from "../9p/attach.ts";
 import { BackOff, type BackOffRules } from "../transports/back-off.ts";
 import { ConnectError } from "../transports/tcp-connection.ts";
 import { serve, SILENCE_MS } from "./serve.ts";
+import { within } from "../transports/within.ts";
 
 export interface ExporterOptions {
   readonly tree: Tree;
@@ -46,7 +47,7 @@ export async function keepExported(options: ExporterOptions, signal: AbortSignal
     let why: string;
     let least = 0;
     try {
-      const attached = await attach(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+      const attached = await within(patienceMs, [signal], attach);
       why = `the hive ${await serve(attached, watched, signal, silenceMs)}`;
     } catch (error) {
       if (signal.aborted) return;

@@ -2,7 +2,7 @@
 
 import { attach9p, type AttachOptions } from "../9p/attach.ts";
 import { SIGNAL_STATUS } from "../9p/run.ts";
-import { tcpKeys } from "../transports/make.ts";
+import { addressOf, tcpKeys } from "../transports/make.ts";
 import { addressText } from "../transports/tcp-connection.ts";
 import type { ExportOptions } from "./cli.ts";
 import { keepExported } from "./exporter.ts";
@@ -10,7 +10,7 @@ import { Folder } from "./folder.ts";
 
 /** @returns the exit status. */
 export async function runExport(options: ExportOptions): Promise<number> {
-  const { service, mount, address, openTimeoutMs } = options;
+  const { service, mount, openTimeoutMs } = options;
   const say = (sentence: string): void => void process.stdout.write(`# ${sentence}\n`);
   const complain = (sentence: string): void => void process.stderr.write(`cohsh: ${sentence}\n`);
   const leave = new AbortController();
@@ -28,6 +28,7 @@ export async function runExport(options: ExportOptions): Promise<number> {
     complain(error instanceof Error ? error.message : String(error));
     return 2;
   }
+  const address = addressOf(options);
   const keys = tcpKeys(options);
   const way: AttachOptions = {
     address,
@@ -62,6 +63,8 @@ export async function runExport(options: ExportOptions): Promise<number> {
       complain(error instanceof Error ? error.message : String(error));
       return 1;
     }
+  } finally {
+    address.via?.close();
   }
   return status;
 }

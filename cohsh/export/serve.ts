@@ -42,7 +42,9 @@ export function serve(
       why ??= reason;
       socket.destroy();
     };
+    const silence = setTimeout(() => end("asks for nothing any more"), silenceMs);
     const over = (): void => {
+      clearTimeout(silence);
       signal.removeEventListener("abort", leave);
       clearImmediate(draining);
       session.close();
@@ -64,8 +66,10 @@ export function serve(
       }
       if (unread.length > 0 && !session.heldBack) take(unread);
     };
-    socket.setTimeout(silenceMs, () => end("asks for nothing any more"));
-    socket.on("data", (chunk: Buffer) => take(unread.length === 0 ? chunk : Buffer.concat([unread, chunk])));
+    socket.on("data", (chunk: Buffer) => {
+      silence.refresh();
+      take(unread.length === 0 ? chunk : Buffer.concat([unread, chunk]));
+    });
     socket.on("drain", drain);
     socket.on("end", () => end("closed the connection"));
     socket.on("error", (error) => {

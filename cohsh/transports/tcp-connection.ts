@@ -4,12 +4,25 @@
  */
 
 import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { parseAcknowledgement } from "../acknowledgement.ts";
 import { frame, FrameReader } from "./frames.ts";
+
+/** Another way to an address than a connection from here. */
+export interface Via {
+  /** As the user wrote it, and without a secret. */
+  readonly name: string;
+  /** @throws ConnectError with one sentence */
+  dial(address: Address, signal: AbortSignal): Promise<Duplex>;
+  /** End it, and every stream that goes by it. */
+  close(): void;
+}
 
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** How it is reached; without, by TCP from here. */
+  readonly via?: Via;
 }
 
 /** Who hears a connection. Called only after `connectConsole` has resolved. */
@@ -42,12 +55,13 @@ const LAST_WORDS: Readonly<Record<string, string>> = {
 /** What may wait to be sent; a hive that takes none of it is gone. */
 const UNSENT_LIMIT = 1 << 20;
 
-export function addressText({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+export function addressText({ host, port, via }: Address): string {
+  const text = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return via === undefined ? text : `${text} via ${via.name}`;
 }
 
 export class ConsoleConnection {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #name: string;
   readonly #reader: FrameReader;
   #line: (text: string) => void = () => undefined;
@@ -60,11 +74,10 @@ export class ConsoleConnection {
   #last: string | undefined;
 
   /** @param socket that is connected */
-  constructor(socket: Socket, address: Address) {
+  constructor(socket: Duplex, address: Address) {
     this.#socket = socket;
     this.#name = `the hive at ${addressText(address)}`;
     this.#reader = new FrameReader((text) => this.#take(text));
-    socket.setNoDelay(true);
     socket.on("data", this.#feed);
     socket.on("error", (error) => {
       this.#failure ??= `the connection to ${this.#name} broke: ${reasonOf(error)}`;
@@ -105,7 +118,7 @@ export class ConsoleConnection {
   }
 
   /** No more lines: from here on the wire carries something else. Called from within a line. */
-  release(): { readonly socket: Socket; readonly rest: Uint8Array } {
+  release(): { readonly socket: Duplex; readonly rest: Uint8Array } {
     this.#gone = undefined;
     this.#socket.off("data", this.#feed);
     this.#socket.pause();
@@ -143,7 +156,7 @@ export class ConsoleConnection {
 /** Connect and be admitted. @throws ConnectError with one sentence that shows no credential */
 export async function connectConsole(address: Address, token: string, signal: AbortSignal): Promise<ConsoleConnection> {
   const where = addressText(address);
-  const socket = await connected(address, signal);
+  const socket = await dial(address, signal);
   const connection = new ConsoleConnection(socket, address);
   const stalled = (): void =>
     connection.drop("did not answer: it may be starting, be built without a network, or be something else");
@@ -177,10 +190,17 @@ function refusal(where: string, answer: { readonly detail?: string } | undefined
   return new ConnectError(`the hive at ${where} refuses the token: the credentials are another hive's`, "final");
 }
 
-function connected(address: Address, signal: AbortSignal): Promise<Socket> {
+/** A connection by the way that the address names. @throws ConnectError with one sentence */
+export function dial(address: Address, signal: AbortSignal): Promise<Duplex> {
+  return address.via?.dial(address, signal) ?? connectTcp(address, signal);
+}
+
+/** A connection from here. @throws ConnectError with one sentence */
+export function connectTcp({ host, port }: Address, signal: AbortSignal): Promise<Socket> {
+  const address = { host, port };
   const where = addressText(address);
   return new Promise((resolve, reject) => {
-    const socket = connect(address);
+    const socket = connect({ ...address, noDelay: true });
     const abort = (): void => fail(new ConnectError(`${where} did not answer in time`, "cut"));
     const fail = (error: ConnectError): void => {
       signal.removeEventListener("abort", abort);

@@ -10,6 +10,7 @@ import { firstWord } from "../verbs.ts";
 import { BackOff, type BackOffRules } from "./back-off.ts";
 import { type Address, addressText, ConnectError, connectConsole, type ConsoleConnection } from "./tcp-connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { within } from "./within.ts";
 
 /** In milliseconds. */
 export interface TcpPatience {
@@ -100,6 +101,14 @@ export class TcpTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    try {
+      await this.#goodbye();
+    } finally {
+      this.#options.via?.close();
+    }
+  }
+
+  async #goodbye(): Promise<void> {
     if (this.#end.signal.aborted) return;
     this.#end.abort();
     const connection = this.#connection;
@@ -158,9 +167,11 @@ export class TcpTransport implements Transport {
     const { lost, backOff: rules } = this.#patience;
     const backOff = new BackOff(rules);
     try {
-      const both = AbortSignal.any([AbortSignal.timeout(lost), this.#end.signal]);
-      await sleep(backOff.next(), undefined, { signal: this.#end.signal });
-      this.#begin(await this.#attempts(both, backOff, true));
+      const again = async (signal: AbortSignal): Promise<ConsoleConnection> => {
+        await sleep(backOff.next(), undefined, { signal: this.#end.signal });
+        return this.#attempts(signal, backOff, true);
+      };
+      this.#begin(await within(lost, [this.#end.signal], again));
     } catch (error) {
       if (this.#end.signal.aborted) return;
       const why = error instanceof Error ? error.message : String(error);
@@ -177,8 +188,9 @@ export class TcpTransport implements Transport {
       const token = this.#options.token();
       if ("missing" in token) throw new ConnectError(token.missing, "final");
       try {
-        const within = AbortSignal.any([signal, AbortSignal.timeout(this.#patience.attempt)]);
-        return await connectConsole(this.#options, token.credential, within);
+        return await within(this.#patience.attempt, [signal], (attempt) =>
+          connectConsole(this.#options, token.credential, attempt),
+        );
       } catch (error) {
         // An attempt that was broken off says less than the one before it.
         if (!(error instanceof ConnectError) || signal.aborted) throw last ?? error;

@@ -4,16 +4,11 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { O_RDONLY } from "../../services/secure9p/constants.ts";
-import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
+import { type Keys, logIn, perSecond, pipelined, size, times } from "./door-measures.ts";
+import { acknowledged, DoorWire, frames, streamEnds } from "./door-wire.ts";
 import { beside, type Figure } from "./figures.ts";
 import { NineFile } from "./nine-file.ts";
 import { median, percentile } from "./statistics.ts";
-
-/** What lets a client in. */
-export interface Keys {
-  readonly token: string;
-  readonly ticket: string;
-}
 
 /** How often each thing is asked for. */
 export interface Amounts {
@@ -32,9 +27,7 @@ const ECHO = frames(`ECHO ${QUEEN_LOG} heartbeat 42: all is well, and the line h
 /** Lines that are under way at once: what a session queues, and far more than that. */
 const DEPTHS = [8, 64];
 const PIPELINED = 2000;
-const WARM = 50;
 export const TAIL_BYTES = 10_000;
-const PATIENCE_MS = 60_000;
 /** More of either is not tried. */
 const SESSIONS_MOST = 64;
 const WORKERS_MOST = 256;
@@ -84,32 +77,10 @@ export async function doorFigures(
   }
 }
 
-export async function logIn(wire: DoorWire, { token, ticket }: Keys, patienceMs = PATIENCE_MS): Promise<void> {
-  let answers = 0;
-  const both: OnLine = (line) => acknowledged(line) && ++answers === 2;
-  await wire.ask(frames(`AUTH ${token}`, `ATTACH queen ${ticket}`), both, patienceMs);
-}
-
 export async function attached(port: number, keys: Keys): Promise<DoorWire> {
   const wire = await DoorWire.open(port);
   await logIn(wire, keys);
   return wire;
-}
-
-/** Milliseconds of each of `count` round trips one after the other, after some that do not count. */
-async function times(wire: DoorWire, count: number, question: Uint8Array, last: OnLine): Promise<number[]> {
-  for (let i = 0; i < Math.min(WARM, count); i++) await wire.ask(question, last);
-  const took: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const since = performance.now();
-    await wire.ask(question, last);
-    took.push(performance.now() - since);
-  }
-  return took;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 async function roundTrips(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {
@@ -119,45 +90,18 @@ async function roundTrips(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {
     beside("door: PING p50", median(ping), "ms", { from: 1.2, to: 1.9, better: "less" }),
     beside("door: PING p99", percentile(ping, 0.99), "ms", { from: 2.1, to: 3.2, better: "less" }),
     beside("door: ECHO p50", median(echo), "ms", { from: 1.7, to: 1.8, better: "less" }),
-    beside("door: ECHO, 1 at once", (echo.length * 1000) / sum(echo), "/s", { from: 526, to: 571, better: "more" }),
+    beside("door: ECHO, 1 at once", perSecond(echo), "/s", { from: 526, to: 571, better: "more" }),
   ];
   for (const depth of DEPTHS) {
-    figures.push({ name: `door: ECHO, ${depth} at once`, value: await pipelined(wire, depth), unit: "/s" });
+    figures.push({
+      name: `door: ECHO, ${depth} at once`,
+      value: await pipelined(wire, ECHO, depth, PIPELINED),
+      unit: "/s",
+    });
   }
   const cat = await times(wire, amounts.cats, frames("CAT /proc/boot"), streamEnds);
   figures.push(beside("door: CAT /proc/boot p50", median(cat), "ms", { from: 2.6, to: 3, better: "less" }));
   return figures;
-}
-
-/** Lines a second with so many under way. */
-async function pipelined(wire: DoorWire, depth: number): Promise<number> {
-  let sent = depth;
-  let answered = 0;
-  const since = performance.now();
-  await wire.ask(Buffer.concat(Array.from({ length: depth }, () => ECHO)), (line) => {
-    acknowledged(line);
-    if (sent < PIPELINED) {
-      sent++;
-      wire.send(ECHO);
-    }
-    return ++answered === PIPELINED;
-  });
-  return (PIPELINED * 1000) / (performance.now() - since);
-}
-
-/** Read a stream. @returns bytes of the file that it shows */
-export async function size(wire: DoorWire, command: string): Promise<number> {
-  let total = 0;
-  await wire.ask(
-    frames(command),
-    (line, bytes) => {
-      if (streamEnds(line)) return true;
-      if (!line.startsWith("OK ")) total += bytes + 1;
-      return false;
-    },
-    PATIENCE_MS,
-  );
-  return total;
 }
 
 async function tails(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {

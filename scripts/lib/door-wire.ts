@@ -2,7 +2,8 @@
  * A client of the console over TCP that does next to nothing itself, so that a measurement is one of the hive: frames out as
  * they are given, lines in as they come, and a switch to 9P. A hive that does not answer or closes is an exception.
  */
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
 import { BROKEN, LINE, LineFraming, NEED_MORE } from "../../services/console/door/framing.ts";
 import { nodeBytes } from "./node-bytes.ts";
 
@@ -26,20 +27,31 @@ export function frames(...lines: readonly string[]): Buffer {
   );
 }
 
+/** The hive said no. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+  readonly line: string;
+
+  constructor(line: string) {
+    super(`the hive answers ${line}`);
+    this.line = line;
+  }
+}
+
 /** The last line of a stream; a refusal is an exception. */
 export function streamEnds(line: string): boolean {
-  if (line.startsWith("ERR ")) throw new Error(`the hive answers ${line}`);
+  if (line.startsWith("ERR ")) throw new Refused(line);
   return line === "END";
 }
 
 /** An acknowledgement that is no refusal. */
 export function acknowledged(line: string): boolean {
-  if (!line.startsWith("OK ")) throw new Error(`the hive answers ${line}`);
+  if (!line.startsWith("OK ")) throw new Refused(line);
   return true;
 }
 
 export class DoorWire {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #framing = new LineFraming(nodeBytes, LINE_BYTES);
   #onLine: OnLine | undefined;
   #settle: (() => void) | undefined;
@@ -48,9 +60,9 @@ export class DoorWire {
   #released = false;
   #rest: Uint8Array = new Uint8Array(0);
 
-  private constructor(socket: Socket) {
+  /** @param socket that is connected */
+  constructor(socket: Duplex) {
     this.#socket = socket;
-    socket.setNoDelay(true);
     socket.on("data", this.#take);
     socket.on("error", () => undefined);
     socket.on("close", () => this.#end(new Error("the hive has closed the connection")));
@@ -58,7 +70,7 @@ export class DoorWire {
 
   /** @param patienceMs how long the connection may take */
   static async open(port: number, patienceMs = PATIENCE_MS): Promise<DoorWire> {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     await new Promise<void>((settle, fail) => {
       const timer = setTimeout(() => fail(new Error("nobody answers")), patienceMs);
       socket.once("error", fail);
@@ -114,7 +126,7 @@ export class DoorWire {
   }
 
   /** From here on it carries something else. @returns the socket, paused, and what came of that already */
-  release(): { readonly socket: Socket; readonly rest: Uint8Array } {
+  release(): { readonly socket: Duplex; readonly rest: Uint8Array } {
     this.#released = true;
     this.#socket.off("data", this.#take);
     this.#socket.pause();

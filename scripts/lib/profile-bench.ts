@@ -3,7 +3,8 @@
  * are the same on every machine, counted by the bundle in test/bench/profile.
  */
 import type { BenchHive } from "./bench-hive.ts";
-import { type Keys, logIn, QUEEN_LOG, size, TAIL_BYTES } from "./door-bench.ts";
+import { QUEEN_LOG, TAIL_BYTES } from "./door-bench.ts";
+import { type Keys, logIn, size } from "./door-measures.ts";
 import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
 import type { Figure } from "./figures.ts";
 

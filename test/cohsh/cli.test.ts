@@ -21,6 +21,7 @@ const DEFAULTS = {
   serial: undefined,
   host: undefined,
   port: undefined,
+  via: undefined,
   pipeline: 1,
   commands: [],
   script: undefined,
@@ -81,6 +82,35 @@ describe("cohsh command line", () => {
     expect(run(["--port", "65535", "--pipeline", "8"])).to.include({ ...tcp, port: 65_535, pipeline: 8 });
     expect(run([], layers({ port: 2 }, { host: "h", serial: "/s" }))).to.include({ ...tcp, host: "h", port: 2 });
     expect(run(["-t", "mock"], layers({ host: "h" }))).to.include({ transport: "mock", host: undefined });
+  });
+
+  it("takes a host by which a hive is reached, with the files that go with it, and can be told to take none", () => {
+    const via = { user: "me", host: "bastion", port: 2222, knownHosts: undefined, identity: undefined };
+    const url = "ssh://me@bastion:2222";
+    const tcp = { transport: "tcp", host: "127.0.0.1", port: 31337, openTimeoutMs: 30_000 };
+    expect(run(["--via", url])).to.deep.include({ ...tcp, via });
+    expect(run(["--via", url, "--known-hosts", "/k", "--identity", "/i"])).to.deep.include({
+      ...tcp,
+      via: { ...via, knownHosts: "/k", identity: "/i" },
+    });
+    const config = { via: url, known_hosts: "/c/k", identity: "/c/i" };
+    expect(run(["--port", "4"], layers({ identity: "/e" }, config))).to.deep.include({
+      ...tcp,
+      port: 4,
+      via: { ...via, knownHosts: "/c/k", identity: "/e" },
+    });
+    expect(run([], layers({ via: "ssh://other" }, config)).via).to.include({
+      user: undefined,
+      host: "other",
+      port: 22,
+    });
+    expect(run(["-t", "tcp", "--no-via"], layers({}, config))).to.deep.include({
+      ...tcp,
+      via: undefined,
+      openTimeoutMs: 10_000,
+    });
+    expect(run(["-t", "mock"], layers({}, config))).to.include({ transport: "mock", via: undefined });
+    expect(run(["--via", url, "--open-timeout", "5"]).openTimeoutMs).to.equal(5000);
   });
 
   it("lets options stand above variables and those above the file", () => {
@@ -185,6 +215,20 @@ describe("cohsh command line", () => {
     [["--serial", "/x", "--port", "1"], "cohsh: --serial and --port exclude each other."],
     [["--host", "h", "-t", "sim"], "cohsh: --host is for --transport tcp, not sim."],
     [["--port", "1", "-t", "serial"], "cohsh: --port is for --transport tcp, not serial."],
+    [["--via", "ssh://h", "-t", "serial"], "cohsh: --via is for --transport tcp, not serial."],
+    [["--via", "ssh://h", "--serial", "/x"], "cohsh: --serial and --via exclude each other."],
+    [["--via", "ssh://h", "--no-via"], "cohsh: --via and --no-via exclude each other."],
+    [["--check", "x", "--via", "ssh://h"], "cohsh: --check and --via exclude each other."],
+    [["--via", "http://h"], "cohsh: --via goes by ssh alone: ssh://user@host or ssh://user@host:port."],
+    [
+      ["--via", "ssh://me:s3cret@h"],
+      "cohsh: --via must have no password in it: keys and an agent are what ssh is given.",
+    ],
+    [["--via", "ssh://h/x"], "cohsh: --via names a host, and must have nothing behind it."],
+    [["--via", "ssh://h:65536"], "cohsh: --via has a port that is none from 1 to 65535."],
+    [["--identity", "/i"], "cohsh: --identity is for --transport tcp, not mock."],
+    [["--identity", "/i", "--host", "h"], "cohsh: --identity is for --via."],
+    [["--known-hosts", "/i", "--host", "h"], "cohsh: --known-hosts is for --via."],
     [["--host", "h", "--net", "user"], "cohsh: --net is for --transport qemu, not tcp."],
     [["--pipeline", "2"], "cohsh: --pipeline is for --transport tcp, not mock."],
     [["--pipeline", "2", "--script", "x"], "cohsh: --script and --pipeline exclude each other."],

@@ -38,7 +38,8 @@ describe("cohsh settings", () => {
       writeFileSync(
         file,
         `transport = "serial"\nserial = "line"\ntimeout = 2.5\nopen_timeout = 60\nfollow = true\nhistory = false
-json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nnet = "none"\nhost = "hive.example"\nport = 4000\n`,
+json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nnet = "none"\nhost = "hive.example"\nport = 4000
+via = "ssh://me@bastion:2222"\nknown_hosts = "hosts"\nidentity = "/k"\n`,
       );
       expect(readConfig(file)).to.deep.equal({
         transport: "serial",
@@ -54,21 +55,24 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
         net: "none",
         host: "hive.example",
         port: 4000,
+        via: "ssh://me@bastion:2222",
+        known_hosts: join(directory, "hosts"),
+        identity: "/k",
       });
     });
 
     for (const [text, sentence] of [
       [
         "colour = true",
-        "colour is no key of cohsh.toml; transport, serial, host, port, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
+        "colour is no key of cohsh.toml; transport, serial, host, port, via, known_hosts, identity, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
       ],
       [
         'token = "t"',
-        "token is no key of cohsh.toml; transport, serial, host, port, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
+        "token is no key of cohsh.toml; transport, serial, host, port, via, known_hosts, identity, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
       ],
       [
         "[mock]\nx = 1",
-        "mock is no key of cohsh.toml; transport, serial, host, port, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
+        "mock is no key of cohsh.toml; transport, serial, host, port, via, known_hosts, identity, timeout, open_timeout, follow, history, json, log, credentials, sel4, net are.",
       ],
       ['timeout = "5"', 'timeout must be a number of seconds from 0.1 to 600, not "5".'],
       ["timeout = 0", "timeout must be a number of seconds from 0.1 to 600, not 0."],
@@ -79,6 +83,10 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
       ["port = 0", "port must be a port from 1 to 65535, not 0."],
       ['port = "1"', 'port must be a port from 1 to 65535, not "1".'],
       ['serial = "s"\nhost = "h"', "serial and host are two ways to a hive, and no transport says which."],
+      ['serial = "s"\nvia = "ssh://h"', "serial and via are two ways to a hive, and no transport says which."],
+      ['via = "h"', "via must be ssh://user@host or ssh://user@host:port."],
+      ["via = 22", "via must be ssh://user@host, not that."],
+      ['via = "ssh://me:s3cret@h"', "via must have no password in it: keys and an agent are what ssh is given."],
       ["log = []", "log must be a path, not []."],
       ['log = ""', 'log must be a path, not "".'],
       ["json = {a = 1}", 'json must be true or false, not {"a":1}.'],
@@ -142,6 +150,12 @@ json = true\nlog = "/var/log/cohsh"\ncredentials = "c.json"\nsel4 = "/opt/x"\nne
       [{ COHSH_NET: "all" }, 'COHSH_NET must be one of none, user, tap, not "all".'],
       [{ COHSH_NET: "a\u2028\u009bb" }, 'COHSH_NET must be one of none, user, tap, not "a??b".'],
       [{ COHSH_PORT: "0" }, 'COHSH_PORT must be a port from 1 to 65535, not "0".'],
+      [
+        { COHSH_VIA: "ssh://me:s3cret@h" },
+        "COHSH_VIA must have no password in it: keys and an agent are what ssh is given.",
+      ],
+      [{ COHSH_VIA: "ssh://h:0" }, "COHSH_VIA has a port that is none from 1 to 65535."],
+      [{ COHSH_VIA: "ssh://h", COHSH_TRANSPORT: "sim" }, "COHSH_VIA is for COHSH_TRANSPORT=tcp, not sim."],
       [{ COHSH_HOST: "h", COHSH_TRANSPORT: "sim" }, "COHSH_HOST is for COHSH_TRANSPORT=tcp, not sim."],
       [
         { COHSH_SERIAL: "/x", COHSH_PORT: "1" },

@@ -2,7 +2,7 @@
  * A 9P client of a hive on the other side of TCP: attached and switched as `cohsh 9p` does it, then secure9p's own client, which
  * sends as many requests at once as it has tags and lets the others wait. What is refused reads `!EPERM` and the like.
  */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { attach9p } from "../../cohsh/9p/attach.ts";
 import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import type { Role } from "../../services/roles/roles.ts";
@@ -33,7 +33,7 @@ export interface Listed {
 }
 
 export class NineClient {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #client: Client;
   readonly #failures: unknown[] = [];
   /** Requests that found no free tag. */
@@ -57,7 +57,7 @@ export class NineClient {
     throw new Error(`9P as ${role}: ${why}`);
   }
 
-  private constructor(socket: Socket, rest: Uint8Array) {
+  private constructor(socket: Duplex, rest: Uint8Array) {
     this.#socket = socket;
     this.#client = new Client({ bytes: nodeBytes, tags: TAGS, failed: (error) => this.#failures.push(error) });
     this.#client.fids.take();

@@ -12,14 +12,17 @@ import { O_RDONLY } from "../../services/secure9p/constants.ts";
 import { RunningCohsh, testHome } from "../cohsh/cohsh-process.ts";
 import type { ListeningHive } from "./listening-hive.ts";
 
-/** @param started the hive, once the suite's tests run */
-export function tcpShell(started: () => ListeningHive): void {
+/**
+ * @param started the hive, once the suite's tests run
+ * @param way options that say how it is reached
+ */
+export function tcpShell(started: () => ListeningHive, way: () => readonly string[] = () => []): void {
   describe("to cohsh", () => {
     const home = testHome();
     after(() => home.remove());
     const running: RunningCohsh[] = [];
     const start = (...words: string[]): RunningCohsh => {
-      const shell = RunningCohsh.piped([...words, "--port", String(started().port)], home.env);
+      const shell = RunningCohsh.piped([...words, "--port", String(started().port), ...way()], home.env);
       running.push(shell);
       return shell;
     };
@@ -39,6 +42,15 @@ export function tcpShell(started: () => ListeningHive): void {
       await shell.answer("log\n", new RegExp(`OK LOG\n[^]*worker: ${id} killed; `));
       await shell.answer("quit\n", "OK QUIT\n");
       expect(await shell.exited).to.deep.equal({ status: 0, signal: null });
+    });
+
+    it("says how fast it answers", async () => {
+      const bench = start("bench", "--count", "10", "--json");
+      expect(await bench.exited, bench.output).to.deep.equal({ status: 0, signal: null });
+      const { figures, written } = JSON.parse(bench.output) as { figures: { value: number }[]; written: number };
+      expect(figures).to.have.length(9);
+      for (const { value } of figures) expect(value).to.be.above(0);
+      expect(written).to.equal(30);
     });
 
     it("carries 9P for programs of the host", async () => {

@@ -35,6 +35,8 @@ export const debianTools: Readonly<Record<string, string>> = {
   diodcat: "",
   tshark: "",
   cpio: "",
+  sshd: "",
+  "ssh-agent": "",
 };
 export const macTools: Readonly<Record<string, string>> = {
   "qemu-system-aarch64": "echo QEMU emulator version 10.1.0",

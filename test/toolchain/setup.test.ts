@@ -28,7 +28,17 @@ describe("toolchain setup", () => {
     mkdirSync(join(top, "out/quickjs"), { recursive: true });
     writeFileSync(join(top, "out/quickjs/quickjs.c"), "");
     writeFileSync(join(top, "out/quickjs/.sha256"), pin("QUICKJS_SHA256"));
-    const runOnly = new Set(["qemu-system-aarch64", "ip", "ping", "dtc", "diodcat", "tshark", "cpio"]);
+    const runOnly = new Set([
+      "qemu-system-aarch64",
+      "ip",
+      "ping",
+      "dtc",
+      "diodcat",
+      "tshark",
+      "cpio",
+      "sshd",
+      "ssh-agent",
+    ]);
     for (const [script, tools] of [
       ["setup_debian.sh", debianTools],
       ["setup_macos_arm64.sh", macTools],

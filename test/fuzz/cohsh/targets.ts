@@ -13,37 +13,14 @@ import { err, ok, VERBS } from "../../../services/console/grammar.ts";
 import { readJson } from "../../../services/queen/json.ts";
 import { consoleLine, WORDS } from "../console/lines.ts";
 import { damage, GROWTH } from "../damage.ts";
-import { Random } from "../random.ts";
-import { atLeast, atMost, type Counts, must, type Target } from "../target.ts";
+import type { Random } from "../random.ts";
+import { must, type Target } from "../target.ts";
 import { damaged, noise, PRINTABLE } from "../text/texts.ts";
+import { SSH_TARGETS } from "./ssh.ts";
+import { target } from "./taken.ts";
 
 const CREDENTIAL = "cohesix-ticket-00ff.ee";
 const TOKEN = "token-of-the-operator";
-
-function target(
-  name: string,
-  what: string,
-  inputs: { run: number; short: number; weight?: number },
-  one: (random: Random, counts: Counts) => boolean,
-): Target {
-  return {
-    name,
-    what,
-    ...inputs,
-    counts: () => ({ inputs: 0, taken: 0, other: 0 }),
-    fuzz(seed, inputs, counts) {
-      const random = new Random(seed);
-      for (let n = 0; n < inputs; n++) {
-        counts["inputs"]!++;
-        counts[one(random, counts) ? "taken" : "other"]!++;
-      }
-    },
-    reached(counts) {
-      atLeast(counts, "taken", 0.03, "inputs");
-      atMost(counts, "taken", 0.97, "inputs");
-    },
-  };
-}
 
 const SCRIPT_WORDS = [
   ...WORDS, "EXPECT", "EXPECT OK", "EXPECT ERR", "EXPECT SUBSTR x", "EXPECT NOT", "expect not y", "WAIT", "WAIT 100", "WAIT 60001", "# no", "quit", "\n", "\r\n",
@@ -162,6 +139,8 @@ const SETTINGS = [
   'transport = "tcp"',
   'host = "hive.example"',
   "port = 31337",
+  'via = "ssh://me@h"',
+  'identity = "k"',
   "timeout = 2.5",
   "follow = true",
   'log = "events"',
@@ -196,6 +175,7 @@ const VARIABLES = [
   "TRANSPORT",
   "HOST",
   "PORT",
+  "VIA",
   "SERIAL",
   "TIMEOUT",
   "FOLLOW",
@@ -314,4 +294,5 @@ export const COHSH_TARGETS: readonly Target[] = [
     { run: 512, short: 2 * 512, weight: 8 },
     serialLines,
   ),
+  ...SSH_TARGETS,
 ];
