@@ -102,7 +102,9 @@ export const QUEEN_TARGETS: readonly Target[] = [
     const witness = parsed(text);
     if ("value" in read) {
       must(witness !== undefined && same(read.value, witness.value), () => `taken otherwise: ${JSON.stringify(text)}`);
-      const written = text.match(/"(?:[^"\\]|\\.)*"\s*:/g)?.length ?? 0;
+      // Each text in quotes in turn, so that none begins at another's end.
+      const quoted = [...text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)];
+      const written = quoted.filter(([, colon]) => colon !== undefined).length;
       must(written === names(read.value), () => `a name stands twice: ${JSON.stringify(text)}`);
       return true;
     }
