@@ -16,6 +16,7 @@ import type { Keys } from "./lib/door-measures.ts";
 import { beside, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
 import { flows } from "./lib/flow-bench.ts";
 import { freePort } from "./lib/free-port.ts";
+import { LOAD_SESSIONS, LOAD_WORKERS, loadFigures } from "./lib/load-bench.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { type Profile, profileOf } from "./lib/profile-bench.ts";
 import { manifestPath } from "./lib/manifest.ts";
@@ -37,6 +38,7 @@ interface BenchOptions {
   readonly micro?: boolean;
   readonly door?: boolean;
   readonly profile?: boolean;
+  readonly load?: boolean;
   readonly instructions?: boolean;
   readonly boots: number;
   readonly idle: number;
@@ -251,6 +253,30 @@ async function profile(prefix: string): Promise<Profile> {
   }
 }
 
+/** A table of its own: it takes a minute and a half, and says nothing that a change would be held to. */
+async function load(prefix: string): Promise<ReadonlyMap<string, readonly Figure[]>> {
+  const out = inRepository("out", "bench", "load");
+  const manifest = JSON.parse(readFileSync(manifestPath, "utf8")) as { limits: { sessions: number } };
+  manifest.limits.sessions = Math.max(...LOAD_SESSIONS);
+  writeIfChanged(`${out}/manifest.json`, JSON.stringify(manifest));
+  tool("image.ts", "--sel4", prefix, "--manifest", `${out}/manifest.json`, "--out", out);
+  const all = new Map<string, Figure[]>();
+  for (const workers of LOAD_WORKERS) {
+    const port = await freePort();
+    const hive = new QemuBenchHive(`${out}/hive.elf`, { net: "user", port });
+    try {
+      await attachOnceUp(port, keys(), patienceMs);
+      await hive.expect(/PONG 1\r?\n/, patienceMs);
+      for (const [sessions, figures] of await loadFigures(hive, port, keys(), workers)) {
+        all.set(sessions, [...(all.get(sessions) ?? []), ...figures]);
+      }
+    } finally {
+      await hive.end();
+    }
+  }
+  return all;
+}
+
 async function comparison(): Promise<Figure[]> {
   const missing = diodMissing();
   if (missing === undefined) return compareWithDiod({ sliceMs: 200, turns: 5 });
@@ -270,6 +296,7 @@ async function main(): Promise<number> {
     .option("--micro", "nothing but the micro-benchmarks")
     .option("--door", "nothing but the console over TCP, in QEMU")
     .option("--profile", "nothing but the instructions that each layer takes of what is asked over TCP, in QEMU")
+    .option("--load", "nothing but what grows with sessions and workers, in QEMU; not part of the whole")
     .option("--instructions", "micro-benchmarks in QEMU count the guest's instructions, the same on every machine")
     .option("--json", "print the JSON, not the table")
     .option("--check", "exit 1 if a promised figure is missed")
@@ -277,6 +304,13 @@ async function main(): Promise<number> {
   const options = program.opts<BenchOptions>();
   if (!(options.boots >= 1) || !(options.idle > 0)) throw new Error("--boots and --idle take numbers above 0");
   const prefix = kernelPrefix(options.sel4);
+  if (options.load === true) {
+    const missing = machineMissing(prefix);
+    if (missing !== undefined) throw new Error(missing);
+    tool("build.ts");
+    console.log(table(await load(prefix)));
+    return 0;
+  }
   const { micro: onlyMicro = false, door: onlyDoor = false, profile: onlyProfile = false } = options;
   const whole = !onlyMicro && !onlyDoor && !onlyProfile;
   const all: Target[] = onlyDoor || onlyProfile ? ["qemu"] : ["node", "sim", "qemu"];

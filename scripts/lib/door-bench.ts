@@ -158,7 +158,7 @@ async function logins(port: number, keys: Keys, amounts: Amounts): Promise<Figur
 }
 
 /** Bytes of the hive's heap that are in use. */
-async function heap(wire: DoorWire): Promise<number> {
+export async function heap(wire: DoorWire): Promise<number> {
   let used = NaN;
   await wire.ask(frames("MEM"), (line) => {
     used = Number(/^heap used=(\d+)/.exec(line)?.[1] ?? used);
