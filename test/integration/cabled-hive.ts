@@ -18,6 +18,7 @@ import { TypedLine } from "./console-ends.ts";
 import { ConsoleWire } from "./console-wire.ts";
 import { MonitoredHive, OWN_TIME } from "./monitored-hive.ts";
 import { field, linesOf } from "./reports.ts";
+import { SynFlood } from "./syn-flood.ts";
 
 /** Within which the terminal answers. */
 const PING_MS = 100;
@@ -35,8 +36,9 @@ const NUMBERS_BYTES = 256;
 const RING_BYTES = 1024;
 /** More than a door lets in, so that it is the door that decides. */
 const CONNECTIONS = 256;
-/** Pools that keep what they have, for later: logs, what the device gives back with the next frame, what was seen, what is over. */
-const KEEPING = /^(?:log\.|rng\.|net\.|tcp\.time_wait|tcp\.half_open|roles\.)/;
+/** Pools that keep what they have, for later, or are how it is looked at: logs, the terminal's line, what the device gives back with
+ * the next frame, what was seen, what is over. */
+const KEEPING = /^(?:log\.|console\.|serial\.|rng\.|net\.|tcp\.time_wait|tcp\.half_open|roles\.)/;
 const BROKEN = /rebuilt|halted|out of memory/;
 
 /** What a hive holds: its heap in bytes without the logs, and of each pool what is in use, the most that was, and how often it was full. */
@@ -51,6 +53,7 @@ export class CabledHive {
   readonly terminal: TypedLine;
   readonly token: string;
   readonly ticket: string;
+  readonly #network = gatewayNetwork(readManifest(readFileSync(manifestPath, "utf8")).network);
   readonly #ways: { readonly published: Published; readonly stop: () => void }[] = [];
   /** Milliseconds of the machine's that each ping took. */
   readonly #pings: number[] = [];
@@ -80,7 +83,7 @@ export class CabledHive {
 
   /** A port of the loopback that leads to the door from an address of the hive's network, without one from its gateway. */
   async from(address?: string): Promise<number> {
-    const network = gatewayNetwork(readManifest(readFileSync(manifestPath, "utf8")).network);
+    const network = this.#network;
     const ipv4 = address === undefined ? network.ipv4 : { ...network.ipv4, address };
     const machine = onCable(this.cable);
     const free = { host: "127.0.0.1", port: 0 };
@@ -92,6 +95,12 @@ export class CabledHive {
   /** Somebody who is logged in as Queen. */
   async queen(port: number): Promise<ConsoleWire> {
     return ConsoleWire.attached(port, this.token, this.ticket);
+  }
+
+  /** SYNs for its door. */
+  flood(): SynFlood {
+    const { guest, consolePort } = this.#network;
+    return new SynFlood(this.cable, guest, consolePort);
   }
 
   /** Do something while the terminal is pinged. */
@@ -110,6 +119,15 @@ export class CabledHive {
   /** A report of the hive, read at its terminal. */
   async report(path: string): Promise<string> {
     return (await linesOf(this.terminal, path)).join("\n");
+  }
+
+  /** What its door and TCP have counted: `accepted` is the door's, `sockets.accepted` TCP's. */
+  async counters(): Promise<Readonly<Record<string, number>>> {
+    const door = numbersOf(await this.report("/proc/net/console"), /^(\w+) (\d+)$/gm);
+    const report = await this.report("/proc/net/tcp");
+    const rows = [...report.matchAll(/^tcp\.(\w+) (.*)$/gm)];
+    const tcp = rows.map(([, name = "", row = ""]) => numbersOf(row, /(\w+)=(\d+)/g, `${name}.`));
+    return Object.assign({}, door, numbersOf(report, /^tcp (segments)=(\d+)$/gm), ...tcp) as Record<string, number>;
   }
 
   /** What it holds at the moment. */
@@ -191,4 +209,8 @@ function ringBytes(used: number, capacity: number): number {
   let bytes = RING_BYTES;
   while (bytes < used) bytes *= 2;
   return Math.min(bytes, capacity);
+}
+
+function numbersOf(text: string, pattern: RegExp, prefix = ""): Readonly<Record<string, number>> {
+  return Object.fromEntries([...text.matchAll(pattern)].map(([, name = "", value]) => [prefix + name, Number(value)]));
 }

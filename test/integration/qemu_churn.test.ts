@@ -59,24 +59,16 @@ describe("clients that come and go, to a hive on seL4 in QEMU", function () {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, one));
   };
-  /** What door and TCP have counted. */
-  const counted = async (): Promise<Readonly<Record<string, number>>> => {
-    const door = pairs(await hive.report("/proc/net/console"), /^(\w+) (\d+)$/gm);
-    const rows = [...(await hive.report("/proc/net/tcp")).matchAll(/^tcp\.(\w+) (.*)$/gm)];
-    const tcp = rows.map(([, name = "", row = ""]) => pairs(row, /(\w+)=(\d+)/g, `${name}.`));
-    return Object.assign({}, door, ...tcp) as Record<string, number>;
-  };
-
   it(`leave nothing behind, ${CLIENTS} of them, and are counted one by one`, async () => {
     // What is taken once is taken by the first ones.
     await come(20 * WAYS.length);
+    const counts = await hive.counters();
     const before = await hive.quiet();
-    const counts = await counted();
     const since = performance.now();
     await hive.meanwhile(() => come(CLIENTS));
     console.log(`      ${CLIENTS} clients in ${((performance.now() - since) / 1000).toFixed(1)} s`);
     const after = await hive.unharmed(before);
-    const grown = growth(counts, await counted(), /^(?!.*(?:high_water|bytes))/);
+    const grown = growth(counts, await hive.counters(), /^(?!.*(?:high_water|bytes))/);
     const of = (name: string): number => grown[name] ?? 0;
     const each = CLIENTS / WAYS.length;
     // Who broke off at once was not always seen by the door.
@@ -98,7 +90,3 @@ describe("clients that come and go, to a hive on seL4 in QEMU", function () {
     expect(after.pools.get("tcp.time_wait")).to.include({ of: TIME_WAIT, peak: TIME_WAIT });
   });
 });
-
-function pairs(text: string, pattern: RegExp, prefix = ""): Readonly<Record<string, number>> {
-  return Object.fromEntries([...text.matchAll(pattern)].map(([, name = "", value]) => [prefix + name, Number(value)]));
-}
