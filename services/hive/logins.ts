@@ -13,7 +13,7 @@ import type { TicketVerifier } from "../roles/verifier.ts";
 import type { Authentication, Login, Source } from "./session.ts";
 import type { WallTime } from "./wall-time.ts";
 
-/** Refusals logged at once, and a second in the long run; those beyond are summed up in the next line. */
+/** Lines of a kind logged at once, and a second in the long run; those beyond are summed up in the next one. */
 const AUDIT_BURST = 64;
 const AUDIT_PER_SECOND = 16;
 
@@ -37,8 +37,9 @@ export class Logins {
   readonly counters = { authenticated: 0, wrong: 0, refused: 0, busy: 0, unlogged: 0 };
   readonly #options: LoginsOptions;
   readonly #token: Uint8Array;
-  readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
-  #unlogged = 0;
+  /** Refusals, and connections that were opened, which whoever knows the token makes without being anybody. */
+  readonly #refusals = new Audit();
+  readonly #openings = new Audit();
 
   constructor(options: LoginsOptions) {
     this.#options = options;
@@ -56,13 +57,12 @@ export class Logins {
 
   /** Whether somebody has the operator's token, which opens a connection where it is no login. */
   authenticate(token: string, source: Source): Authentication {
-    const { clock, log } = this.#options;
     if (!this.#isToken(token)) {
       this.#audit("refused AUTH why=wrong token", source);
-      return this.#wrong(source, clock.nowUs());
+      return this.#wrong(source, this.#options.clock.nowUs());
     }
     this.counters.authenticated++;
-    log.line("login", `authenticated from=${source.name}`);
+    this.#audit("authenticated", source, this.#openings);
     return { kind: "authenticated" };
   }
 
@@ -101,17 +101,23 @@ export class Logins {
     return { kind: "refused", tag: kind, delayMs };
   }
 
-  #audit(text: string, { name }: Source): void {
+  #audit(text: string, { name }: Source, audit = this.#refusals): void {
     const { clock, log } = this.#options;
-    if (!this.#audits.take(clock.nowUs())) {
+    if (!audit.limit.take(clock.nowUs())) {
       this.counters.unlogged++;
-      this.#unlogged++;
+      audit.unlogged++;
       return;
     }
-    const unlogged = this.#unlogged === 0 ? "" : ` unlogged=${this.#unlogged}`;
-    this.#unlogged = 0;
+    const unlogged = audit.unlogged === 0 ? "" : ` unlogged=${audit.unlogged}`;
+    audit.unlogged = 0;
     log.line("login", `${text} from=${name}${unlogged}`);
   }
+}
+
+/** How much of one kind is logged, and how many were left out since. */
+class Audit {
+  readonly limit = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
+  unlogged = 0;
 }
 
 function encode(bytes: Bytes, text: string): Uint8Array {

@@ -21,7 +21,7 @@ const WRITTEN_BYTES = Math.max(3 * RING_BYTES, 2 * HEAD_BYTES * LINES);
 const FOLLOWERS = 15;
 const SLOW = 3;
 /** Lines that the writer has not been answered yet. */
-const AHEAD = 8;
+const AHEAD = 16;
 /** How often a slow one takes how much: too little to keep up, and enough not to be dropped. */
 const TAKES = 3;
 const TAKEN_BYTES = 20_000;

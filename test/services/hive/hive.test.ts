@@ -122,6 +122,17 @@ describe("hive: logins", () => {
     all.attach("queen", "x");
     expect(all.log().at(-1)).to.match(/from=tcp 10\.0\.2\.2 unlogged=936$/);
   });
+
+  it("sums up connections that are opened beyond a rate, apart from refusals", () => {
+    const all = new TestHive();
+    for (let i = 0; i < 1000; i++) all.hive.authenticate(TOKEN, TCP);
+    expect(all.log().length).to.equal(64);
+    all.hive.authenticate("wrong", TCP);
+    expect(all.log().at(-1)).to.equal("login: refused AUTH why=wrong token from=tcp 10.0.2.2");
+    all.pass(1000);
+    all.hive.authenticate(TOKEN, TCP);
+    expect(all.log().at(-1)).to.equal("login: authenticated from=tcp 10.0.2.2 unlogged=936");
+  });
 });
 
 describe("hive: what a login may use up", () => {

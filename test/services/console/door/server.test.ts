@@ -64,6 +64,22 @@ describe("console door: its connections", () => {
     expect(door.ends).to.deep.equal({ crowded: 24, reset: 7 });
   });
 
+  it("never has more connections than places, though sessions that end linger among the strangers", () => {
+    const door = new DoorTest();
+    const early = Array.from({ length: 16 }, () => door.attach());
+    for (let i = 0; i < 8; i++) door.call();
+    // None of them takes its goodbye, or closes.
+    for (const caller of early) {
+      caller.room = 0;
+      caller.say("QUIT");
+    }
+    const late = Array.from({ length: 16 }, () => door.enter());
+    expect(door.server.connections).to.equal(24);
+    expect(door.server.counters.connectionsHighWater).to.equal(24);
+    for (const caller of late) expect(caller.say("PING")).to.deep.equal(PONG);
+    expect(door.ends).to.deep.equal({ quit: 16 });
+  });
+
   it("has sixteen sessions at once, each with a login of its own, served in turn", () => {
     const door = new DoorTest();
     const callers = Array.from({ length: 16 }, (_, i) => door.attach(i === 0 ? "queen" : "observer"));
