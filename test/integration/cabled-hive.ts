@@ -69,12 +69,14 @@ export class CabledHive {
   /** @param image the good one if it is not said. @returns one that is up. Whoever asks ends it. */
   static async boot(image = hiveImage): Promise<CabledHive> {
     const cable = await Cable.open();
+    let machine: MonitoredHive | undefined;
     try {
-      const machine = await MonitoredHive.start(["--image", image, "--net", "none"], [...cable.machine, ...OWN_TIME]);
+      machine = await MonitoredHive.start(["--image", image, "--net", "none"], [...cable.machine, ...OWN_TIME]);
       const hive = new CabledHive(cable, machine);
       expect(await hive.terminal.ask(`attach queen ${hive.token}`)).to.equal("OK ATTACH role=queen");
       return hive;
     } catch (error) {
+      await machine?.end().catch(() => undefined);
       await cable.close();
       throw error;
     }

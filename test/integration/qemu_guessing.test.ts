@@ -77,7 +77,12 @@ describe("guessing at the door of a hive on seL4 in QEMU", function () {
         opened++;
         expect(answer).to.equal("OK AUTH");
         for (let limited = false; !limited;) {
-          const attached = (await wire.ask(`ATTACH queen ${WRONG_TICKET}`))!;
+          const attached = await wire.ask(`ATTACH queen ${WRONG_TICKET}`);
+          // Newer ones may push it out while it is told to go.
+          if (attached === undefined) {
+            unanswered++;
+            break;
+          }
           told.tickets.push(attached);
           limited = LIMITED.test(attached);
         }
@@ -97,8 +102,11 @@ describe("guessing at the door of a hive on seL4 in QEMU", function () {
     };
     await hive.meanwhile(async () => {
       const all = [...Array.from({ length: GUESSERS }, () => [guessToken, guessTicket]).flat(), login].map(again);
-      await Promise.race([sleep(GUESSING_MS), ...all]);
-      over = true;
+      try {
+        await Promise.race([sleep(GUESSING_MS), ...all]);
+      } finally {
+        over = true;
+      }
       await Promise.all(all);
     });
     await hive.unharmed(before);
