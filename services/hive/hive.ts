@@ -90,6 +90,8 @@ export class Hive implements Door {
     });
     const { namespace, queenLog: log } = this;
     const audit = new AuditLog(log, clock);
+    // Apart, so that who comes and goes hides nothing of what was refused.
+    const comings = new AuditLog(log, clock);
     this.#audit = audit;
     this.verifier = new TicketVerifier(bytes, credentials.secrets, limits.tickets);
     this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
@@ -102,6 +104,7 @@ export class Hive implements Door {
       clock,
       log,
       audit,
+      comings,
       namespace,
       exports,
       leases: NO_LEASES,
@@ -142,6 +145,7 @@ export class Hive implements Door {
       clock,
       wallTime: this.#wallTime,
       audit,
+      comings,
       token: credentials.token,
       verifier: this.verifier,
       ledger: this.ledger,

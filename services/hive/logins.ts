@@ -21,7 +21,9 @@ export interface LoginsOptions {
   readonly bytes: Bytes;
   readonly clock: Clock;
   readonly wallTime: WallTime;
+  /** For refusals; and for those who come in with the token, which they may do as often as they like. */
   readonly audit: AuditLog;
+  readonly comings: AuditLog;
   /** The operator's token, "" for none. */
   readonly token: string;
   readonly verifier: TicketVerifier;
@@ -55,7 +57,7 @@ export class Logins {
       return this.#wrong(source, this.#options.clock.nowUs());
     }
     this.counters.authenticated++;
-    this.#audit("authenticated", source);
+    this.#audit("authenticated", source, this.#options.comings);
     return { kind: "authenticated" };
   }
 
@@ -94,8 +96,8 @@ export class Logins {
     return { kind: "refused", tag: kind, delayMs };
   }
 
-  #audit(text: string, { name }: Source): void {
-    if (!this.#options.audit.line("login", `${text} from=${name}`)) this.counters.unlogged++;
+  #audit(text: string, { name }: Source, audit = this.#options.audit): void {
+    if (!audit.line("login", `${text} from=${name}`)) this.counters.unlogged++;
   }
 }
 

@@ -30,8 +30,9 @@ export interface SessionsOptions {
   readonly bytes: Bytes;
   readonly clock: Clock;
   readonly log: Log;
-  /** For those who are no Queen. */
+  /** For denials, and for those who come and go and are no Queen. */
   readonly audit: AuditLog;
+  readonly comings: AuditLog;
   readonly namespace: Namespace;
   readonly exports: Exports;
   readonly leases: Leases;
@@ -240,9 +241,9 @@ export class Sessions implements Sweepable {
 
   /** What a Queen does has a line whatever others do. */
   #write({ role }: Grant, text: string): void {
-    const { log, audit } = this.#options;
+    const { log, comings } = this.#options;
     if (role === "queen") log.line("login", text);
-    else audit.line("login", text);
+    else comings.line("login", text);
   }
 
   sweep(nowUs: number): void {

@@ -87,4 +87,14 @@ describe("docs/SECURITY.md", () => {
     expect(table.length).to.be.greaterThan(30);
     for (const line of table) expect(line).to.match(/\]\(\.\.\/test\/[\w./-]+\.test\.ts\)[^|]*\|$/);
   });
+
+  it("leads from each load to the test that tries it, with the same number", () => {
+    const loads = rows("load");
+    expect(loads).to.have.length(5);
+    for (const [load = "", , test = ""] of loads) {
+      const path = /\]\(\.\.\/(test\/integration\/qemu_\w+\.test\.ts)\)$/.exec(test)?.[1] ?? "";
+      const source = readFileSync(inRepository(path), "utf8").replaceAll("_", "");
+      expect(source, load).to.match(new RegExp(`^const \\w+ = (?:process.*\\? )?${number(load)}(?:000)?\\b`, "m"));
+    }
+  });
 });

@@ -39,9 +39,14 @@ export class ConsoleWire extends ConsoleEnd {
     return new ConsoleWire(socket);
   }
 
-  /** One that has said its token. */
-  static async authenticated(port: number, token: string): Promise<ConsoleWire> {
-    const wire = await ConsoleWire.open(port);
+  /** Over a connection that is there. */
+  static over(socket: Socket): ConsoleWire {
+    return new ConsoleWire(socket);
+  }
+
+  /** One that has said its token. @param way a port of the loopback, or a connection */
+  static async authenticated(way: number | Socket, token: string): Promise<ConsoleWire> {
+    const wire = typeof way === "number" ? await ConsoleWire.open(way) : ConsoleWire.over(way);
     wire.send(`AUTH ${token}`);
     const answer = await wire.line();
     if (answer !== "OK AUTH") throw new Error(`AUTH: ${answer ?? "closed"}`);
@@ -49,8 +54,8 @@ export class ConsoleWire extends ConsoleEnd {
   }
 
   /** One that is logged in. */
-  static async attached(port: number, token: string, ticket: string, role = "queen"): Promise<ConsoleWire> {
-    const wire = await ConsoleWire.authenticated(port, token);
+  static async attached(way: number | Socket, token: string, ticket: string, role = "queen"): Promise<ConsoleWire> {
+    const wire = await ConsoleWire.authenticated(way, token);
     wire.send(`ATTACH ${role} ${ticket}`);
     const answer = await wire.line();
     if (answer !== `OK ATTACH role=${role}`) throw new Error(`ATTACH: ${answer ?? "closed"}`);

@@ -15,10 +15,12 @@ import type { Machine } from "../machine.ts";
 import { GatewayConnection, type End } from "./connection.ts";
 import { DhcpServer } from "./dhcp-server.ts";
 import type { GatewayNetwork } from "./network.ts";
-import { GatewayPort } from "./port.ts";
+import { type GatewayDevice, GatewayPort } from "./port.ts";
 
-/** What it needs of a machine. */
-export type GatewayMachine = Pick<Machine, "net" | "clock" | "attach" | "kick">;
+/** What it needs of a machine, which need not be one of ours: the other end of its cable, a clock, and turns. */
+export interface GatewayMachine extends Pick<Machine, "clock" | "attach" | "kick"> {
+  readonly net: GatewayDevice | undefined;
+}
 
 /** Connections at once, if it is not said: more than a hive's door has room for. */
 const CONNECTIONS = 64;

@@ -13,6 +13,9 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** The guest's network device, seen from outside. What is injected may be overwritten afterwards. */
+export type GatewayDevice = Pick<VirtioNet, "mac" | "wire" | "linkUp" | "full" | "inject">;
+
 export class GatewayPort implements FramePort {
   readonly mac: Uint8Array;
   readonly mtu = MTU;
@@ -32,14 +35,14 @@ export class GatewayPort implements FramePort {
   };
   /** Frames of the guest's that were lost here because too many waited. */
   overruns = 0;
-  readonly #device: VirtioNet;
+  readonly #device: GatewayDevice;
   readonly #waiting: (Uint8Array | undefined)[] = new Array<undefined>(WAITING_MAX).fill(undefined);
   #head = 0;
   #count = 0;
   #held = false;
 
   /** @param onFrame called when the guest has sent something, in the middle of its turn */
-  constructor(device: VirtioNet, mac: Uint8Array, onFrame: () => void) {
+  constructor(device: GatewayDevice, mac: Uint8Array, onFrame: () => void) {
     this.#device = device;
     this.mac = mac;
     device.wire = {

@@ -3,8 +3,7 @@
  * it from listening is one sentence, and nothing of it is left then.
  */
 import { createServer, type Socket } from "node:net";
-import type { Machine } from "../machine.ts";
-import { Gateway } from "./gateway.ts";
+import { Gateway, type GatewayMachine } from "./gateway.ts";
 import type { GatewayNetwork } from "./network.ts";
 
 export interface Address {
@@ -20,11 +19,19 @@ export interface Published extends Address {
   close(): Promise<void>;
 }
 
-/** @throws Error, one sentence, if the port cannot be listened at or the machine has no network, or virtual time. */
-export async function publish(machine: Machine, network: GatewayNetwork, address: Address): Promise<Published> {
+/**
+ * @param connections most at once, if it is said
+ * @throws Error, one sentence, if the port cannot be listened at or the machine has no network, or virtual time.
+ */
+export async function publish(
+  machine: GatewayMachine,
+  network: GatewayNetwork,
+  address: Address,
+  connections?: number,
+): Promise<Published> {
   // Where time leaps over every pause, somebody outside of it would always be too late.
   if (machine.clock.virtual) throw new Error("a machine in virtual time has no port on the host");
-  const gateway = new Gateway(machine, network);
+  const gateway = new Gateway(machine, network, connections);
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);

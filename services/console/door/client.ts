@@ -92,6 +92,11 @@ export class DoorClient {
     return this.#phase === "lines" || this.#phase === "9p";
   }
 
+  /** Whether what it said was looked at, if only the first of it. */
+  get heard(): boolean {
+    return this.#frames > 0 || this.#framing.partial;
+  }
+
   /** Bytes that wait for it. */
   get unsent(): number {
     return this.#out.length + (this.#nine?.unsent ?? 0);

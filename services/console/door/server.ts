@@ -15,6 +15,7 @@ import type { Handler, MachineVerb } from "../verbs.ts";
 import { DoorClient } from "./client.ts";
 import type { Connection, Listener } from "./connection.ts";
 import { DoorCounters, ENDS } from "./counters.ts";
+import { leaver } from "./crowd.ts";
 import type { DoorHive, Doorway } from "./doorway.ts";
 import { DOOR_LIMITS, type DoorLimits } from "./limits.ts";
 import { LineScratch } from "./outbox.ts";
@@ -156,7 +157,7 @@ export class DoorServer {
 
   #accept(budget: number): number {
     let done = 0;
-    while (done < budget && !this.#closed && this.#listener.pending > 0) {
+    while (done < budget && !this.#closed && this.#listener.pending > 0 && this.#hasRoom()) {
       const connection = this.#listener.accept();
       if (connection === undefined) break;
       this.#add(connection);
@@ -168,8 +169,6 @@ export class DoorServer {
   #add(connection: Connection): void {
     const { counters } = this;
     counters.accepted++;
-    const strangers = this.connections - this.sessions;
-    if (strangers >= this.limits.strangers) this.#makeRoom();
     const client = new DoorClient(this.#door, connection, ++this.#last);
     this.#clients.push(client);
     counters.connectionsHighWater = Math.max(counters.connectionsHighWater, this.connections);
@@ -177,16 +176,14 @@ export class DoorServer {
     this.#timeFor(client);
   }
 
-  /** Push out who is least worth a place: who is on the way out, then who was there first. */
-  #makeRoom(): void {
-    let worst: DoorClient | undefined;
-    for (const client of this.#clients) {
-      if (client.authenticated || (worst !== undefined && (worst.phase !== "auth" || client.phase === "auth")))
-        continue;
-      worst = client;
-    }
-    worst?.abort("crowded");
+  /** Whether one more may come; who is least worth a place is pushed out for it. If nobody is yet, the next turn knows more. */
+  #hasRoom(): boolean {
+    if (this.connections - this.sessions < this.limits.strangers) return true;
+    const leaving = leaver(this.#clients);
+    if (leaving === undefined) return false;
+    leaving.client.abort(leaving.why);
     this.#sweep();
+    return true;
   }
 
   /** Push out who has been longest in with the token alone, for whoever wants to work. @returns whether there was one */

@@ -135,7 +135,7 @@ describe("hive: logins", () => {
     all.login("queen").close();
     const log = all.log();
     expect(log[1]).to.match(/^audit: denied walk path=\/queen.* session=1$/);
-    expect(log.length).to.equal(AUDIT_BURST + 2);
+    expect(log.length).to.equal(1 + AUDIT_BURST + 2);
     expect(log.slice(-2)).to.deep.equal([
       "login: admitted role=queen session=20002 from=tcp 10.0.2.2 by=ticket",
       "login: ended role=queen session=20002",
@@ -152,6 +152,17 @@ describe("hive: logins", () => {
     all.pass(1000);
     all.attach("queen", "x");
     expect(all.log().at(-1)).to.match(/from=tcp 10\.0\.2\.2 unlogged=872$/);
+  });
+
+  it("sums up connections that are opened beyond a rate, apart from refusals", () => {
+    const all = new TestHive();
+    for (let i = 0; i < 1000; i++) all.hive.authenticate(TOKEN, TCP);
+    expect(all.log().length).to.equal(AUDIT_BURST);
+    all.hive.authenticate("wrong", TCP);
+    expect(all.log().at(-1)).to.equal("login: refused AUTH why=wrong token from=tcp 10.0.2.2");
+    all.pass(1000);
+    all.hive.authenticate(TOKEN, TCP);
+    expect(all.log().at(-1)).to.equal("login: authenticated from=tcp 10.0.2.2 unlogged=872");
   });
 });
 

@@ -34,6 +34,52 @@ describe("console door: its connections", () => {
     expect(door.ends).to.deep.equal({ denied: 20 });
   });
 
+  it("pushes out nobody who is gone, or whose first bytes were not looked at", () => {
+    const door = new DoorTest();
+    const operator = door.queue().send(frame(`AUTH ${TOKEN}`));
+    const rest = Array.from({ length: 30 }, () => door.queue());
+    // All of them come before the door looks at what the first one said.
+    door.server.receive.serve(64, 0);
+    expect(operator.lines()).to.deep.equal(["OK AUTH"]);
+    expect(door.ends).to.deep.equal({ crowded: 23 });
+    // More and more bytes of one frame keep no place.
+    const slow = [...rest.slice(23), door.call()].map((caller) => caller.send(Buffer.of(200, 0)));
+    door.settle();
+    for (const caller of slow) caller.send(Buffer.of(0, 0, 65));
+    expect(
+      door
+        .queue()
+        .send(frame(`AUTH ${TOKEN}`))
+        .lines(),
+    ).to.deep.equal(["OK AUTH"]);
+    expect(door.ends).to.deep.equal({ crowded: 24 });
+    expect(slow[0]!.over).to.equal("closed");
+    // Who is gone makes room without being pushed.
+    for (const caller of slow) caller.vanish();
+    const eight = Array.from({ length: 8 }, () => door.queue().send(frame(`AUTH ${TOKEN}`)));
+    const ninth = door.queue().send(frame(`AUTH ${TOKEN}`));
+    // While all have something new to say, the next one waits.
+    expect(door.server.receive.serve(64, 0)).to.equal(8);
+    for (const caller of [...eight, ninth]) expect(caller.lines()).to.deep.equal(["OK AUTH"]);
+    expect(door.ends).to.deep.equal({ crowded: 24, reset: 7 });
+  });
+
+  it("never has more connections than places, though sessions that end linger among the strangers", () => {
+    const door = new DoorTest();
+    const early = Array.from({ length: 16 }, () => door.attach());
+    for (let i = 0; i < 8; i++) door.call();
+    // None of them takes its goodbye, or closes.
+    for (const caller of early) {
+      caller.room = 0;
+      caller.say("QUIT");
+    }
+    const late = Array.from({ length: 16 }, () => door.enter());
+    expect(door.server.connections).to.equal(24);
+    expect(door.server.counters.connectionsHighWater).to.equal(24);
+    for (const caller of late) expect(caller.say("PING")).to.deep.equal(PONG);
+    expect(door.ends).to.deep.equal({ quit: 16 });
+  });
+
   it("has sixteen sessions at once, each with a login of its own, served in turn", () => {
     const door = new DoorTest();
     const callers = Array.from({ length: 16 }, (_, i) => door.attach(i === 0 ? "queen" : "observer"));

@@ -97,9 +97,14 @@ export class Caller implements Connection {
   }
 
   reset(): void {
+    this.vanish();
+    this.#door.settle();
+  }
+
+  /** The same, and the door has no turn yet. */
+  vanish(): void {
     this.#reset = true;
     this.#empty();
-    this.#door.settle();
   }
 
   /** Bytes that came, since this was last asked. */
