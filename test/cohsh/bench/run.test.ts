@@ -88,7 +88,14 @@ describe("cohsh bench, as its users start it", function () {
   });
 
   it("prints one line of JSON, and writes nothing when it is told so", async () => {
-    const { status, stdout, stderr } = await run("bench", "--count", "10", "--json", "--read-only");
+    const { status, stdout, stderr } = await run(
+      "bench",
+      `127.0.0.1:${hive.port}`,
+      "--count",
+      "10",
+      "--json",
+      "--read-only",
+    );
     expect(stderr).to.equal("");
     expect(status).to.equal(0);
     expect(stdout).to.match(/^[^\n]+\n$/);
@@ -174,7 +181,11 @@ describe("cohsh bench, as its users start it", function () {
   }
 
   for (const [args, sentence] of [
-    [["hive.example"], "too many arguments. Expected 0 arguments but got 1."],
+    [["hive.example", "other"], "too many arguments. Expected 1 argument but got 2."],
+    [["a:b"], "command-argument value 'a:b' is invalid for argument 'place'. It must be a host's name or address."],
+    [["h:0"], "command-argument value 'h:0' is invalid for argument 'place'. It must be a port from 1 to 65535."],
+    [["h:1", "--port", "2"], "the hive is named twice, once by an option."],
+    [["h", "--host", "i"], "the hive is named twice, once by an option."],
     [["--count", "9"], "option '--count <n>' argument '9' is invalid. It must be a number from 10 to 10000."],
     [["--count", "x"], "option '--count <n>' argument 'x' is invalid. It must be a number from 10 to 10000."],
     [["--via", "telnet://h"], "--via goes by ssh alone: ssh://user@host or ssh://user@host:port."],
@@ -188,6 +199,6 @@ describe("cohsh bench, as its users start it", function () {
   it("has a help", async () => {
     const { status, stdout } = await run("bench", "--help");
     expect(status).to.equal(0);
-    expect(stdout).to.match(/^Usage: cohsh bench \[options\]\n[^]*--read-only[^]*cohsh bench --via ssh:/);
+    expect(stdout).to.match(/^Usage: cohsh bench \[options\] \[place\]\n[^]*--read-only[^]*cohsh bench --via ssh:/);
   });
 });
