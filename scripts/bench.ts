@@ -4,17 +4,17 @@
  * that the project promises are held.
  */
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
-import { type BenchHive, NodeBenchHive, QemuBenchHive, SimBenchHive } from "./lib/bench-hive.ts";
+import { type BenchHive, NodeBenchHive, QemuBenchHive, SimBenchHive, TapBenchHive } from "./lib/bench-hive.ts";
 import { credentialsPath } from "./lib/credentials.ts";
 import { compareWithDiod, diodMissing } from "./lib/diod-comparison.ts";
 import { attachOnceUp, doorFigures, workersAtOnce } from "./lib/door-bench.ts";
 import type { Keys } from "./lib/door-measures.ts";
 import { beside, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
-import { flows } from "./lib/flow-bench.ts";
+import { flows, tapFlows } from "./lib/flow-bench.ts";
 import { freePort } from "./lib/free-port.ts";
 import { LOAD_SESSIONS, LOAD_WORKERS, loadFigures } from "./lib/load-bench.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
@@ -26,6 +26,7 @@ import { inRepository, revision } from "./lib/repository.ts";
 import { median } from "./lib/statistics.ts";
 import { bothVariants } from "./lib/variants.ts";
 import { buildVmBundle } from "./lib/vm-bundle.ts";
+import { readManifest } from "../services/config/manifest.ts";
 import { readCredentials } from "../services/roles/credentials.ts";
 
 /** `node` is no hive: it runs the core's own benchmarks, for comparison. */
@@ -171,6 +172,29 @@ async function door(count: number): Promise<Figure[]> {
     }
   }
   return [beside("door: start to OK ATTACH", median(up), "ms", upstreamConsole), ...figures];
+}
+
+/** Over a tap device, where this machine lets one be made. */
+async function overTap(): Promise<Figure[]> {
+  const missing = tapMissing();
+  if (missing !== undefined) {
+    console.error(`bench: SKIPPED what goes over a tap device: ${missing}`);
+    return [];
+  }
+  const { address, consolePort } = readManifest(readFileSync(manifestPath, "utf8")).network;
+  const hive = new TapBenchHive(hiveImage);
+  try {
+    await hive.expect(/PONG 1\r?\n/, patienceMs);
+    return await tapFlows({ host: address, port: consolePort }, keys());
+  } finally {
+    await hive.end();
+  }
+}
+
+/** As `scripts/qemu-run.sh --net tap` needs it. */
+function tapMissing(): string | undefined {
+  if (process.getuid?.() !== 0) return "making one needs root";
+  return existsSync("/dev/net/tun") ? undefined : "there is no /dev/net/tun";
 }
 
 /**
@@ -334,7 +358,9 @@ async function main(): Promise<number> {
       figures.push(...(await boots(target, options.boots)));
       figures.push(...(await atBest(() => running(target, options.idle))), ...(await sizes(target)));
     }
-    if (target === "qemu" && (whole || onlyDoor)) figures.push(...(await atBest(() => door(options.boots))));
+    if (target === "qemu" && (whole || onlyDoor)) {
+      figures.push(...(await atBest(() => door(options.boots))), ...(await overTap()));
+    }
     if (target === "qemu" && (whole || onlyProfile)) layers = await profile(prefix);
     if (whole || onlyMicro) figures.push(...(await micro(target, prefix, options.instructions === true)));
     if (figures.length > 0) results.set(target, figures);

@@ -123,6 +123,13 @@ export class QemuBenchHive extends ProcessBenchHive {
   }
 }
 
+/** A hive in QEMU on a tap device that is made for it, which the script around QEMU takes away again. */
+export class TapBenchHive extends ProcessBenchHive {
+  constructor(image: string) {
+    super(inRepository("scripts", "qemu-run.sh"), ["--image", image, "--net", "tap"]);
+  }
+}
+
 /** A bundle on Node, which has no machine: what the language itself costs. */
 export class NodeBenchHive extends ProcessBenchHive {
   constructor(bundle: string) {

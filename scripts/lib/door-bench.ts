@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { O_RDONLY } from "../../services/secure9p/constants.ts";
 import { type Keys, logIn, perSecond, pipelined, size, times } from "./door-measures.ts";
-import { acknowledged, DoorWire, frames, streamEnds } from "./door-wire.ts";
+import { acknowledged, DoorWire, frames, type Place, streamEnds } from "./door-wire.ts";
 import { beside, type Figure } from "./figures.ts";
 import { NineFile } from "./nine-file.ts";
 import { median, percentile } from "./statistics.ts";
@@ -77,8 +77,8 @@ export async function doorFigures(
   }
 }
 
-export async function attached(port: number, keys: Keys): Promise<DoorWire> {
-  const wire = await DoorWire.open(port);
+export async function attached(place: Place, keys: Keys): Promise<DoorWire> {
+  const wire = await DoorWire.open(place);
   await logIn(wire, keys);
   return wire;
 }
@@ -133,8 +133,8 @@ async function bulk(wire: DoorWire, port: number, keys: Keys): Promise<Figure[]>
 
 type Timed = (run: () => Promise<number>) => Promise<number>;
 
-async function readWith(port: number, keys: Keys, depth: number, timed: Timed): Promise<number> {
-  const wire = await attached(port, keys);
+export async function readWith(place: Place, keys: Keys, depth: number, timed: Timed): Promise<number> {
+  const wire = await attached(place, keys);
   const file = await NineFile.open(wire, LOG_NAMES, O_RDONLY);
   try {
     return await timed(() => file.read(depth));

@@ -11,6 +11,9 @@ const HEADER = 4;
 const LINE_BYTES = 65_532;
 const PATIENCE_MS = 30_000;
 
+/** Where a door is. */
+export type Place = number | { readonly host: string; readonly port: number };
+
 /** Sees each line, and how many bytes it has in UTF-8. @returns whether it is the last that is waited for */
 export type OnLine = (line: string, bytes: number) => boolean;
 
@@ -68,9 +71,10 @@ export class DoorWire {
     socket.on("close", () => this.#end(new Error("the hive has closed the connection")));
   }
 
-  /** @param patienceMs how long the connection may take */
-  static async open(port: number, patienceMs = PATIENCE_MS): Promise<DoorWire> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  /** @param place a port of the loopback, or where else it is @param patienceMs how long the connection may take */
+  static async open(place: Place, patienceMs = PATIENCE_MS): Promise<DoorWire> {
+    const where = typeof place === "number" ? { host: "127.0.0.1", port: place } : place;
+    const socket = connect({ ...where, noDelay: true });
     await new Promise<void>((settle, fail) => {
       const timer = setTimeout(() => fail(new Error("nobody answers")), patienceMs);
       socket.once("error", fail);

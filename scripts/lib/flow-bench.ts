@@ -7,13 +7,15 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { O_RDONLY, O_WRONLY } from "../../services/secure9p/constants.ts";
 import { credentialsPath } from "./credentials.ts";
-import { attached, LOG_NAMES } from "./door-bench.ts";
-import type { Keys } from "./door-measures.ts";
-import { acknowledged, type DoorWire, frames, streamEnds } from "./door-wire.ts";
+import { attached, LOG_NAMES, readWith } from "./door-bench.ts";
+import { type Keys, times } from "./door-measures.ts";
+import { acknowledged, type DoorWire, frames, type Place, streamEnds } from "./door-wire.ts";
 import type { Figure } from "./figures.ts";
 import { NineFile } from "./nine-file.ts";
 import { inRepository } from "./repository.ts";
+import { median } from "./statistics.ts";
 
+const PINGS = 500;
 const APPENDS = 100;
 /** Eight lines of a thousand bytes. */
 const APPEND = Buffer.from(`${"x".repeat(999)}\n`.repeat(8));
@@ -31,19 +33,35 @@ async function rate(run: () => Promise<number>): Promise<number> {
   return bytes / (performance.now() - since) / 1000;
 }
 
-const figure = (name: string, value: number): Figure => ({ name: `door: ${name}`, value, unit: "MB/s" });
+const figure = (name: string, value: number, by = "door"): Figure => ({ name: `${by}: ${name}`, value, unit: "MB/s" });
+
+/** What of it is the wire's: the same over a tap device, without QEMU's user network in between. */
+export async function tapFlows(place: Place, keys: Keys): Promise<Figure[]> {
+  const wire = await attached(place, keys);
+  const ping = await times(wire, PINGS, frames("PING"), (line) => line === "PONG");
+  wire.close();
+  return [
+    { name: "tap: PING p50", value: median(ping), unit: "ms" },
+    ...(await appends(place, keys, "tap")),
+    {
+      name: `tap: 9P reads of 8 KiB, ${Math.max(...DEPTHS)} at once`,
+      value: await readWith(place, keys, Math.max(...DEPTHS), rate),
+      unit: "MB/s",
+    },
+  ];
+}
 
 export async function flows(port: number, keys: Keys): Promise<Figure[]> {
   return [...(await appends(port, keys)), ...(await exported(port, keys))];
 }
 
-async function appends(port: number, keys: Keys): Promise<Figure[]> {
+async function appends(place: Place, keys: Keys, by = "door"): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const depth of DEPTHS) {
-    const file = await NineFile.open(await attached(port, keys), LOG_NAMES, O_WRONLY);
+    const file = await NineFile.open(await attached(place, keys), LOG_NAMES, O_WRONLY);
     const value = await rate(() => file.write(APPEND, APPENDS, depth));
     file.close();
-    figures.push(figure(`9P appends of 8 KiB, ${depth} at once`, value));
+    figures.push(figure(`9P appends of 8 KiB, ${depth} at once`, value, by));
   }
   return figures;
 }
