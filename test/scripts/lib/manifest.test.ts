@@ -17,7 +17,7 @@ describe("manifest", () => {
 
   it("accepts the committed one", () => {
     expect(changed(() => undefined)).to.deep.equal([]);
-    expect(readManifest(manifestPath).heapBytes).to.equal(16 * 1024 * 1024);
+    expect(readManifest(manifestPath).heapBytes).to.equal(32 * 1024 * 1024);
   });
 
   const cases: [string, (manifest: Json) => void, string][] = [
