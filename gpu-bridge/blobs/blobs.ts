@@ -67,9 +67,10 @@ export class InputBlob {
 
   /** Whole, or not at all. Between what was written there are zeros. @returns why not */
   write(offset: number, from: Uint8Array, start: number, length: number): Refusal | undefined {
+    if (length === 0) return undefined;
     const end = offset + length;
     const why = this.#reserve(end);
-    if (why !== undefined || length === 0) return why;
+    if (why !== undefined) return why;
     this.#bytes.set(from.subarray(start, start + length), offset);
     this.#length = Math.max(this.#length, end);
     return undefined;
