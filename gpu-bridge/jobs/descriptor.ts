@@ -91,7 +91,8 @@ function inputOf({ payload_b64: text, inputs }: Fields): Uint8Array | readonly n
   const bytes = BASE64.test(text) ? Buffer.from(text, "base64") : undefined;
   // Bits that belong to no byte are in no other text of the same bytes.
   if (bytes?.toString("base64") !== text) return invalid("/payload_b64 must be base64 with its padding");
-  return bytes;
+  // Not a piece of Node's pool: a backend may look at it as floats.
+  return new Uint8Array(bytes);
 }
 
 function kernelOf({ kernel, params }: Fields): Kernel {

@@ -7,7 +7,7 @@ import type { Memory } from "../blobs/memory.ts";
 import { busy, invalid, type Refused } from "../refused.ts";
 import type { Job } from "./descriptor.ts";
 
-/** Bytes that do not change until they are released. */
+/** Bytes that do not change until they are released, at the beginning of their buffer, which may be longer and is not to be transferred. */
 export interface Input {
   readonly bytes: Uint8Array;
   release(): void;
@@ -35,5 +35,11 @@ export function takeInput(job: Job, blobs: Blobs, memory: Memory): Input | Refus
     return { bytes: parts[0]!, release: () => blob.release() };
   }
   if (!memory.take(size)) return busy("no memory is left for the input");
-  return { bytes: Buffer.concat(parts), release: () => memory.give(size) };
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return { bytes, release: () => memory.give(size) };
 }

@@ -43,7 +43,7 @@ export class ManualClock implements BridgeClock {
 
 /** What a kernel should come to, computed here. */
 export function compute(kernel: Kernel, input: Uint8Array): Uint8Array {
-  const floats = new Float32Array(input.slice().buffer);
+  const floats = new Float32Array(input.buffer, input.byteOffset, input.length / 4);
   if (kernel.kernel === "vadd") {
     const { n } = kernel;
     return bytesOf(Array.from({ length: n }, (_, i) => floats[i]! + floats[n + i]!));

@@ -23,7 +23,7 @@ describe("a job's line", () => {
         id: "jid-42",
         kernel: { kernel: "vadd", n: 2 },
         hash: hashed(input),
-        input: Buffer.from(input),
+        input,
         output: "inline",
         timeoutMs: 5000,
       },
