@@ -1,6 +1,7 @@
 /** One run of `gpu-bridge`, from its command line to its exit status. However it ends, leases, jobs and the backend have ended before. */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { printable } from "../services/config/printable.ts";
 import { packageVersion } from "../scripts/lib/repository.ts";
 import type { Layers } from "../cohsh/cli.ts";
 import { leaveBySignal } from "../cohsh/9p/run.ts";
@@ -50,7 +51,9 @@ async function serve(options: ServeOptions, open: OpenBackend): Promise<number> 
   }
   const up = (where: string, again: boolean): void => {
     if (again) return say(`the hive at ${where} has ${SERVICE} again`);
-    say(`the hive at ${where} may lease ${bridge.gpus.map(({ info }) => `${info.id} (${info.name})`).join(", ")}`);
+    say(
+      `the hive at ${where} may lease ${bridge.gpus.map(({ info }) => `${info.id} (${printable(info.name)})`).join(", ")}`,
+    );
     say(`a Queen sees them after: mount ${SERVICE} /gpu`);
   };
   try {

@@ -64,7 +64,6 @@ export class JobQueue {
   waitingPeak = 0;
   /** The pass of what started last; who comes to the queue begins there. */
   #pass = 0;
-  readonly #running = new Set<Promise<void>>();
 
   constructor(options: JobQueueOptions) {
     this.#options = options;
@@ -125,11 +124,6 @@ export class JobQueue {
     }
   }
 
-  /** Once nothing runs any more. */
-  async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
-  }
-
   #why(share: Share, { id, kernel }: Job): Refused | undefined {
     const { limits } = this.#options;
     const { lease } = share;
@@ -181,8 +175,7 @@ export class JobQueue {
     });
     const { kernel, grid, block } = job;
     const launch = { ...(grid === undefined ? {} : { grid }), ...(block === undefined ? {} : { block }) };
-    const running = this.#run(executor, work, { kernel, ...launch, input: input.bytes }, abort.signal).then(() => {
-      this.#running.delete(running);
+    void this.#run(executor, work, { kernel, ...launch, input: input.bytes }, abort.signal).then(() => {
       share.running.delete(work);
       share.places--;
       share.bytes -= work.bytes;
@@ -190,7 +183,6 @@ export class JobQueue {
       this.#free(work);
       this.#pump();
     });
-    this.#running.add(running);
   }
 
   /** Never rejects. */
