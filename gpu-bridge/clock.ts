@@ -19,11 +19,13 @@ export const systemClock: BridgeClock = {
     const atMs = performance.now() + ms;
     let timer: NodeJS.Timeout;
     const wait = (): void => {
-      const leftMs = atMs - performance.now();
+      const leftMs = Math.ceil(atMs - performance.now());
+      // Node may call a little too early.
+      if (leftMs <= 0) return then();
       // A process that has nothing else to do has no lease to end.
-      timer = setTimeout(leftMs > TIMER_MS ? wait : then, Math.min(Math.max(Math.ceil(leftMs), 0), TIMER_MS)).unref();
+      timer = setTimeout(wait, Math.min(leftMs, TIMER_MS)).unref();
     };
-    wait();
+    timer = setTimeout(wait, 0).unref();
     return () => clearTimeout(timer);
   },
 };

@@ -9,7 +9,7 @@ import { Ring } from "../services/ninedoor/ring.ts";
 import type { Refusal } from "../services/secure9p/refusal.ts";
 import type { Executor, GpuInfo } from "./backend.ts";
 import { Blobs } from "./blobs/blobs.ts";
-import type { Memory } from "./blobs/memory.ts";
+import { Memory } from "./blobs/memory.ts";
 import type { BridgeClock } from "./clock.ts";
 import { readJob } from "./jobs/descriptor.ts";
 import { JobQueue } from "./jobs/queue.ts";
@@ -50,7 +50,7 @@ export class Gpu {
     this.#options = options;
     this.info = info;
     this.states = new States(clock);
-    this.jobs = new JobQueue({ executor, clock, memory, states: this.states, limits });
+    this.jobs = new JobQueue({ executor, clock, states: this.states, limits });
     this.leases = new Leases({
       memoryMb: info.memoryMb,
       streams: limits.streams,
@@ -132,7 +132,7 @@ export class Gpu {
   }
 
   #changed(lease: Lease): void {
-    const { memory } = this.#options;
+    const { memory, limits } = this.#options;
     const bytes = Buffer.from(leaseLine(this.info.id, lease));
     if (!this.leaseRing.append(bytes, 0, bytes.length)) throw new Error(`a lease line of ${bytes.length} bytes`);
     if (lease.state !== "ACTIVE") {
@@ -142,7 +142,8 @@ export class Gpu {
       this.#blobs.delete(lease);
     } else if (!this.#blobs.has(lease)) {
       this.#say(`leased to ${lease.worker} for ${lease.ttlS} s`);
-      const blobs = new Blobs(memory);
+      // One that takes all that it can get leaves the others theirs.
+      const blobs = new Blobs(new Memory(limits.leaseMemoryBytes, memory));
       this.#blobs.set(lease, blobs);
       this.jobs.admit(lease, blobs);
     }

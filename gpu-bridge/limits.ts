@@ -10,7 +10,8 @@ export interface BridgeLimits {
   readonly waiting: number;
   /** Ids of jobs that are over and still known, of one lease. */
   readonly known: number;
-  /** Bytes of all blobs, inputs put together and results of all GPUs. */
+  /** Bytes of blobs, inputs put together and results: of one lease, and of all of all GPUs. */
+  readonly leaseMemoryBytes: number;
   readonly memoryBytes: number;
 }
 
@@ -20,7 +21,8 @@ export const LIMITS: BridgeLimits = {
   leaseWaiting: 16,
   waiting: 64,
   known: 256,
-  memoryBytes: 512 * 1024 * 1024,
+  leaseMemoryBytes: 256 * 1024 * 1024,
+  memoryBytes: 1024 * 1024 * 1024,
 };
 
 /** A job's line, its newline not counted. */

@@ -145,8 +145,11 @@ export class Blob {
 
 export class Blobs {
   readonly slots: readonly Blob[];
+  /** Of the lease: for these, and for inputs and results of its jobs. */
+  readonly memory: Memory;
 
   constructor(memory: Memory) {
+    this.memory = memory;
     this.slots = Array.from({ length: SLOTS }, () => new Blob(memory));
   }
 

@@ -4,14 +4,17 @@ export class Memory {
   used = 0;
   peak = 0;
   refused = 0;
+  readonly #whole: Memory | undefined;
 
-  constructor(limit: number) {
+  /** @param whole of which it is a part: what is taken of the part is taken of that too */
+  constructor(limit: number, whole?: Memory) {
     this.limit = limit;
+    this.#whole = whole;
   }
 
   /** @returns whether there was so much */
   take(bytes: number): boolean {
-    if (this.used + bytes > this.limit) {
+    if (this.used + bytes > this.limit || this.#whole?.take(bytes) === false) {
       this.refused++;
       return false;
     }
@@ -22,5 +25,6 @@ export class Memory {
 
   give(bytes: number): void {
     this.used -= bytes;
+    this.#whole?.give(bytes);
   }
 }

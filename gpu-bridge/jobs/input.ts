@@ -3,7 +3,6 @@
 import { createHash } from "node:crypto";
 import { inputBytes } from "../backend.ts";
 import type { Blobs } from "../blobs/blobs.ts";
-import type { Memory } from "../blobs/memory.ts";
 import { busy, invalid, type Refused } from "../refused.ts";
 import type { Job } from "./descriptor.ts";
 
@@ -18,7 +17,7 @@ export function hashOf(bytes: Uint8Array): string {
 }
 
 /** @returns the input, which whoever asks releases; or why there is none, and then nothing is held */
-export function takeInput(job: Job, blobs: Blobs, memory: Memory): Input | Refused {
+export function takeInput(job: Job, blobs: Blobs): Input | Refused {
   const size = inputBytes(job.kernel);
   const parts = job.input instanceof Uint8Array ? [job.input] : job.input.map((slot) => blobs.slots[slot]!.in.content);
   const length = parts.reduce((sum, part) => sum + part.length, 0);
@@ -34,6 +33,7 @@ export function takeInput(job: Job, blobs: Blobs, memory: Memory): Input | Refus
     blob.hold();
     return { bytes: parts[0]!, release: () => blob.release() };
   }
+  const { memory } = blobs;
   if (!memory.take(size)) return busy("no memory is left for the input");
   const bytes = new Uint8Array(size);
   let at = 0;

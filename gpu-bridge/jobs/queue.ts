@@ -7,7 +7,6 @@
 
 import { type Executor, ExecutionError, inputBytes, outputBytes, type Task } from "../backend.ts";
 import { type Blobs, Held } from "../blobs/blobs.ts";
-import type { Memory } from "../blobs/memory.ts";
 import type { BridgeClock } from "../clock.ts";
 import type { Lease } from "../leases/leases.ts";
 import type { BridgeLimits } from "../limits.ts";
@@ -21,7 +20,6 @@ const MIB = 1024 * 1024;
 export interface JobQueueOptions {
   readonly executor: Executor;
   readonly clock: BridgeClock;
-  readonly memory: Memory;
   readonly states: States;
   readonly limits: BridgeLimits;
 }
@@ -86,13 +84,14 @@ export class JobQueue {
 
   /** Take a job, or say why not; then nothing was done. */
   submit(lease: Lease, job: Job): Refused | undefined {
-    const { memory, states } = this.#options;
+    const { states } = this.#options;
     const share = this.#shares.get(lease);
     if (share === undefined) throw new Error("a job of a lease that was not admitted");
     const reserved = outputBytes(job.kernel);
     const why = this.#why(share, job);
     if (why !== undefined) return why;
-    const input = takeInput(job, share.blobs, memory);
+    const { memory } = share.blobs;
+    const input = takeInput(job, share.blobs);
     if ("sentence" in input) return this.#count(input);
     if (!memory.take(reserved)) {
       input.release();
@@ -208,7 +207,7 @@ export class JobQueue {
     }
     // What was reserved is the blob's from now on.
     work.reserved = 0;
-    share.blobs.slots[job.output]!.put(new Held(result, this.#options.memory));
+    share.blobs.slots[job.output]!.put(new Held(result, share.blobs.memory));
     this.#over(work, "OK", `blob/${job.output}`, { result_hash });
   }
 
@@ -228,8 +227,8 @@ export class JobQueue {
     if (share.ended.length > limits.known) share.ids.delete(share.ended.shift()!);
   }
 
-  #free({ input, reserved }: Work): void {
+  #free({ input, reserved, share }: Work): void {
     input.release();
-    this.#options.memory.give(reserved);
+    share.blobs.memory.give(reserved);
   }
 }

@@ -66,7 +66,7 @@ const job = target(
     must(output === "inline" ? outputBytes(kernel) <= 2048 : output >= 0 && output < 8, () => `output ${output}`);
     must(timeoutMs >= 1 && timeoutMs <= 600_000, () => `timeout ${timeoutMs}`);
     must(/^[\w.-]{1,64}$/.test(id) && /^sha256:[0-9a-f]{64}$/.test(hash), () => `${id} ${hash}`);
-    const taken = takeInput(read.job, blobs, memory);
+    const taken = takeInput(read.job, blobs);
     if ("sentence" in taken) {
       counts["another"] = (counts["another"] ?? 0) + 1;
       refused(taken);

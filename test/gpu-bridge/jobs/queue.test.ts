@@ -231,6 +231,19 @@ describe("jobs of a GPU", () => {
     expect(blob.write(0, input, 0, 1)).to.equal(undefined);
   });
 
+  it("cannot take the memory of other leases", async () => {
+    await begin({ leaseMemoryBytes: 5000, memoryBytes: 10_000 });
+    lease("worker-1");
+    lease("worker-2");
+    const [own, others] = ["worker-1", "worker-2"].map((worker) => gpu.blobs(gpu.leases.of(worker)!).slots);
+    expect(own![0]!.in.write(0, new Uint8Array(1), 0, 1)).to.equal(undefined);
+    expect(own![1]!.in.write(0, new Uint8Array(1), 0, 1)?.name).to.equal("Busy");
+    expect(others![0]!.in.write(0, new Uint8Array(1), 0, 1)).to.equal(undefined);
+    expect(test.bridge.memory.used).to.equal(2 * 4096);
+    gpu.control("RESET");
+    expect(test.bridge.memory.used).to.equal(0);
+  });
+
   it("run as many at once as the lease has streams, in their order", async () => {
     lease("worker-1", "mem_mb=64 streams=2 ttl_s=60");
     test.executor.holding = true;
