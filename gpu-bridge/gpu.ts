@@ -46,7 +46,7 @@ export class Gpu {
   readonly #sayings = new RateLimit(SAID_PER_SECOND, SAID_BURST);
 
   constructor(options: GpuOptions) {
-    const { info, executor, clock, memory, limits } = options;
+    const { info, executor, clock, limits } = options;
     this.#options = options;
     this.info = info;
     this.states = new States(clock);
