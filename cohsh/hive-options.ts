@@ -60,7 +60,7 @@ export function withHiveOptions(command: Command): Command {
 /** @param context what stands before their descriptions */
 export function withViaOptions(command: Command, context: string): Command {
   return command
-    .option("--via <url>", `${context}by ssh://user@host[:port], which then connects to --host and --port`)
+    .option("--via <url>", `${context}by ssh://user@host[:port], which then connects to the hive`)
     .option("--no-via", `${context}from here, whatever the settings say`)
     .option("--known-hosts <file>", "via ssh: the file that knows its host key (~/.ssh/known_hosts)")
     .option("--identity <file>", "via ssh: show this key and no other (an agent's, then those of ~/.ssh)");

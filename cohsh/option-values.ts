@@ -46,11 +46,11 @@ export function openTimeoutOf(text: string): number {
   return bounded(text, OPEN_TIMEOUT);
 }
 
-/** commander's `error: …` or one of ours, on one line and under our name. */
-export function sentence(message: string): string {
+/** commander's `error: …` or one of ours, on one line and under the program's name. @param command `cohsh export`, for example */
+export function sentence(message: string, command = "cohsh"): string {
   const text = message
     .replace(/^error: /, "")
     .replace(/\s+/g, " ")
     .trim();
-  return `cohsh: ${text.endsWith(".") ? text : `${text}.`}`;
+  return `${command.split(" ", 1)[0]}: ${text.endsWith(".") ? text : `${text}.`}`;
 }

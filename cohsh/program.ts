@@ -20,6 +20,6 @@ export function readProgram<T>(program: Command, args: readonly string[], take: 
     return take();
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return { print: printed, status: 0 };
-    return { complain: sentence(error instanceof Error ? error.message : String(error)), status: 2 };
+    return { complain: sentence(error instanceof Error ? error.message : String(error), program.name()), status: 2 };
   }
 }

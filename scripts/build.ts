@@ -14,6 +14,7 @@ import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
 
 const hostTools = [
   { name: "cohsh", entry: "cohsh/main.ts" },
+  { name: "gpu-bridge", entry: "gpu-bridge/main.ts" },
   { name: "start", entry: "scripts/start.ts" },
 ] as const;
 

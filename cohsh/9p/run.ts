@@ -12,6 +12,19 @@ import { within } from "../transports/within.ts";
 
 export const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
+/** From now on a signal does not end the process: it aborts, and `status` is then what to leave with; 0 without one. */
+export function leaveBySignal(): { readonly signal: AbortSignal; readonly status: () => number } {
+  const leave = new AbortController();
+  let status = 0;
+  for (const [signal, code] of Object.entries(SIGNAL_STATUS)) {
+    process.on(signal, () => {
+      status = code;
+      leave.abort();
+    });
+  }
+  return { signal: leave.signal, status: () => status };
+}
+
 /** @returns the exit status. */
 export async function runNine(options: NineOptions): Promise<number> {
   const { listen, role, subject, openTimeoutMs } = options;

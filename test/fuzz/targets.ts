@@ -14,6 +14,7 @@ import { door } from "./console/door.ts";
 import { virtqueue } from "./virtio/queue.ts";
 import { DRIVER_TARGETS } from "./virtio/drivers.ts";
 import { COHSH_TARGETS } from "./cohsh/targets.ts";
+import { GPU_TARGETS } from "./gpu/targets.ts";
 import type { Target } from "./target.ts";
 
 export const TARGETS: readonly Target[] = [
@@ -32,4 +33,5 @@ export const TARGETS: readonly Target[] = [
   virtqueue,
   ...DRIVER_TARGETS,
   ...COHSH_TARGETS,
+  ...GPU_TARGETS,
 ];

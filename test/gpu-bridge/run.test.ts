@@ -1,0 +1,123 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { formatCredentials } from "../../cohsh/tickets/credentials.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { type RunningCohsh, testHome } from "../cohsh/cohsh-process.ts";
+import { HiveReader } from "../cohsh/export/reader.ts";
+import { openTcpHive, type TcpHive } from "../cohsh/transports/tcp-hive.ts";
+import { runBridge } from "./bridge-process.ts";
+
+describe("gpu-bridge, as its users start it", function () {
+  this.timeout(40_000);
+  const home = testHome();
+  const credentials = join(home.home, "credentials.json");
+  const processes: RunningCohsh[] = [];
+  let hive: TcpHive;
+  let serve: string[];
+  beforeEach(async () => {
+    hive = await openTcpHive();
+    writeFileSync(credentials, formatCredentials(hive.credentials), { mode: 0o600 });
+    serve = ["serve", "--mock", "--hive", `127.0.0.1:${hive.port}`];
+  });
+  afterEach(async () => {
+    for (const running of processes.splice(0)) {
+      running.kill();
+      await running.exited;
+    }
+    await hive.close();
+  });
+  after(() => home.remove());
+
+  function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): RunningCohsh {
+    const running = runBridge(args, { ...home.env, ...env });
+    processes.push(running);
+    return running;
+  }
+
+  async function ended(...args: string[]): Promise<{ status: number | null; output: string }> {
+    const running = start(args);
+    const { status } = await running.exited;
+    return { status, output: running.output };
+  }
+
+  it("lists what there is, as a table and as JSON, and says what there is not", async () => {
+    expect(await ended("list", "--mock")).to.deep.equal({
+      status: 0,
+      output:
+        "ID     NAME         MEMORY    SMS  DRIVER  RUNTIME  BACKEND\n" +
+        "GPU-0  Fake GPU     1024 MiB  4    1.0     2.0      mock\n" +
+        "GPU-1  Another?GPU  8 MiB     4    1.0     2.0      mock\n",
+    });
+    const { status, output } = await ended("list", "--json", "--backend", "mock");
+    expect(status).to.equal(0);
+    const lines = output.trimEnd().split("\n");
+    expect(lines.map((line) => (JSON.parse(line) as { id: string }).id)).to.deep.equal(["GPU-0", "GPU-1"]);
+    expect(JSON.parse(lines[1]!)).to.include({ name: "Another\nGPU", memory_mb: 8, backend: "mock" });
+    expect(await ended("list")).to.deep.equal({ status: 2, output: "gpu-bridge: there is no nvml here\n" });
+    expect(await ended(...serve.slice(0, 1), ...serve.slice(2), "--backend", "cpu")).to.deep.equal({
+      status: 2,
+      output: "gpu-bridge: there is no cpu here\n",
+    });
+  });
+
+  it("lets the Queen lease, through a hive that goes and comes, and ends with what a signal says", async () => {
+    const bridge = start([...serve, "--credentials", credentials]);
+    await bridge.see(
+      `# the hive at 127.0.0.1:${hive.port} may lease GPU-0 (Fake GPU), GPU-1 (Another?GPU)\n` +
+        "# a Queen sees them after: mount gpu-bridge /gpu\n",
+    );
+    const queen = await HiveReader.queen(hive.port, hive.keys);
+    expect(await queen.say("MOUNT gpu-bridge /gpu")).to.deep.equal(["OK MOUNT service=gpu-bridge at=/gpu"]);
+    expect((await queen.say("LS /gpu")).slice(1)).to.deep.equal(["GPU-0", "GPU-1", "END"]);
+    expect(await queen.say("ECHO /gpu/GPU-0/ctl LEASE worker-1 mem_mb=64 streams=2 ttl_s=60")).to.deep.equal([
+      "OK ECHO path=/gpu/GPU-0/ctl bytes=44",
+    ]);
+    expect(await queen.say("ECHO /gpu/GPU-0/ctl LEASE worker-2 mem_mb=1000 streams=2 ttl_s=60")).to.deep.equal([
+      "ERR ECHO reason=busy detail=busy path=/gpu/GPU-0/ctl error=EBUSY",
+    ]);
+    // A job is for the lessee alone.
+    expect((await queen.say("ECHO /gpu/GPU-0/job {}"))[0]).to.contain("error=EPERM");
+    hive.cut();
+    await bridge.see(`# the hive at 127.0.0.1:${hive.port} has gpu-bridge again\n`);
+    const again = await HiveReader.queen(hive.port, hive.keys);
+    await again.say("MOUNT gpu-bridge /gpu");
+    const [, line = ""] = await again.say("CAT /gpu/GPU-0/lease");
+    expect(JSON.parse(line)).to.include({ state: "ACTIVE", worker_id: "worker-1", mem_mb: 64 });
+    again.close();
+    bridge.child.kill("SIGTERM");
+    expect(await bridge.exited).to.deep.equal({ status: 143, signal: null });
+    expect(bridge.output).to.contain("# GPU-0: worker-1's lease is released\n");
+    expect(bridge.output).to.contain("# GPU-0: refused: mem_mb=1000 is more than is free, 960\n");
+  });
+
+  it("takes its secrets from the environment or the command line, and shows none", async () => {
+    const token = hive.keys.token();
+    const ticket = hive.keys.find("service", "gpu-bridge");
+    if (!("credential" in token && "credential" in ticket)) throw new Error("no credentials");
+    const secrets = [token.credential, ticket.credential] as const;
+    const given = start([...serve, "--token", secrets[0], "--ticket", secrets[1]]);
+    await given.see("# a Queen sees them after");
+    given.child.kill("SIGINT");
+    expect((await given.exited).status).to.equal(130);
+    const env = { COHSH_TOKEN: secrets[0], COHSH_TICKET: secrets[1] };
+    const inherited = start(serve, env);
+    await inherited.see("# a Queen sees them after");
+    for (const { output } of processes) for (const secret of secrets) expect(output).to.not.contain(secret);
+  });
+
+  it("leaves with a sentence where nobody listens, and where the hive refuses it", async () => {
+    const port = await freePort();
+    expect(await ended("serve", "--mock", "--hive", `127.0.0.1:${port}`, "--credentials", credentials)).to.deep.equal({
+      status: 1,
+      output: `gpu-bridge: nobody listens at 127.0.0.1:${port}\n`,
+    });
+    const ticket = hive.keys.find("service", "another");
+    const token = hive.keys.token();
+    if (!("credential" in token && "credential" in ticket)) throw new Error("no credentials");
+    expect(await ended(...serve, "--token", token.credential, "--ticket", ticket.credential)).to.deep.equal({
+      status: 1,
+      output: `gpu-bridge: the hive at 127.0.0.1:${hive.port} refuses gpu-bridge: denied\n`,
+    });
+  });
+});
