@@ -14,7 +14,7 @@ const SIGNATURES = {
   cuInit: ["uint"],
   cuDeviceGetCount: ["void *"],
   cuDeviceGet: ["void *", "int"],
-  cuDeviceGetUuid: ["void *", "int"],
+  cuDeviceGetUuid_v2: ["void *", "int"],
   cuDeviceGetAttribute: ["void *", "int", "int"],
   cuCtxCreate_v2: ["void *", "uint", "int"],
   cuCtxDestroy_v2: ["void *"],
@@ -100,7 +100,7 @@ export class Cuda {
     for (let ordinal = 0; ordinal < count; ordinal++) {
       const device = this.#number("cuDeviceGet", ordinal);
       const uuid = new Uint8Array(16);
-      this.#call("cuDeviceGetUuid", uuid, device);
+      this.#call("cuDeviceGetUuid_v2", uuid, device);
       devices.set(uuidText(uuid), device);
     }
     return devices;
