@@ -61,7 +61,7 @@ export function loadLibrary<Name extends string>(
   try {
     library = ffi.load(path);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = (error instanceof Error ? error.message : String(error)).replace("Failed to load shared library: ", "");
     throw new BackendUnavailable(`${what} (${path}) cannot be loaded, so there is no NVIDIA driver here: ${why}`);
   }
   const functions: Partial<Record<Name, Native>> = {};

@@ -4,15 +4,13 @@ import { expect } from "chai";
 import { ExecutionError, outputBytes, type Kernel } from "../../../gpu-bridge/backend.ts";
 import type { Random } from "../../fuzz/random.ts";
 
+/** Tasks are little-endian, and so is every machine that runs these. */
 export function bytesOf(floats: Float32Array): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 * floats.length));
-  floats.forEach((value, index) => view.setFloat32(4 * index, value, true));
-  return new Uint8Array(view.buffer);
+  return new Uint8Array(floats.slice().buffer);
 }
 
 export function floatsOf(bytes: Uint8Array): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float32Array.from({ length: bytes.byteLength / 4 }, (_, index) => view.getFloat32(4 * index, true));
+  return new Float32Array(bytes.slice().buffer);
 }
 
 /** Of both signs and many magnitudes, so that sums lose bits. */
