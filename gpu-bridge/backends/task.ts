@@ -36,12 +36,9 @@ export function checkTask({ kernel, input }: Task): void {
 
 /** The tasks that an executor runs now: how many there may be, what ends them all, and when none is left. */
 export class TasksInFlight {
-  readonly #running = new Set<Promise<unknown>>();
-  readonly #closing = new AbortController();
-
-  get count(): number {
-    return this.#running.size;
-  }
+  /** Each with what ends it. Not AbortSignal.any, which keeps something of every task for as long as the executor lives. */
+  readonly #running = new Map<Promise<unknown>, AbortController>();
+  #closed = false;
 
   /**
    * @param work gets a signal for the task's own one and for the end of the executor
@@ -49,24 +46,33 @@ export class TasksInFlight {
    */
   async run(task: Task, signal: AbortSignal, work: (signal: AbortSignal) => Promise<Uint8Array>): Promise<Uint8Array> {
     signal.throwIfAborted();
-    this.#closing.signal.throwIfAborted();
+    if (this.#closed) throw closed();
     checkTask(task);
     if (this.#running.size >= MAX_TASKS) throw new ExecutionError(`${MAX_TASKS} tasks run already`);
-    // The promise is in the set before the work's first turn ends, so that close() never misses one.
-    const running = work(AbortSignal.any([signal, this.#closing.signal]));
-    this.#running.add(running);
+    const end = new AbortController();
+    const aborted = (): void => end.abort(signal.reason);
+    signal.addEventListener("abort", aborted, { once: true });
+    // The promise is in the map before the work's first turn ends, so that close() never misses one.
+    const running = work(end.signal);
+    this.#running.set(running, end);
     try {
       return await running;
     } finally {
       this.#running.delete(running);
+      signal.removeEventListener("abort", aborted);
     }
   }
 
   /** Aborts what runs and waits for its end; whatever is asked for later is refused. */
   async close(): Promise<void> {
-    this.#closing.abort(new ExecutionError("the executor was closed"));
-    await Promise.allSettled(this.#running);
+    this.#closed = true;
+    for (const end of this.#running.values()) end.abort(closed());
+    await Promise.allSettled(this.#running.keys());
   }
+}
+
+function closed(): ExecutionError {
+  return new ExecutionError("the executor was closed");
 }
 
 /** The executors that a backend has open, so that closing it closes them. */
