@@ -1,6 +1,7 @@
 /**
  * What every backend refuses before it starts anything, so that a task is accepted by all of them or by none.
  */
+import { setMaxListeners } from "node:events";
 import {
   BLOB_BYTES,
   ExecutionError,
@@ -51,6 +52,8 @@ export class TasksInFlight {
     if (this.#running.size >= MAX_TASKS) throw new ExecutionError(`${MAX_TASKS} tasks run already`);
     const end = new AbortController();
     const aborted = (): void => end.abort(signal.reason);
+    // One signal may well be that of all tasks of a lease; each takes its listener away again.
+    setMaxListeners(0, signal);
     signal.addEventListener("abort", aborted, { once: true });
     // The promise is in the map before the work's first turn ends, so that close() never misses one.
     const running = work(end.signal);
