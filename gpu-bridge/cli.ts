@@ -6,7 +6,7 @@ import type { Layers } from "../cohsh/cli.ts";
 import { type HiveFlags, type HiveOptions, hiveOptions, withViaOptions } from "../cohsh/hive-options.ts";
 import { openTimeoutOf } from "../cohsh/option-values.ts";
 import { type Leaving, readProgram } from "../cohsh/program.ts";
-import { BACKENDS, type BackendName } from "./backends/index.ts";
+import { BACKENDS, type BackendName } from "./backends/open.ts";
 
 export interface ListOptions {
   readonly backend: BackendName;

@@ -2,7 +2,7 @@
 
 import { printable } from "../services/config/printable.ts";
 import type { GpuInfo } from "./backend.ts";
-import type { OpenBackend } from "./backends/index.ts";
+import type { OpenBackend } from "./backends/open.ts";
 import type { ListOptions } from "./cli.ts";
 import { infoLine } from "./tree/tree.ts";
 

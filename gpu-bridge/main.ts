@@ -1,7 +1,7 @@
 /** The program `gpu-bridge`. */
 
 import { configFile, readConfig, readEnvironment } from "../cohsh/settings.ts";
-import { openBackend } from "./backends/index.ts";
+import { openBackend } from "./backends/open.ts";
 import { runGpuBridge } from "./run.ts";
 
 const layers = {

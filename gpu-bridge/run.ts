@@ -6,7 +6,7 @@ import { packageVersion } from "../scripts/lib/repository.ts";
 import type { Layers } from "../cohsh/cli.ts";
 import { leaveBySignal } from "../cohsh/9p/run.ts";
 import { exportTree } from "../cohsh/export/keep.ts";
-import type { OpenBackend } from "./backends/index.ts";
+import type { OpenBackend } from "./backends/open.ts";
 import { Bridge } from "./bridge.ts";
 import { parseGpuBridge, type ServeOptions } from "./cli.ts";
 import { listGpus } from "./list.ts";

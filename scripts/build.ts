@@ -5,10 +5,10 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { build } from "esbuild";
 import { ensureCredentials } from "./lib/credentials.ts";
+import { bundleHostTool } from "./lib/host-tool.ts";
 import { sizeText, writeIfChanged } from "./lib/output.ts";
-import { inRepository, repository } from "./lib/repository.ts";
+import { inRepository } from "./lib/repository.ts";
 import { bothVariants, describeVariants } from "./lib/variants.ts";
 import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
 
@@ -20,24 +20,7 @@ const hostTools = [
 
 async function buildHostTool(name: string, entry: string): Promise<string> {
   const outfile = inRepository("out", "host", `${name}.mjs`);
-  const result = await build({
-    absWorkingDir: repository,
-    entryPoints: [inRepository(entry)],
-    outfile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external",
-    banner: { js: "#!/usr/bin/env node" },
-    legalComments: "none",
-    tsconfig: inRepository("tsconfig.json"),
-    logLevel: "warning",
-    write: false,
-  });
-  const [output] = result.outputFiles;
-  if (output === undefined) throw new Error(`esbuild made nothing of ${entry}`);
-  writeIfChanged(outfile, output.contents);
+  writeIfChanged(outfile, await bundleHostTool(entry, outfile));
   chmodSync(outfile, 0o755);
   return outfile;
 }
