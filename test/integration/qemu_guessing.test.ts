@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
+import { AUDIT_BURST } from "../../services/log/audit-log.ts";
 import { CabledHive } from "./cabled-hive.ts";
 import { ConsoleWire } from "./console-wire.ts";
 import { needsQemu } from "./qemu-image.ts";
@@ -22,13 +23,13 @@ const WRONG_TICKET = "cohesix-ticket-00.00";
 const FREE = 3;
 const COOL_DOWN_MS = 90_000;
 /** Lines of a kind at once, and a second. */
-const BURST = 64;
-const PER_SECOND = 16;
+const BURST = AUDIT_BURST;
+const PER_SECOND = 1;
 const LOG = "/log/queen.log";
 const REFUSED = /^\[ *\d+\.\d{6}\] login: refused (?:AUTH why=wrong token|role=queen why=wrong credential) from=tcp /;
 const ENTERED = /^\[ *\d+\.\d{6}\] login: authenticated from=tcp /;
 /** In which a line of each kind may be logged again. */
-const FLUSHED_MS = 500;
+const FLUSHED_MS = 2000;
 
 describe("guessing at the door of a hive on seL4 in QEMU", function () {
   needsQemu(this);

@@ -91,7 +91,7 @@ describe("tickets at the door of a hive on seL4", function () {
     expect(await door.ask(`ATTACH worker ${ticket}`)).to.equal("ERR ATTACH reason=cut detail=revoked error=ESHUTDOWN");
     await spawn("worker-2");
     expect(await door.ask(`ATTACH worker ${ticket}`)).to.equal("ERR ATTACH reason=cut detail=revoked error=ESHUTDOWN");
-    const refused = (await audited()).filter((line) => line.includes("refused"));
+    const refused = (await audited()).filter((line) => line.includes("ticket refused"));
     const why =
       "login: ticket refused role=worker-heartbeat subject=worker-1 why=there is no such worker from=tcp 10.0.2.2";
     expect(refused).to.deep.equal([why, why]);
