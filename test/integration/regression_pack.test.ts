@@ -166,10 +166,10 @@ describe("the regression pack", function () {
           hive.type("netstats\rbi\rcaps\rping\r");
           await hive.expect(/\nERR NETSTATS reason=busy detail=no network\r?\n/, ANSWER_MS);
           await hive.expect(
-            /\nOK BOOTINFO\r?\n[^]*\ndevice net none: left out of this build\r?\n[^]*\nEND\r?\n/,
+            /\nOK BOOTINFO\r?\n[^]*?\ndevice net none: left out of this build\r?\n[^]*?\nEND\r?\n/,
             ANSWER_MS,
           );
-          await hive.expect(/\nOK CAPS\r?\n[^]*\nirq-handlers count=\d+\r?\n[^]*\nEND\r?\n/, ANSWER_MS);
+          await hive.expect(/\nOK CAPS\r?\n[^]*?\nirq-handlers count=\d+\r?\n[^]*?\nEND\r?\n/, ANSWER_MS);
           await hive.expect(/\nPONG\r?\n/, ANSWER_MS);
         } finally {
           expect(await hive.end(), hive.messages).to.equal(0);
