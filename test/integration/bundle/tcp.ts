@@ -131,7 +131,7 @@ function start(): void {
     random: rng,
     timers,
     ipv4: IPV4,
-    tcp: { listeners: Object.keys(PORTS).length, control: "rate" },
+    tcp: { listeners: Object.keys(PORTS).length, control: "newreno" },
     addressed: (text) => log.line("net", text),
   });
   let injector: FaultInjector | undefined;

@@ -96,7 +96,7 @@ export class Station {
       ipv4: { address: this.address, prefix: 24 },
       addressed: nothing,
       // As hives have it.
-      tcp: { control: "rate", ...options.tcp },
+      tcp: { control: "newreno", ...options.tcp },
     });
     this.port.settle = () => this.turn();
     bridge.attach(this.port);

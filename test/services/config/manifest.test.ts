@@ -62,7 +62,7 @@ describe("manifest", () => {
       prefix: 24,
       gateway: "10.0.2.2",
       consolePort: 31337,
-      control: "rate",
+      control: "newreno",
     });
     expect(manifest.pumpTickUs).to.equal(10_000);
     expect([manifest.serialConsole, manifest.virtioConsole]).to.deep.equal([true, true]);
