@@ -10,28 +10,27 @@ export const AUDIT_BURST = 128;
 const PER_SECOND = 1;
 
 export class AuditLog {
-  /** Lines that were summed up. */
-  unlogged = 0;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #rate = new RateLimit(PER_SECOND, AUDIT_BURST);
-  /** Of those, since the last line. */
-  #since = 0;
+  readonly #rate: RateLimit;
+  /** Lines that were summed up since the last. */
+  #unlogged = 0;
 
-  constructor(log: Log, clock: Clock) {
+  /** @param burst lines that may come at once */
+  constructor(log: Log, clock: Clock, burst = AUDIT_BURST) {
     this.#log = log;
     this.#clock = clock;
+    this.#rate = new RateLimit(PER_SECOND, burst);
   }
 
   /** @returns whether it has a line of its own */
   line(subsystem: string, text: string): boolean {
     if (!this.#rate.take(this.#clock.nowUs())) {
-      this.unlogged++;
-      this.#since++;
+      this.#unlogged++;
       return false;
     }
-    const unlogged = this.#since === 0 ? "" : ` unlogged=${this.#since}`;
-    this.#since = 0;
+    const unlogged = this.#unlogged === 0 ? "" : ` unlogged=${this.#unlogged}`;
+    this.#unlogged = 0;
     this.#log.line(subsystem, text + unlogged);
     return true;
   }

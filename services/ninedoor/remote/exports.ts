@@ -2,7 +2,7 @@
  * Who exports what: one connection a name. A tree that is up can be mounted by its name until its connection is over; then mounts of
  * it answer `Busy` until somebody exports that name again. Each coming and going is a line of the audit log.
  */
-import { RateLimit } from "../../net/rate.ts";
+import { AuditLog } from "../../log/audit-log.ts";
 import type { Bytes, Clock, Log, Pool } from "../../ports/index.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import { homeOf } from "../../roles/policy.ts";
@@ -12,9 +12,8 @@ import type { Services } from "../services.ts";
 import { KNOWN } from "./qids.ts";
 import { MSIZE, RemoteCounters, RemoteService, TAGS, WAITING } from "./service.ts";
 
-/** Refusals logged at once, and a second in the long run. */
-const AUDIT_BURST = 16;
-const AUDIT_PER_SECOND = 1;
+/** Refusals that are logged at once; a service dials in seldom. */
+const REFUSALS_BURST = 16;
 /** Memory of a request that waits, and of a file that is known. */
 const WAITING_BYTES = 1024;
 const KNOWN_BYTES = 128;
@@ -38,10 +37,11 @@ export class Exports {
   readonly requests = new RemoteCounters();
   readonly #options: ExportsOptions;
   readonly #live = new Map<string, { readonly service: RemoteService; readonly session: number }>();
-  readonly #audits = new RateLimit(AUDIT_PER_SECOND, AUDIT_BURST);
+  readonly #refusals: AuditLog;
 
   constructor(options: ExportsOptions) {
     this.#options = options;
+    this.#refusals = new AuditLog(options.log, options.clock, REFUSALS_BURST);
   }
 
   /** Ask whoever speaks on a session's connection for its tree. @returns why not */
@@ -115,9 +115,8 @@ export class Exports {
   }
 
   #refuse(name: string, session: number, why: string): Refusal {
-    const { clock, log } = this.#options;
     this.counters.refused++;
-    if (this.#audits.take(clock.nowUs())) log.line("export", `refused service=${name} session=${session} why=${why}`);
+    this.#refusals.line("export", `refused service=${name} session=${session} why=${why}`);
     return BUSY;
   }
 }

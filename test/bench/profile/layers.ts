@@ -65,20 +65,21 @@ export class Layers {
 
   wrap(method: Method, layer: Layer): Method {
     const index = LAYERS.indexOf(layer);
-    // eslint-disable-next-line @typescript-eslint/no-this-alias
-    const layers = this;
-    return function (...given) {
-      const from = layers.#layer;
+    const charged = (self: unknown, given: unknown[]): unknown => {
+      const from = this.#layer;
       if (from === index) {
-        layers.#passed[index] = layers.#passed[index]! + 1;
-        return method.apply(this, given);
+        this.#passed[index] = this.#passed[index]! + 1;
+        return method.apply(self, given);
       }
-      layers.#enter(from, index);
+      this.#enter(from, index);
       try {
-        return method.apply(this, given);
+        return method.apply(self, given);
       } finally {
-        layers.#switch(from);
+        this.#switch(from);
       }
+    };
+    return function (...given) {
+      return charged(this, given);
     };
   }
 
