@@ -150,26 +150,37 @@ function keys(): Keys {
   return { token, ticket: tickets.queen ?? "" };
 }
 
+/** A hive with its door at a port of the loopback, for as long as the work takes, and after how many milliseconds it let one in. */
+async function withDoor<T>(
+  image: string,
+  counted: boolean,
+  work: (hive: BenchHive, port: number, upMs: number) => Promise<T>,
+): Promise<T> {
+  const port = await freePort();
+  const since = performance.now();
+  const hive = new QemuBenchHive(image, { net: "user", port, counted });
+  try {
+    await attachOnceUp(port, keys(), patienceMs);
+    const upMs = performance.now() - since;
+    await hive.expect(/PONG 1\r?\n/, patienceMs);
+    return await work(hive, port, upMs);
+  } finally {
+    await hive.end();
+  }
+}
+
 /** What the hive's console over TCP does, in a boot of its own, and how soon it is there. */
 async function door(count: number): Promise<Figure[]> {
   const up: number[] = [];
   let figures: Figure[] = [];
-  for (let boot = 0; boot < count; boot++) {
-    const port = await freePort();
-    const since = performance.now();
-    const hive = new QemuBenchHive(hiveImage, { net: "user", port });
-    try {
-      await attachOnceUp(port, keys(), patienceMs);
-      up.push(performance.now() - since);
-      if (boot < count - 1) continue;
-      await hive.expect(/PONG 1\r?\n/, patienceMs);
-      const cpuSeconds = (): number => hive.cpuSeconds();
-      figures = await doorFigures(port, keys(), cpuSeconds);
+  for (let boot = 1; boot <= count; boot++) {
+    await withDoor(hiveImage, false, async (hive, port, upMs) => {
+      up.push(upMs);
+      if (boot < count) return;
+      figures = await doorFigures(port, keys(), () => hive.cpuSeconds());
       // The log is full from here on, and then of workers.
       figures.push(...(await flows(port, keys())), await workersAtOnce(port, keys()));
-    } finally {
-      await hive.end();
-    }
+    });
   }
   return [beside("door: start to OK ATTACH", median(up), "ms", upstreamConsole), ...figures];
 }
@@ -266,15 +277,7 @@ async function micro(target: Target, prefix: string, counted: boolean): Promise<
 async function profile(prefix: string): Promise<Profile> {
   const out = inRepository("out", "bench", "profile");
   tool("image.ts", "--sel4", prefix, "--bundle", inRepository("test", "bench", "profile", "main.ts"), "--out", out);
-  const port = await freePort();
-  const hive = new QemuBenchHive(`${out}/hive.elf`, { net: "user", port, counted: true });
-  try {
-    await attachOnceUp(port, keys(), patienceMs);
-    await hive.expect(/PONG 1\r?\n/, patienceMs);
-    return await profileOf(hive, port, keys());
-  } finally {
-    await hive.end();
-  }
+  return withDoor(`${out}/hive.elf`, true, (hive, port) => profileOf(hive, port, keys()));
 }
 
 /** A table of its own: it takes a minute and a half, and says nothing that a change would be held to. */
@@ -286,17 +289,11 @@ async function load(prefix: string): Promise<ReadonlyMap<string, readonly Figure
   tool("image.ts", "--sel4", prefix, "--manifest", `${out}/manifest.json`, "--out", out);
   const all = new Map<string, Figure[]>();
   for (const workers of LOAD_WORKERS) {
-    const port = await freePort();
-    const hive = new QemuBenchHive(`${out}/hive.elf`, { net: "user", port });
-    try {
-      await attachOnceUp(port, keys(), patienceMs);
-      await hive.expect(/PONG 1\r?\n/, patienceMs);
+    await withDoor(`${out}/hive.elf`, false, async (hive, port) => {
       for (const [sessions, figures] of await loadFigures(hive, port, keys(), workers)) {
         all.set(sessions, [...(all.get(sessions) ?? []), ...figures]);
       }
-    } finally {
-      await hive.end();
-    }
+    });
   }
   return all;
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { O_RDONLY } from "../../services/secure9p/constants.ts";
-import { type Keys, logIn, perSecond, pipelined, size, times } from "./door-measures.ts";
+import { type Keys, logIn, perSecond, pipelined, size, throughput, times } from "./door-measures.ts";
 import { acknowledged, DoorWire, frames, type Place, streamEnds } from "./door-wire.ts";
 import { beside, type Figure } from "./figures.ts";
 import { NineFile } from "./nine-file.ts";
@@ -33,7 +33,7 @@ const SESSIONS_MOST = 64;
 const WORKERS_MOST = 256;
 const IDLE_MS = 4000;
 /** 9P reads under way at once. */
-const READS = 4;
+export const READS = 4;
 
 /**
  * Returns once somebody is attached. A hive that is not up yet is asked again and again: what was sent before its network was
@@ -117,27 +117,23 @@ async function tails(wire: DoorWire, amounts: Amounts): Promise<Figure[]> {
 
 /** All of the log, over lines and over 9P. */
 async function bulk(wire: DoorWire, port: number, keys: Keys): Promise<Figure[]> {
-  const timed = async (run: () => Promise<number>): Promise<number> => {
-    const since = performance.now();
-    const bytes = await run();
-    return bytes / (performance.now() - since) / 1000;
-  };
-  const figure = (name: string, value: number): Figure => ({ name: `door: ${name}`, value, unit: "MB/s" });
   return [
-    figure("CAT of the whole log", await timed(() => size(wire, `CAT ${QUEEN_LOG}`))),
-    figure("TAIL of the whole log", await timed(() => size(wire, `TAIL ${QUEEN_LOG} 0`))),
-    figure("9P reads of 8 KiB, 1 at once", await readWith(port, keys, 1, timed)),
-    figure(`9P reads of 8 KiB, ${READS} at once`, await readWith(port, keys, READS, timed)),
+    rate("door: CAT of the whole log", await throughput(() => size(wire, `CAT ${QUEEN_LOG}`))),
+    rate("door: TAIL of the whole log", await throughput(() => size(wire, `TAIL ${QUEEN_LOG} 0`))),
+    rate("door: 9P reads of 8 KiB, 1 at once", await readWith(port, keys, 1)),
+    rate(`door: 9P reads of 8 KiB, ${READS} at once`, await readWith(port, keys, READS)),
   ];
 }
 
-type Timed = (run: () => Promise<number>) => Promise<number>;
+export function rate(name: string, value: number): Figure {
+  return { name, value, unit: "MB/s" };
+}
 
-export async function readWith(place: Place, keys: Keys, depth: number, timed: Timed): Promise<number> {
-  const wire = await attached(place, keys);
-  const file = await NineFile.open(wire, LOG_NAMES, O_RDONLY);
+/** @returns MB/s of the whole log, with so many reads under way */
+export async function readWith(place: Place, keys: Keys, depth: number): Promise<number> {
+  const file = await NineFile.open(await attached(place, keys), LOG_NAMES, O_RDONLY);
   try {
-    return await timed(() => file.read(depth));
+    return await throughput(() => file.read(depth));
   } finally {
     file.close();
   }

@@ -45,6 +45,13 @@ export function perSecond(took: readonly number[]): number {
   return (took.length * 1000) / took.reduce((total, ms) => total + ms, 0);
 }
 
+/** Bytes a microsecond of what says how many bytes it moved, which is MB/s. */
+export async function throughput(move: () => Promise<number>): Promise<number> {
+  const since = performance.now();
+  const bytes = await move();
+  return bytes / (performance.now() - since) / 1000;
+}
+
 /** Acknowledged lines a second, of `count` in all with so many under way. */
 export async function pipelined(
   wire: DoorWire,

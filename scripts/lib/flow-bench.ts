@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { O_RDONLY, O_WRONLY } from "../../services/secure9p/constants.ts";
 import { credentialsPath } from "./credentials.ts";
-import { attached, LOG_NAMES, readWith } from "./door-bench.ts";
-import { type Keys, times } from "./door-measures.ts";
+import { attached, LOG_NAMES, rate, READS, readWith } from "./door-bench.ts";
+import { type Keys, throughput, times } from "./door-measures.ts";
 import { acknowledged, type DoorWire, frames, type Place, streamEnds } from "./door-wire.ts";
 import type { Figure } from "./figures.ts";
 import { NineFile } from "./nine-file.ts";
@@ -23,17 +23,8 @@ const EXPORTED_BYTES = 1_000_000;
 const SERVICE = "bench";
 const WHERE = "/bench";
 /** Under way at once. */
-const DEPTHS = [1, 4];
+const DEPTHS = [1, READS];
 const PATIENCE_MS = 20_000;
-
-/** Bytes a microsecond, which is MB/s. */
-async function rate(run: () => Promise<number>): Promise<number> {
-  const since = performance.now();
-  const bytes = await run();
-  return bytes / (performance.now() - since) / 1000;
-}
-
-const figure = (name: string, value: number, by = "door"): Figure => ({ name: `${by}: ${name}`, value, unit: "MB/s" });
 
 /** What of it is the wire's: the same over a tap device, without QEMU's user network in between. */
 export async function tapFlows(place: Place, keys: Keys): Promise<Figure[]> {
@@ -43,11 +34,7 @@ export async function tapFlows(place: Place, keys: Keys): Promise<Figure[]> {
   return [
     { name: "tap: PING p50", value: median(ping), unit: "ms" },
     ...(await appends(place, keys, "tap")),
-    {
-      name: `tap: 9P reads of 8 KiB, ${Math.max(...DEPTHS)} at once`,
-      value: await readWith(place, keys, Math.max(...DEPTHS), rate),
-      unit: "MB/s",
-    },
+    rate(`tap: 9P reads of 8 KiB, ${READS} at once`, await readWith(place, keys, READS)),
   ];
 }
 
@@ -59,9 +46,9 @@ async function appends(place: Place, keys: Keys, by = "door"): Promise<Figure[]>
   const figures: Figure[] = [];
   for (const depth of DEPTHS) {
     const file = await NineFile.open(await attached(place, keys), LOG_NAMES, O_WRONLY);
-    const value = await rate(() => file.write(APPEND, APPENDS, depth));
+    const value = await throughput(() => file.write(APPEND, APPENDS, depth));
     file.close();
-    figures.push(figure(`9P appends of 8 KiB, ${depth} at once`, value, by));
+    figures.push(rate(`${by}: 9P appends of 8 KiB, ${depth} at once`, value));
   }
   return figures;
 }
@@ -83,9 +70,9 @@ async function exported(port: number, keys: Keys): Promise<Figure[]> {
       const wire = await attached(port, keys);
       await mount(wire);
       const file = await NineFile.open(wire, [WHERE.slice(1), "file"], O_RDONLY);
-      const value = await rate(() => file.read(depth));
+      const value = await throughput(() => file.read(depth));
       file.close();
-      figures.push(figure(`9P reads of an exported file, ${depth} at once`, value));
+      figures.push(rate(`door: 9P reads of an exported file, ${depth} at once`, value));
     }
     return figures;
   } finally {
