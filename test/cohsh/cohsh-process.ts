@@ -55,6 +55,8 @@ export function runCohsh(args: readonly string[], env: NodeJS.ProcessEnv, input?
 /** A running shell, and everything that it has printed. */
 export class RunningCohsh {
   output = "";
+  stdout = "";
+  stderr = "";
   readonly child: ChildProcess;
   readonly exited: Promise<{ status: number | null; signal: NodeJS.Signals | null }>;
   #wake: (() => void) | undefined;
@@ -62,9 +64,11 @@ export class RunningCohsh {
   constructor(program: string, args: readonly string[], env: NodeJS.ProcessEnv) {
     const child = spawn(program, args, { cwd: inRepository(), env, stdio: ["pipe", "pipe", "pipe"] });
     this.child = child;
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (bytes: Buffer) => {
-        this.output += bytes.toString("utf8");
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].on("data", (bytes: Buffer) => {
+        const text = bytes.toString("utf8");
+        this[name] += text;
+        this.output += text;
         this.#wake?.();
       });
     }
@@ -85,6 +89,13 @@ export class RunningCohsh {
   static onTerminal(args: readonly string[], env: NodeJS.ProcessEnv, then = ""): RunningCohsh {
     const command = `stty cols 120 rows 40; '${process.execPath}' --import tsx '${MAIN}' ${args.join(" ")}; code=$?; ${then} exit $code`;
     return new RunningCohsh("script", ["-qefc", command, "/dev/null"], env);
+  }
+
+  /** Its standard input is at its end, and it comes to its own. */
+  async finished(): Promise<Finished> {
+    this.child.stdin?.end();
+    const end = await this.exited;
+    return { ...end, stdout: this.stdout, stderr: this.stderr };
   }
 
   type(text: string): void {

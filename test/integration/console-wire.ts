@@ -84,6 +84,13 @@ export class ConsoleWire extends ConsoleEnd {
     this.#socket.resume();
   }
 
+  /** Say goodbye, and see the hive end it. @throws Error if it says anything else */
+  async quit(): Promise<void> {
+    const answers = [await this.ask("QUIT"), await this.line()];
+    this.close();
+    if (answers[0] !== "OK QUIT" || answers[1] !== undefined) throw new Error(`QUIT: ${answers.join(", ")}`);
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -55,13 +55,8 @@ describe("cohsh bench, as its users start it", function () {
     return running;
   }
 
-  async function run(...args: string[]): Promise<Finished> {
-    const running = start(...args);
-    let stdout = "";
-    let stderr = "";
-    running.child.stdout?.on("data", (bytes: Buffer) => (stdout += bytes.toString("utf8")));
-    running.child.stderr?.on("data", (bytes: Buffer) => (stderr += bytes.toString("utf8")));
-    return { ...(await running.exited), stdout, stderr };
+  function run(...args: string[]): Promise<Finished> {
+    return start(...args).finished();
   }
 
   /** What a Queen reads of the log, without what the hive notes itself. */

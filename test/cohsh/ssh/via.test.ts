@@ -59,14 +59,8 @@ describe("cohsh by way of an ssh server", function () {
     return running;
   }
 
-  async function run(...args: string[]): Promise<Finished> {
-    const running = start(...args);
-    let stdout = "";
-    let stderr = "";
-    running.child.stdout?.on("data", (bytes: Buffer) => (stdout += bytes.toString("utf8")));
-    running.child.stderr?.on("data", (bytes: Buffer) => (stderr += bytes.toString("utf8")));
-    running.child.stdin?.end();
-    return { ...(await running.exited), stdout, stderr };
+  function run(...args: string[]): Promise<Finished> {
+    return start(...args).finished();
   }
 
   const until = async (condition: () => boolean): Promise<void> => {
