@@ -21,6 +21,8 @@ export interface NineDoorCounters {
   mountsRefused: number;
   /** Workers refused because there are as many as there may be. */
   workersRefused: number;
+  /** Lines for a worker that its mailbox had no room for. */
+  jobsRefused: number;
   /** Attaches refused. */
   attachesRefused: number;
 }
@@ -39,6 +41,7 @@ export function createNineDoorCounters(): NineDoorCounters {
     textsTooLong: 0,
     mountsRefused: 0,
     workersRefused: 0,
+    jobsRefused: 0,
     attachesRefused: 0,
   };
 }

@@ -9,6 +9,7 @@ import { isWorker } from "../roles/roles.ts";
 import { ControlFile } from "./control-file.ts";
 import { Directory } from "./directory.ts";
 import type { FileMaker } from "./file-maker.ts";
+import { JobsFile } from "./jobs-file.ts";
 import { Lifetime, type LineHandler } from "./place.ts";
 import { RecordAppender } from "./ring-file.ts";
 import type { Ring } from "./ring.ts";
@@ -35,6 +36,8 @@ export interface WorkerFiles {
   readonly control: LineHandler;
   /** Wakes it from `yield`; its time come, it calls `WorkerEntry.yielding.due()`. */
   readonly alarm: Alarm;
+  /** Whether it has a mailbox for jobs. */
+  readonly takesJobs: boolean;
 }
 
 /** A worker as the namespace sees it. */
@@ -45,6 +48,8 @@ export interface WorkerEntry {
   readonly trace: Ring;
   readonly result: Ring;
   readonly yielding: YieldFile;
+  /** Of one that takes jobs. */
+  readonly jobs: JobsFile | undefined;
 }
 
 interface Entry extends WorkerEntry {
@@ -122,7 +127,9 @@ export class Workers {
     const { alarm } = files;
     const yielding = new YieldFile({ qid: qids.next(QTAPPEND), counters, life, alarm, most: YIELD_MS_MAX });
     self.add("yield", yielding);
-    const entry = { id, life, telemetry, trace, result, self, yielding };
+    const jobs = files.takesJobs ? this.#jobs(life) : undefined;
+    if (jobs !== undefined) self.add("jobs", jobs);
+    const entry = { id, life, telemetry, trace, result, self, yielding, jobs };
     this.#entries.set(id, entry);
     this.directory.add(id, directory);
     return entry;
@@ -137,6 +144,11 @@ export class Workers {
     this.directory.remove(id);
     entry.life.end();
     return true;
+  }
+
+  #jobs(life: Lifetime): JobsFile {
+    const { bytes, counters, qids } = this.#maker;
+    return new JobsFile({ qid: qids.next(QTFILE), bytes, counters, life, lineBytes: this.#limits.controlLineBytes });
   }
 
   #ringsOf(): { telemetry: Ring; trace: Ring; result: Ring } {

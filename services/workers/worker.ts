@@ -55,6 +55,7 @@ export class Worker implements Protocol, TaskOwner, WorkerFiles, WorkerIdentity 
   readonly spawnedAtMs: number | undefined;
   readonly settled = true;
   readonly alarm: WorkerFiles["alarm"];
+  readonly takesJobs = false;
   /** Why it ends, once that is decided. */
   cause: WorkerCause | undefined = undefined;
   /** Its component, -1 before it is started. */

@@ -15,6 +15,7 @@ const FILES = {
   status: () => "state=running\n",
   control: { take: () => undefined },
   alarm: { set: () => undefined, clear: () => undefined },
+  takesJobs: false,
 };
 
 const lines: Handler = (answer: Answer) => {

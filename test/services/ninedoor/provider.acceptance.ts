@@ -136,9 +136,11 @@ export function acceptsAsProvider(name: string, kind: Kind, make: () => Subject)
 
     it(`${waits ? "waits" : "gives nothing"} at its end and behind it`, () => {
       const { visitor, content } = make();
-      const fid = visitor.opened("/file");
       for (const offset of [content.length, content.length + 1, Number.MAX_SAFE_INTEGER - 8192]) {
+        const fid = visitor.opened("/file");
         expect(visitor.readLater(fid, offset).result).to.equal(waits ? WAITS : "");
+        // Some have but one place to wait.
+        visitor.clunk(fid);
       }
     });
 
@@ -177,10 +179,10 @@ export function acceptsAsProvider(name: string, kind: Kind, make: () => Subject)
   });
 }
 
-/** A hive with one more file, `/file`, that a Queen may do everything with. */
-export function place(hive: Hive, file: Place): Visitor {
+/** A hive with one more file, `/file`, that a Queen may do everything with. @param session her session's number, if it matters */
+export function place(hive: Hive, file: Place, session?: number): Visitor {
   hive.namespace.root.add("file", file);
-  const view = hive.view("queen");
+  const view = hive.view("queen", undefined, session);
   // The policy has no row for it, and is not what is tested here.
   view.may = () => undefined;
   return hive.enter(view);

@@ -299,11 +299,12 @@ export class Hive {
     this.namespace.addProc("net/tcp", () => "tcp: none\n");
   }
 
-  spawn(): string {
+  spawn(takesJobs = false): string {
     const worker = this.namespace.workers.add({
       status: () => this.status,
       control: this.control,
       alarm: this.alarm,
+      takesJobs,
     });
     if (worker === undefined) throw new Error("no room for a worker");
     return worker.id;
@@ -313,11 +314,12 @@ export class Hive {
     return new Grant(role, subject, new Account(DEFAULT_BUDGETS[role], 0), scopes, quotas);
   }
 
-  view(role: Role, ticket?: Ticket): View {
+  /** @param session its number, another for each if absent */
+  view(role: Role, ticket?: Ticket, session = ++this.#sessions): View {
     return new View({
       namespace: this.namespace,
       grant: this.grant(role, ticket),
-      session: ++this.#sessions,
+      session,
       leases: { isLessee: () => this.leased },
       audit: this.audit,
       clock: this.clock,
