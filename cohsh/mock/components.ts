@@ -5,7 +5,8 @@
  */
 
 import type { ComponentEvent, Components } from "../../services/ports/index.ts";
-import { HeartbeatWorker, type WorkerPort } from "../../services/workers/heartbeat.ts";
+import type { WorkerPort } from "../../services/workers/program.ts";
+import { HeartbeatWorker } from "../../services/workers/heartbeat.ts";
 import { FAILED_BYTES, FRAME_BYTES, WORKER } from "../../services/workers/protocol.ts";
 import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 

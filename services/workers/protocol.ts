@@ -7,7 +7,10 @@
 export const WORKER = {
   /** Call, word = {@link PROTOCOL_VERSION}. */
   HELLO: 0x200,
-  /** Reply to HELLO: the frame holds the worker's ticket as UTF-8, word = its bytes. */
+  /**
+   * Reply to HELLO: the frame holds the worker's ticket as UTF-8, of a GPU worker then a newline and the name of its GPU;
+   * word = the bytes of all that.
+   */
   START: 0x201,
   /** Call, word = bytes of requests in the frame, 0 to wait only. Reply, word = bytes of replies: when there are some. */
   FRAMES: 0x202,

@@ -4,7 +4,7 @@
  */
 import { type Doing, type Program, WORKER_PROGRAM } from "../../../cohsh/mock/components.ts";
 import { HIVE_LIMITS } from "../../../services/hive/limits.ts";
-import type { WorkerPort } from "../../../services/workers/heartbeat.ts";
+import type { WorkerPort } from "../../../services/workers/program.ts";
 import { FAILED_BYTES, FRAME_BYTES, WORKER } from "../../../services/workers/protocol.ts";
 import { TestHive } from "../../services/hive/support.ts";
 import { concat, frame as request } from "../../services/secure9p/fixture.ts";

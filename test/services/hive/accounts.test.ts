@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { O_WRONLY } from "../../../services/secure9p/constants.ts";
 import type { HiveSession } from "../../../services/hive/session.ts";
-import type { WorkerPort } from "../../../services/workers/heartbeat.ts";
+import type { WorkerPort } from "../../../services/workers/program.ts";
 import { type Visitor, WAITS } from "../ninedoor/support.ts";
 import { type Program, WORKER_PROGRAM } from "../../../cohsh/mock/components.ts";
 import { expectNoErrors, TestHive } from "./support.ts";

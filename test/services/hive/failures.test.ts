@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { DEFAULT_BUDGETS } from "../../../services/roles/budget.ts";
 import { O_WRONLY } from "../../../services/secure9p/constants.ts";
-import type { WorkerPort } from "../../../services/workers/heartbeat.ts";
+import type { WorkerPort } from "../../../services/workers/program.ts";
 import { WORKER } from "../../../services/workers/protocol.ts";
 import { type Doing, type Program, WORKER_PROGRAM } from "../../../cohsh/mock/components.ts";
 import { utf8 } from "../support/ports.ts";
