@@ -1,6 +1,6 @@
 /**
  * What a bridge exports: one folder for each GPU. The hive is the only client and says nothing of whom it asks for; who may what it
- * decides itself, before it asks. So `job` and `blob` are those of the one lease that a GPU has, and where there are several,
+ * decides itself, before it asks. So `job` and `blob` are those of the one lease that a GPU has, `status` is everybody's, and
  * `lessee/<worker>/` is a lessee's own: a name that the hive gives and no client can.
  */
 
@@ -19,7 +19,7 @@ import type { Node, Request, Tree } from "../../services/secure9p/tree.ts";
 import type { Gpu } from "../gpu.ts";
 import type { GpuInfo } from "../backend.ts";
 import { CTL_LINE_BYTES, WORKER } from "../limits.ts";
-import { type LesseeNodes, lesseeNodes } from "./lessee.ts";
+import { lesseeFolder, lesseeNodes } from "./lessee.ts";
 import { type Entry, Folder, Leaf } from "./nodes.ts";
 
 const TEXT_BYTES = 16 * 1024;
@@ -83,7 +83,7 @@ export class GpuTree implements Tree {
       ...this.#ring("status", gpu.states.ring),
       ...lesseeNodes({ ...common, lease: () => gpu.leases.only }),
       lessee: lessees(gpu, qids, (worker) =>
-        lesseeNodes({ ...common, lease: () => gpu.leases.of(worker) ?? PERMISSION }),
+        lesseeFolder({ ...common, lease: () => gpu.leases.of(worker) ?? PERMISSION }, WAITERS),
       ),
       counters: this.#text(() => gpu.counters()),
     });
@@ -112,7 +112,7 @@ export class GpuTree implements Tree {
 }
 
 /** Folders of workers: those of lessees are listed, and others are found and refuse, so that nobody is told who has a lease. */
-function lessees(gpu: Gpu, qids: QidSource, make: (worker: string) => LesseeNodes): Folder {
+function lessees(gpu: Gpu, qids: QidSource, make: (worker: string) => Folder): Folder {
   const known = new Map<string, Entry>();
   let last = 0;
   const find = (worker: string): Node | undefined => {
@@ -120,7 +120,7 @@ function lessees(gpu: Gpu, qids: QidSource, make: (worker: string) => LesseeNode
     let entry = known.get(worker);
     if (entry === undefined) {
       if (known.size >= LESSEES) forget();
-      entry = { name: worker, node: Folder.of(qids.next(QTDIR), { ...make(worker) }), offset: ++last };
+      entry = { name: worker, node: make(worker), offset: ++last };
       known.set(worker, entry);
     }
     return entry.node;
