@@ -24,8 +24,8 @@ import { type Entry, Folder, Leaf } from "./nodes.ts";
 
 const TEXT_BYTES = 16 * 1024;
 const TEXTS_OPEN_BYTES = 1024 * 1024;
-/** Reads of one ring that wait; a hive has 8 at once. */
-const WAITERS = 32;
+/** Reads of one ring that wait: all that a hive has waiting at once may be one ring's. */
+const WAITERS = 96;
 /** Workers whose folders are known of one GPU; more than can hold a lease. */
 const LESSEES = 64;
 
