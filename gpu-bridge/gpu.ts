@@ -1,5 +1,5 @@
 /**
- * One GPU as a bridge offers it: leases, their blobs and jobs, and the two rings that tell of them. Lines come in as text and are
+ * One GPU as a bridge offers it: leases, their blobs and jobs, and the rings that tell of them. Lines come in as text and are
  * done or refused at once; what 9P cannot say of a refusal is said in the ring or to whoever runs the bridge.
  */
 
@@ -81,7 +81,7 @@ export class Gpu {
     const refused = "sentence" in read ? read : this.jobs.submit(lease, read.job);
     if (refused === undefined) return undefined;
     const id = "job" in read ? ` ${read.job.id}:` : "";
-    this.states.refused(lease.worker, `${refused.why.name.toUpperCase()}${id} ${refused.sentence}`);
+    this.states.refused(lease, `${refused.why.name.toUpperCase()}${id} ${refused.sentence}`);
     return refused.why;
   }
 

@@ -31,6 +31,8 @@ export const JOB_LINE_BYTES = 6 * 1024;
 export const CTL_LINE_BYTES = 1024;
 /** The largest result that its status line carries. */
 export const INLINE_BYTES = 2 * 1024;
+/** Of `status`: a result of that size in base64, and what stands around it. */
+export const STATUS_LINE_BYTES = 4096;
 /** Blobs of a lease. */
 export const SLOTS = 8;
 export const TIMEOUT_MOST_MS = 600_000;

@@ -8,9 +8,8 @@ import type { Tree } from "../../services/secure9p/tree.ts";
 import type { Attached } from "../9p/attach.ts";
 import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 
-/** More than a hive asks for: 256 fids and 32 tags. */
-const FIDS = 512;
-const TAGS = 64;
+/** More than a hive asks for: 256 fids, 16 requests under way and 96 reads that wait for news. */
+export const SERVED = { fids: 512, tags: 128 };
 /** Bytes that the socket may keep before the session's own bound counts. */
 const SOCKET_BYTES = 65_536;
 export const SILENCE_MS = 90_000;
@@ -30,8 +29,7 @@ export function serve(
     const session = new Session({
       tree,
       bytes: nodeBytes,
-      fids: FIDS,
-      tags: TAGS,
+      ...SERVED,
       // Answers that come together leave together.
       replied: () => {
         draining ??= setImmediate(drain);

@@ -105,7 +105,7 @@ export class JobQueue {
     share.waiting.push(work);
     share.ids.add(job.id);
     this.waitingPeak = Math.max(this.waitingPeak, ++this.#waiting);
-    states.tell(job.id, lease.worker, "QUEUED", "waiting");
+    states.tell(lease, job.id, "QUEUED", "waiting");
     this.#pump();
     return undefined;
   }
@@ -167,7 +167,7 @@ export class JobQueue {
     share.places++;
     share.bytes += work.bytes;
     share.running.add(work);
-    states.tell(job.id, share.lease.worker, "RUNNING", "scheduled");
+    states.tell(share.lease, job.id, "RUNNING", "scheduled");
     work.leave = clock.after(job.timeoutMs, () => {
       this.counters.timeout++;
       this.#fail(work, "TIMEOUT");
@@ -222,7 +222,7 @@ export class JobQueue {
     const { states, limits } = this.#options;
     work.over = true;
     work.leave();
-    states.tell(job.id, share.lease.worker, state, detail, result);
+    states.tell(share.lease, job.id, state, detail, result);
     share.ended.push(job.id);
     if (share.ended.length > limits.known) share.ids.delete(share.ended.shift()!);
   }

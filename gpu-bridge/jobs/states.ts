@@ -1,15 +1,18 @@
-/** What became of jobs: lines of `/gpu/<id>/status`. Each state of a job is one line, and a line that was refused is one of no job. */
+/**
+ * What became of jobs: lines of `/gpu/<id>/status`, and of the `status` of the lease whose jobs they are. Each state of a job is one
+ * line, and a line that was refused is one of no job.
+ */
 
 import { RateLimit } from "../../services/net/rate.ts";
 import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import { Ring } from "../../services/ninedoor/ring.ts";
 import type { BridgeClock } from "../clock.ts";
+import type { Lease } from "../leases/leases.ts";
+import { STATUS_LINE_BYTES } from "../limits.ts";
 import { shortened } from "../refused.ts";
 
-/** A result of 2 KiB in base64, and what stands around it. */
-export const STATUS_LINE_BYTES = 4096;
 const RING_BYTES = 256 * 1024;
-/** Refused lines that are shown at once, and a second in the long run; the others are counted alone. */
+/** Refused lines that everybody sees at once, and a second in the long run; whose they are sees all. */
 const REFUSED_BURST = 16;
 const REFUSED_PER_SECOND = 4;
 
@@ -31,21 +34,29 @@ export class States {
     this.#clock = clock;
   }
 
-  tell(job: string, worker: string, state: JobState, detail: string, result?: ResultFields): void {
+  /** @param lease whose job it is */
+  tell(lease: Lease, job: string, state: JobState, detail: string, result?: ResultFields): void {
     this.counters[({ QUEUED: "queued", RUNNING: "running", OK: "ok", ERR: "err" } as const)[state]]++;
-    this.#append(job, worker, state, detail, result);
+    const line = this.#line(lease, job, state, detail, result);
+    append(lease.status, line);
+    append(this.ring, line);
   }
 
-  /** A line that came to nothing. */
-  refused(worker: string, detail: string): void {
+  /** A line of a lessee that came to nothing. However many there are, they push nobody else's states out of what everybody sees. */
+  refused(lease: Lease, detail: string): void {
     this.counters.refused++;
-    if (this.#refusals.take(this.#clock.nowMs() * 1000)) this.#append("", worker, "ERR", detail);
+    const line = this.#line(lease, "", "ERR", detail);
+    append(lease.status, line);
+    if (this.#refusals.take(this.#clock.nowMs() * 1000)) append(this.ring, line);
     else this.counters.refused_unshown++;
   }
 
-  #append(job: string, worker: string, state: JobState, detail: string, result?: ResultFields): void {
+  #line({ worker }: Lease, job: string, state: JobState, detail: string, result?: ResultFields): Uint8Array {
     const line = { job, worker, state, detail: shortened(detail), ts_ms: this.#clock.unixMs(), ...result };
-    const bytes = Buffer.from(JSON.stringify(line));
-    if (!this.ring.append(bytes, 0, bytes.length)) throw new Error(`a status line of ${bytes.length} bytes`);
+    return Buffer.from(JSON.stringify(line));
   }
+}
+
+function append(ring: Ring, line: Uint8Array): void {
+  if (!ring.append(line, 0, line.length)) throw new Error(`a status line of ${line.length} bytes`);
 }

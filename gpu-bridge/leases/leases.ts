@@ -4,11 +4,16 @@
  * over, so nothing that was opened with it can be used any more.
  */
 
+import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 import { Lifetime } from "../../services/ninedoor/place.ts";
+import { Ring } from "../../services/ninedoor/ring.ts";
 import { NOT_FOUND, PERMISSION, type Refusal } from "../../services/secure9p/refusal.ts";
 import type { BridgeClock } from "../clock.ts";
+import { STATUS_LINE_BYTES } from "../limits.ts";
 import { busy, invalid, Refused } from "../refused.ts";
 import type { LeaseTerms } from "./command.ts";
+
+const STATUS_RING_BYTES = 64 * 1024;
 
 export type LeaseState = "ACTIVE" | "RELEASED" | "EXPIRED";
 
@@ -21,6 +26,8 @@ export class Lease {
   state: LeaseState = "ACTIVE";
   /** Over once it is not ACTIVE. */
   readonly life = new Lifetime();
+  /** What became of its jobs; it takes memory as it fills. */
+  readonly status = new Ring(nodeBytes, STATUS_RING_BYTES, STATUS_LINE_BYTES);
 
   constructor({ worker, memMb, streams, ttlS, priority }: LeaseTerms) {
     this.worker = worker;

@@ -1,5 +1,5 @@
 /**
- * `job` and `blob` as one lessee has them. Which lease that is is asked when a file is opened, and what was opened is that lease's
+ * `job`, `blob` and `status` as one lessee has them. Which lease that is is asked when a file is opened, and what was opened is that lease's
  * until it is over: then each request on it is answered `Closed`, and a new open `Permission` where there is no lease any more.
  */
 
@@ -19,6 +19,7 @@ import type { Lease } from "../leases/leases.ts";
 import { JOB_LINE_BYTES, SLOTS } from "../limits.ts";
 import { InputNode, ResultNode } from "./blob-files.ts";
 import { Folder } from "./nodes.ts";
+import { StatusNode } from "./status-files.ts";
 
 /** What all files of a lessee need to know. */
 export interface LesseeOptions {
@@ -30,10 +31,20 @@ export interface LesseeOptions {
   readonly lease: () => Lease | Refusal;
 }
 
-/** `job` and `blob`. */
+/** What a GPU shows of its only lessee. */
 export interface LesseeNodes {
   readonly job: Node;
   readonly blob: Node;
+}
+
+/** @param waiters most reads that wait at its `status.follow` */
+export function lesseeFolder(options: LesseeOptions, waiters: number): Folder {
+  const { qids } = options;
+  return Folder.of(qids.next(QTDIR), {
+    ...lesseeNodes(options),
+    status: new StatusNode(options, qids.next(QTFILE), 0),
+    "status.follow": new StatusNode(options, qids.next(QTFILE), waiters),
+  });
 }
 
 export function lesseeNodes(options: LesseeOptions): LesseeNodes {

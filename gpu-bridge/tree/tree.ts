@@ -1,6 +1,6 @@
 /**
  * What a bridge exports: one folder for each GPU. The hive is the only client and says nothing of whom it asks for; who may what it
- * decides itself, before it asks. So `job` and `blob` are those of the one lease that a GPU has, and where there are several,
+ * decides itself, before it asks. So `job` and `blob` are those of the one lease that a GPU has, `status` is everybody's, and
  * `lessee/<worker>/` is a lessee's own: a name that the hive gives and no client can.
  */
 
@@ -19,13 +19,13 @@ import type { Node, Request, Tree } from "../../services/secure9p/tree.ts";
 import type { Gpu } from "../gpu.ts";
 import type { GpuInfo } from "../backend.ts";
 import { CTL_LINE_BYTES, WORKER } from "../limits.ts";
-import { type LesseeNodes, lesseeNodes } from "./lessee.ts";
+import { lesseeFolder, lesseeNodes } from "./lessee.ts";
 import { type Entry, Folder, Leaf } from "./nodes.ts";
 
 const TEXT_BYTES = 16 * 1024;
 const TEXTS_OPEN_BYTES = 1024 * 1024;
-/** Reads of one ring that wait; a hive has 8 at once. */
-const WAITERS = 32;
+/** Reads of one ring that wait: all that a hive has waiting at once may be one ring's. */
+const WAITERS = 96;
 /** Workers whose folders are known of one GPU; more than can hold a lease. */
 const LESSEES = 64;
 
@@ -83,7 +83,7 @@ export class GpuTree implements Tree {
       ...this.#ring("status", gpu.states.ring),
       ...lesseeNodes({ ...common, lease: () => gpu.leases.only }),
       lessee: lessees(gpu, qids, (worker) =>
-        lesseeNodes({ ...common, lease: () => gpu.leases.of(worker) ?? PERMISSION }),
+        lesseeFolder({ ...common, lease: () => gpu.leases.of(worker) ?? PERMISSION }, WAITERS),
       ),
       counters: this.#text(() => gpu.counters()),
     });
@@ -112,7 +112,7 @@ export class GpuTree implements Tree {
 }
 
 /** Folders of workers: those of lessees are listed, and others are found and refuse, so that nobody is told who has a lease. */
-function lessees(gpu: Gpu, qids: QidSource, make: (worker: string) => LesseeNodes): Folder {
+function lessees(gpu: Gpu, qids: QidSource, make: (worker: string) => Folder): Folder {
   const known = new Map<string, Entry>();
   let last = 0;
   const find = (worker: string): Node | undefined => {
@@ -120,7 +120,7 @@ function lessees(gpu: Gpu, qids: QidSource, make: (worker: string) => LesseeNode
     let entry = known.get(worker);
     if (entry === undefined) {
       if (known.size >= LESSEES) forget();
-      entry = { name: worker, node: Folder.of(qids.next(QTDIR), { ...make(worker) }), offset: ++last };
+      entry = { name: worker, node: make(worker), offset: ++last };
       known.set(worker, entry);
     }
     return entry.node;

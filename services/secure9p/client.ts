@@ -50,7 +50,11 @@ export class Client {
   /** Bytes of the request's texts. */
   readonly #texts: Uint8Array;
   #textsUsed = 0;
-  readonly #calls: Call[];
+  /** By tag, made when they are needed first: a client may have many tags and use few. */
+  readonly #calls: Call[] = [];
+  readonly #tags: number;
+  /** Tags of those that are free, so that none has to be looked for however many wait; the next to be used is the last. */
+  readonly #free: number[] = [];
   readonly #version = new Call();
 
   constructor(options: ClientOptions) {
@@ -67,7 +71,7 @@ export class Client {
     this.#writer = new Writer(bytes);
     this.#frame = new Uint8Array(msize);
     this.#texts = new Uint8Array(msize);
-    this.#calls = Array.from({ length: tags }, () => new Call());
+    this.#tags = tags;
   }
 
   /** Largest read and write that is one request. */
@@ -80,6 +84,12 @@ export class Client {
     let count = this.#version.type === 0 ? 0 : 1;
     for (let i = 0; i < this.#calls.length; i++) if (this.#calls[i]!.done !== undefined) count++;
     return count;
+  }
+
+  /** Whether a tag is not free: its request has no answer, or was flushed and that has none, be the request answered or not. */
+  busy(tag: number): boolean {
+    const call = this.#calls[tag];
+    return call !== undefined && call.type !== 0;
   }
 
   /** Whether a frame has begun to arrive and is not whole, for whoever times that. */
@@ -213,7 +223,7 @@ export class Client {
     if (call?.done === undefined || call.flushed !== undefined) return false;
     const m = this.#begin();
     m.oldtag = tag;
-    this.#queue(this.#encode(p9.TFLUSH, this.#calls.length + tag));
+    this.#queue(this.#encode(p9.TFLUSH, this.#tags + tag));
     call.flushed = why;
     return true;
   }
@@ -234,7 +244,7 @@ export class Client {
     if (this.ended !== undefined) return;
     this.ended = why;
     this.#finish(this.#version, why);
-    for (let i = 0; i < this.#calls.length; i++) this.#finish(this.#calls[i]!, why);
+    for (let tag = 0; tag < this.#calls.length; tag++) this.#finish(this.#calls[tag]!, why);
   }
 
   #io(type: number, fid: number, offset: number, count: number, done: Done): number {
@@ -259,22 +269,31 @@ export class Client {
 
   #ask(type: number, done: Done, limit = 0, makes = -1, ends = -1): number {
     if (this.ended !== undefined || this.msize === 0) return NO_TAG;
-    for (let tag = 0; tag < this.#calls.length; tag++) {
-      const call = this.#calls[tag]!;
-      if (call.type !== 0) continue;
-      call.done = done;
-      call.limit = limit;
-      call.makes = makes;
-      call.ends = ends;
-      return this.#send(type, tag, call) ? tag : NO_TAG;
-    }
-    return NO_TAG;
+    if (this.#free.length === 0 && !this.#more()) return NO_TAG;
+    const tag = this.#free[this.#free.length - 1]!;
+    const call = this.#calls[tag]!;
+    call.done = done;
+    call.limit = limit;
+    call.makes = makes;
+    call.ends = ends;
+    if (!this.#send(type, tag, call)) return NO_TAG;
+    this.#free.pop();
+    return tag;
+  }
+
+  /** Make one more tag. @returns false if there are all that there may be */
+  #more(): boolean {
+    const tag = this.#calls.length;
+    if (tag >= this.#tags) return false;
+    this.#calls.push(new Call());
+    this.#free.push(tag);
+    return true;
   }
 
   /** @throws RangeError if the message fits no frame; then nothing is sent and the tag stays free. */
   #send(type: number, tag: number, call: Call): boolean {
     const size = this.#encode(type, tag);
-    const fits = size !== UNFIT && this.#out.free >= size + this.#calls.length * FLUSH_SIZE;
+    const fits = size !== UNFIT && this.#out.free >= size + this.#tags * FLUSH_SIZE;
     if (!fits) call.finish();
     if (size === UNFIT) throw new RangeError(`Client: message ${type} does not fit a frame of ${this.msize}`);
     if (!fits) return false;
@@ -300,17 +319,18 @@ export class Client {
     const { bytes, at, size } = this.#framing;
     if (decode(m, this.#reader, bytes, at, size) !== DECODED) return false;
     if (m.tag === p9.NOTAG) return this.#agreed();
-    if (m.tag >= this.#calls.length) return this.#flushed(m.tag - this.#calls.length);
-    const call = this.#calls[m.tag]!;
-    if (call.done === undefined) return false;
+    const { tag } = m;
+    if (tag >= this.#tags) return this.#flushed(tag - this.#tags);
+    const call = this.#calls[tag];
+    if (call?.done === undefined) return false;
     if (m.type === p9.RLERROR) {
-      this.#finish(call, refusalOf(m.ecode));
+      this.#finish(call, refusalOf(m.ecode), tag);
       return true;
     }
     if (m.type !== call.type + 1 || this.#amount(m) > call.limit) return false;
     // walk(5): a partial walk makes nothing.
     if (m.type !== p9.RWALK || m.nwqid === call.limit) call.makes = -1;
-    this.#finish(call, undefined);
+    this.#finish(call, undefined, tag);
     return true;
   }
 
@@ -325,8 +345,11 @@ export class Client {
     if (call?.flushed === undefined || this.#reply.type !== p9.RFLUSH) return false;
     const why = call.flushed;
     call.flushed = undefined;
-    if (call.done === undefined) call.type = 0;
-    else this.#finish(call, why);
+    if (call.done !== undefined) this.#finish(call, why, tag);
+    else {
+      call.type = 0;
+      this.#free.push(tag);
+    }
     return true;
   }
 
@@ -349,9 +372,11 @@ export class Client {
     return true;
   }
 
-  #finish(call: Call, error: Refusal | undefined): void {
+  /** @param tag that is free by this, unless its Tflush has no answer; none of the version, nor when the connection is over */
+  #finish(call: Call, error: Refusal | undefined, tag = NO_TAG): void {
     const { makes, ends } = call;
     const done = call.finish();
+    if (tag !== NO_TAG && call.type === 0) this.#free.push(tag);
     this.fids.give(makes);
     this.fids.give(ends);
     try {

@@ -10,12 +10,13 @@ import { BUSY, PERMISSION, type Refusal } from "../../secure9p/refusal.ts";
 import type { QidSource } from "../qids.ts";
 import type { Services } from "../services.ts";
 import { KNOWN } from "./qids.ts";
-import { MSIZE, RemoteCounters, RemoteService, TAGS, WAITING } from "./service.ts";
+import { MSIZE, PATIENT, READ_FRAME, RemoteCounters, RemoteService, TAGS, WAITING } from "./service.ts";
 
 /** Refusals that are logged at once; a service dials in seldom. */
 const REFUSALS_BURST = 16;
-/** Memory of a request that waits, and of a file that is known. */
+/** Memory of a request that waits, of a read that its exporter has, and of a file that is known. */
 const WAITING_BYTES = 1024;
+const FOLLOWING_BYTES = 1024;
 const KNOWN_BYTES = 128;
 
 export interface ExportsOptions {
@@ -87,17 +88,22 @@ export class Exports {
     const { requests } = this;
     let under = 0;
     let waiting = 0;
+    let following = 0;
     let known = 0;
     for (const { service } of this.#live.values()) {
       under = Math.max(under, service.inFlight);
       waiting = Math.max(waiting, service.waiting);
+      following = Math.max(following, service.following);
       known = Math.max(known, service.qids.size);
     }
     const { inFlightHighWater, waited, waitingHighWater, busy, qidsHighWater, forgotten } = requests;
+    const { followingHighWater, followingRefused } = requests;
+    const followingBytes = most * PATIENT * (FOLLOWING_BYTES + READ_FRAME);
     return [
       // Each with its Tflush has room on the way to its exporter.
       ["export.requests", most * 2 * TAGS * MSIZE, under, TAGS, inFlightHighWater, "waited", waited],
       ["export.waiting", most * WAITING * WAITING_BYTES, waiting, WAITING, waitingHighWater, "refused", busy],
+      ["export.following", followingBytes, following, PATIENT, followingHighWater, "refused", followingRefused],
       ["export.qids", most * KNOWN * KNOWN_BYTES, known, KNOWN, qidsHighWater, "forgotten", forgotten],
     ];
   }

@@ -7,7 +7,7 @@ import type { Bytes, Clock } from "../../ports/index.ts";
 import { HeldTimer } from "../../pump/held-timer.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import { Client, NO_TAG } from "../../secure9p/client.ts";
-import { GETATTR_BASIC, QTDIR } from "../../secure9p/constants.ts";
+import { GETATTR_BASIC, HEADER, QTDIR } from "../../secure9p/constants.ts";
 import type { Message } from "../../secure9p/message.ts";
 import { BUSY, CLOSED, type Refusal, TIMED_OUT } from "../../secure9p/refusal.ts";
 import type { QidSource } from "../qids.ts";
@@ -15,10 +15,16 @@ import { type Forward, ROOT } from "./forward.ts";
 import { RemoteQids } from "./qids.ts";
 import { RemotePlace } from "./tree.ts";
 
-/** Requests under way, those that wait for their turn, and those of the former that may take as long as they like. */
+/** Requests under way, and those that wait for their turn. */
 export const TAGS = 16;
 export const WAITING = 32;
-const PATIENT = 8;
+/**
+ * Reads under way that may take as long as they like. They take nothing from the others: as many workers as a hive has may wait
+ * for the end of their jobs at one exporter, and a few more for other news.
+ */
+export const PATIENT = 96;
+/** A Tread, which is all that such a read asks. */
+export const READ_FRAME = HEADER + 16;
 /** Fids there at once. */
 const FIDS = 256;
 export const MSIZE = 8192;
@@ -27,6 +33,10 @@ const MSIZE_LEAST = 4096;
 /** How often it is asked whether it is there. */
 const PROBE_US = 30_000_000;
 const UNAME = "hive";
+/** A tag rests until its Tflush is answered too, and there is room for all that can be under way. */
+const ALL_TAGS = 2 * (TAGS + PATIENT);
+/** Of what is asked, on its way to the exporter. */
+const UNSENT = 2 * TAGS * MSIZE + PATIENT * READ_FRAME;
 
 /** What all exporters together are asked and answer. */
 export class RemoteCounters {
@@ -42,6 +52,9 @@ export class RemoteCounters {
   /** Requests that had to wait for their turn. */
   waited = 0;
   waitingHighWater = 0;
+  /** Reads that may take as long as they like: most that were under way, and those for which there was no place. */
+  followingHighWater = 0;
+  followingRefused = 0;
   qidsHighWater = 0;
   forgotten = 0;
 }
@@ -73,9 +86,10 @@ export class RemoteService {
   readonly #client: Client;
   readonly #timer: HeldTimer;
   /** By tag: what is under way for somebody, and when whatever is under way has taken too long. */
-  readonly #forwards = new Array<Forward | undefined>(2 * TAGS).fill(undefined);
-  readonly #deadlines = new Float64Array(2 * TAGS).fill(Infinity);
+  readonly #forwards = new Array<Forward | undefined>(ALL_TAGS).fill(undefined);
+  readonly #deadlines = new Float64Array(ALL_TAGS).fill(Infinity);
   #inFlight = 0;
+  #following = 0;
   readonly #waiting: Forward[] = [];
   /** Fids to give back. */
   readonly #clunks: number[] = [];
@@ -99,9 +113,7 @@ export class RemoteService {
     this.name = name;
     this.bytes = bytes;
     this.qids = new RemoteQids(qids, options.counters);
-    // A tag rests until its Tflush is answered too, and there is room for all that can be under way.
-    const tags = 2 * TAGS;
-    this.#client = new Client({ bytes, msize: MSIZE, fids: FIDS, tags, unsentBytes: tags * MSIZE, failed });
+    this.#client = new Client({ bytes, msize: MSIZE, fids: FIDS, tags: ALL_TAGS, unsentBytes: UNSENT, failed });
     this.#openingUs = clock.nowUs() + providerUs;
     this.#client.version((_, error) => this.#attach(error));
     this.#watch(this.#openingUs);
@@ -112,8 +124,14 @@ export class RemoteService {
     return this.#over || this.#client.ended !== undefined;
   }
 
+  /** Requests under way, without reads that may take as long as they like. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Those reads. */
+  get following(): number {
+    return this.#following;
   }
 
   get waiting(): number {
@@ -173,8 +191,13 @@ export class RemoteService {
     if (request === undefined) return;
     if (this.ended) return request.refuse(CLOSED);
     const { counters, clock, providerUs } = this.#options;
+    const { patient } = forward;
     const full = this.#inFlight >= TAGS;
-    if ((full && this.#waiting.length >= WAITING) || (forward.patient && this.#patients >= PATIENT)) {
+    if (patient && this.#following >= PATIENT) {
+      counters.followingRefused++;
+      return request.refuse(BUSY);
+    }
+    if (!patient && full && this.#waiting.length >= WAITING) {
       counters.busy++;
       return request.refuse(BUSY);
     }
@@ -182,7 +205,8 @@ export class RemoteService {
     // Who only wants to know what is known at once has cancelled it by now.
     if (forward.request === undefined) return;
     counters.requests++;
-    if (!forward.patient) this.#watch((forward.deadlineUs = clock.nowUs() + providerUs));
+    if (patient) return this.#send(forward);
+    this.#watch((forward.deadlineUs = clock.nowUs() + providerUs));
     if (!full) return this.#send(forward);
     forward.keep();
     this.#waiting.push(forward);
@@ -212,7 +236,7 @@ export class RemoteService {
       this.#deadlines[tag] = Infinity;
       if (!this.#over) this.#watch((this.#probeUs = clock.nowUs() + PROBE_US));
     });
-    // Half of the tags are there for nothing else: it has not answered as many Tflush.
+    // Half of the tags are there for nothing else: it takes nothing, or has not answered as many Tflush.
     if (tag === NO_TAG) return this.end("it did not answer in time");
     this.#watch((this.#deadlines[tag] = clock.nowUs() + providerUs));
   }
@@ -226,13 +250,6 @@ export class RemoteService {
     this.root = undefined;
     this.#timer.release();
     this.#options.gone(why);
-  }
-
-  get #patients(): number {
-    let count = 0;
-    for (const forward of this.#forwards) if (forward?.deadlineUs === Infinity) count++;
-    for (const forward of this.#waiting) if (forward.deadlineUs === Infinity) count++;
-    return count;
   }
 
   #attach(refused: Refusal | undefined): void {
@@ -265,28 +282,30 @@ export class RemoteService {
     forward.tag = tag;
     this.#forwards[tag] = forward;
     this.#deadlines[tag] = forward.deadlineUs;
-    this.#begun();
+    this.#begun(isPatient(forward));
   }
 
-  #begun(): void {
+  #begun(patient: boolean): void {
     const { counters } = this.#options;
-    this.#inFlight++;
-    counters.inFlightHighWater = Math.max(counters.inFlightHighWater, this.#inFlight);
+    if (patient) counters.followingHighWater = Math.max(counters.followingHighWater, ++this.#following);
+    else counters.inFlightHighWater = Math.max(counters.inFlightHighWater, ++this.#inFlight);
   }
 
   #answered(forward: Forward, reply: Message, error: Refusal | undefined): void {
     const { tag } = forward;
     forward.tag = NO_TAG;
-    this.#settled(tag);
+    this.#settled(tag, isPatient(forward));
     if (forward.answered(reply, error)) this.#send(forward);
     else this.#spare(forward);
     this.#pump();
   }
 
-  #settled(tag: number): void {
+  #settled(tag: number, patient: boolean): void {
     this.#forwards[tag] = undefined;
-    this.#deadlines[tag] = Infinity;
-    this.#inFlight--;
+    // What was answered and is being flushed all the same has that to answer still.
+    if (!this.#client.busy(tag)) this.#deadlines[tag] = Infinity;
+    if (patient) this.#following--;
+    else this.#inFlight--;
     if (!this.ended) this.#options.counters.answers++;
   }
 
@@ -308,11 +327,11 @@ export class RemoteService {
   #clunk(fid: number): void {
     const { clock, providerUs } = this.#options;
     const tag = this.#client.clunk(fid, () => {
-      this.#settled(tag);
+      this.#settled(tag, false);
       this.#pump();
     });
     if (tag === NO_TAG) return this.end("it did not answer in time");
-    this.#begun();
+    this.#begun(false);
     this.#watch((this.#deadlines[tag] = clock.nowUs() + providerUs));
   }
 
@@ -345,14 +364,21 @@ export class RemoteService {
     for (let tag = 0; tag < this.#deadlines.length; tag++) {
       if (this.#deadlines[tag]! > nowUs) continue;
       const forward = this.#forwards[tag];
-      if (forward === undefined) return this.end("it did not answer in time");
-      this.#late(forward);
+      if (forward !== undefined) this.#late(forward);
+      else if (this.#client.busy(tag)) return this.end("it did not answer in time");
+      else this.#deadlines[tag] = Infinity;
     }
     for (const forward of this.#waiting.filter(({ deadlineUs }) => deadlineUs <= nowUs)) this.#late(forward);
     if (this.#probeUs <= nowUs) this.probe();
     if (this.#over) return;
-    let nextUs = Math.min(this.#openingUs, this.#probeUs, ...this.#deadlines);
+    let nextUs = Math.min(this.#openingUs, this.#probeUs);
+    for (const deadlineUs of this.#deadlines) nextUs = Math.min(nextUs, deadlineUs);
     for (const { deadlineUs } of this.#waiting) nextUs = Math.min(nextUs, deadlineUs);
     this.#watch(nextUs);
   }
+}
+
+/** Of one that was submitted: whether it may take as long as it likes. */
+function isPatient({ deadlineUs }: Forward): boolean {
+  return deadlineUs === Infinity;
 }

@@ -173,7 +173,44 @@ describe("Client", () => {
     expect([...tags, client.read(0, 3, 10, pair.note("read 3"))]).to.deep.equal([0, 1, 2, NO_TAG]);
     for (const tag of [2, 0, 1]) feed(frame(p9.RREAD, tag, { data: `data ${tag}` }));
     expect(pair.said()).to.deep.equal(["read 2: data 2", "read 0: data 0", "read 1: data 1"]);
-    expect(client.read(0, 3, 10, pair.note("read 3"))).to.equal(0);
+    const again = [3, 4, 5].map((n) => client.read(0, n, 10, pair.note(`read ${n}`)));
+    expect(again).to.have.members([0, 1, 2]);
+    expect(client.read(0, 6, 10, pair.note("read 6"))).to.equal(NO_TAG);
+  });
+
+  it("has every tag once, whatever is answered, flushed or refused in between", () => {
+    const { pair, client, feed } = alone({ tags: 5, unsentBytes: 3000 });
+    const waiting = new Set<number>();
+    const resting = new Set<number>();
+    let random = 1;
+    for (let round = 0; round < 5000; round++) {
+      random = (random * 48_271) % 0x7fff_ffff;
+      const [one] = waiting;
+      const [rests] = resting;
+      if (random % 7 < 3) {
+        const tag = client.write(0, 0, new Uint8Array(700), 0, 700, () => undefined);
+        if (tag === NO_TAG) expect(waiting.size + resting.size === 5 || client.unsent > 2000).to.equal(true);
+        else expect(waiting.has(tag) || resting.has(tag)).to.equal(false);
+        if (tag !== NO_TAG) waiting.add(tag);
+      } else if (random % 7 === 3) client.sent(client.unsent);
+      else if (random % 7 < 6 && one !== undefined) {
+        if (random % 2 === 0 && client.flush(one, TIMED_OUT)) resting.add(one);
+        waiting.delete(one);
+        feed(frame(p9.RLERROR, one, { ecode: 2 }));
+        expect(client.busy(one)).to.equal(resting.has(one));
+      } else if (rests !== undefined) {
+        feed(frame(p9.RFLUSH, 5 + rests));
+        resting.delete(rests);
+        expect(client.busy(rests)).to.equal(false);
+      }
+    }
+    expect([pair.errors, client.ended]).to.deep.equal([[], undefined]);
+    for (const tag of waiting) feed(frame(p9.RLERROR, tag, { ecode: 2 }));
+    for (const tag of resting) feed(frame(p9.RFLUSH, 5 + tag));
+    client.sent(client.unsent);
+    const all = [0, 1, 2, 3, 4].map(() => client.read(0, 0, 1, () => undefined));
+    expect(all).to.have.members([0, 1, 2, 3, 4]);
+    expect([client.busy(4), client.busy(5), client.busy(NO_TAG)]).to.deep.equal([true, false, false]);
   });
 
   it("sends no more than the server takes, and can flush even then", () => {

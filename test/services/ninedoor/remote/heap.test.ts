@@ -16,7 +16,17 @@ const file = {
   },
   getattr() {}, setattr() {}, walk() {},
 };
-const root = { qid: { type: 0x80, version: 0, path: 1 }, walk(request) { request.found(file); }, open() {}, getattr() {}, setattr() {} };
+const parked = { cancelled() {} };
+const news = {
+  ...file,
+  qid: { type: 0, version: 0, path: 3 },
+  open(request) { request.opened({ read(read) { read.park(parked); }, write() {}, readdir() {}, close() {} }); },
+};
+const root = {
+  qid: { type: 0x80, version: 0, path: 1 },
+  walk(request, name) { request.found(name.endsWith(".follow") ? news : file); },
+  open() {}, getattr() {}, setattr() {},
+};
 const SERIAL = { name: "serial", throttle: 1, local: true };
 const queen = hive.attach("queen", "operator-token", SERIAL).session;
 const asking = new Client({ bytes });
@@ -41,9 +51,9 @@ settle();
 asking.attach(asking.fids.take(), "", "", () => {});
 settle();
 let got = 0;
-globalThis.come = () => {
+globalThis.come = (tags = 16) => {
   service = hive.exports.open("files", 7);
-  served = new Session({ tree: { attach: (request) => request.found(root) }, bytes, fids: 16, tags: 16 });
+  served = new Session({ tree: { attach: (request) => request.found(root) }, bytes, fids: 16, tags });
   settle();
   queen.view.mount("files", "/mnt");
 };
@@ -67,6 +77,36 @@ globalThis.read = (count, over) => {
     settle();
   }
   return got;
+};
+const followers = [];
+globalThis.followers = (count) => {
+  for (let i = 0; i < count; i++) {
+    const login = hive.attach("queen", "operator-token", SERIAL).session;
+    login.view.mount("files", "/mnt");
+    const follower = { client: new Client({ bytes }), session: login.open9p() };
+    followers.push(follower);
+    const { client, session } = follower;
+    const both = () => { do settle(); while (carry(client, session) + carry(session, client) > 0); };
+    client.version(() => {});
+    both();
+    client.attach(0, "", "", () => {});
+    both();
+    client.walk(0, 1, ["mnt", "x.follow"], () => {});
+    both();
+    client.open(1, 0, () => {});
+    both();
+    // What each of its requests takes of its own is there.
+    for (let tag = 0; tag < 16; tag++) client.getattr(0, 1, () => {});
+    both();
+  }
+};
+globalThis.follow = () => {
+  for (const { client, session } of followers) {
+    for (let i = 0; i < 16; i++) client.read(1, 0, 100, () => {});
+    while (carry(client, session) > 0);
+  }
+  settle();
+  return service.following;
 };
 globalThis.visits = (count) => {
   for (let i = 0; i < count; i++) {
@@ -100,5 +140,15 @@ describe("RemoteService: memory", function () {
     );
     expect(vm.heapUsed - before).to.be.below(131_072);
     expect(vm.run("read(1)")).to.equal(10 + 10 + 1);
+  });
+
+  it("takes no more than is said for each read that waits", async () => {
+    const vm = await QuickJs.load(ENTRY);
+    vm.run("come(128); followers(6)");
+    const before = vm.heapUsed;
+    expect(vm.run("follow()")).to.equal(96);
+    const each = Math.ceil((vm.heapUsed - before) / 96);
+    console.log(`      ${each} bytes for each read that waits`);
+    expect(each).to.be.within(1024 / 6, 1024);
   });
 });

@@ -1,12 +1,14 @@
 import { expect } from "chai";
+import { SERVED } from "../../../../cohsh/export/serve.ts";
 import * as p9 from "../../../../services/secure9p/constants.ts";
+import { PATIENT } from "../../../../services/ninedoor/remote/service.ts";
 import { Session } from "../../../../services/secure9p/session.ts";
 import { frame, TestTree } from "../../secure9p/fixture.ts";
 import { nodeBytes, text, utf8 } from "../../support/ports.ts";
 import { Probe } from "../../../../services/ninedoor/relay.ts";
 import { AttributeChange } from "../../../../services/secure9p/message.ts";
 import { type Visitor, WAITS } from "../support.ts";
-import { type Exporter, attached, ExportHive, lopened, PROVIDER_US, walked } from "./support.ts";
+import { type Asked, type Exporter, attached, ExportHive, lopened, PROVIDER_US, walked } from "./support.ts";
 
 const AWAY = "!EBUSY";
 const GONE = "!ESHUTDOWN";
@@ -14,7 +16,7 @@ const FILE = { type: p9.QTFILE, version: 0, path: 7 };
 const DIR = { type: p9.QTDIR, version: 0, path: 8 };
 
 function serve(tree: TestTree): Session {
-  return new Session({ tree, bytes: nodeBytes, fids: 1024, tags: 64 });
+  return new Session({ tree, bytes: nodeBytes, ...SERVED });
 }
 
 /** A hive with a service that serves a tree as it should. */
@@ -566,32 +568,6 @@ describe("RemoteService: bounds", () => {
     }
   });
 
-  it("lets reads of X.follow wait as long as they like, eight at once", () => {
-    const { hive, exporter, queen } = played();
-    step(queen, "status.follow", 9);
-    exporter.walked(exporter.one(p9.TWALK).tag, 7);
-    exporter.reply(p9.RCLUNK, exporter.one(p9.TCLUNK).tag);
-    queen.pump();
-    queen.ask((done) => queen.client.open(9, 0, done));
-    exporter.opened();
-    queen.pump();
-    const reads = Array.from({ length: 9 }, (_, i) => queen.readLater(9, i));
-    expect(reads.map(({ result }) => result)).to.deep.equal([...Array<string>(8).fill(WAITS), AWAY]);
-    const asked = exporter.asked();
-    expect(asked).to.have.length(8);
-    for (let i = 0; i < 10; i++) {
-      hive.pass(30_000);
-      const probe = exporter.one(p9.TGETATTR);
-      exporter.reply(p9.RLERROR, probe.tag, { ecode: 5 });
-    }
-    exporter.reply(p9.RREAD, asked[0]!.tag, { data: "news" });
-    queen.pump();
-    expect(reads.map(({ result }) => result).slice(0, 2)).to.deep.equal(["news", WAITS]);
-    expect(queen.readLater(9, 100).result).to.equal(WAITS);
-    expect(exporter.asked()).to.have.length(1);
-    leavesNothing(hive, exporter);
-  });
-
   it("asks for its root each 30 s, and leaves it if that is not answered in time", () => {
     const { hive, exporter } = played();
     for (let i = 0; i < 3; i++) {
@@ -612,20 +588,146 @@ describe("RemoteService: bounds", () => {
     leavesNothing(hive, exporter);
   });
 
-  it("leaves one that answers what was flushed and never the Tflush", () => {
-    const { hive, exporter, queen } = played();
-    for (let i = 0; !exporter.service.ended; i++) {
-      expect(i).to.be.lessThan(40);
+  it("leaves one that answers what was flushed and not the Tflush in time", () => {
+    for (const flushed of [true, false]) {
+      const { hive, exporter, queen } = played();
       step(queen, "a", 9);
-      const walks = exporter.asked().filter(({ type }) => type === p9.TWALK);
+      const walk = exporter.one(p9.TWALK);
       hive.pass(PROVIDER_US / 1000);
-      for (const { tag } of walks) exporter.reply(p9.RLERROR, tag, { ecode: 2 });
-      for (const { type, tag } of exporter.asked()) {
-        if (type === p9.TGETATTR) exporter.reply(p9.RLERROR, tag, { ecode: 2 });
+      const flush = exporter.one(p9.TFLUSH);
+      exporter.reply(p9.RLERROR, walk.tag, { ecode: 2 });
+      expect(exporter.service.inFlight).to.equal(0);
+      hive.pass(PROVIDER_US / 1000 - 1);
+      if (flushed) exporter.reply(p9.RFLUSH, flush.tag);
+      hive.pass(1);
+      expect(exporter.service.ended, String(flushed)).to.equal(!flushed);
+      if (!flushed) {
+        expect(hive.audited().at(-1)).to.equal("gone service=files session=101 why=it did not answer in time");
       }
-      queen.pump();
+      leavesNothing(hive, exporter);
     }
-    expect(hive.audited().at(-1)).to.equal("gone service=files session=101 why=it did not answer in time");
+  });
+});
+
+describe("RemoteService: reads of X.follow", () => {
+  const READS = 16;
+
+  /** A Queen's open X.follow, at an exporter that the test plays. */
+  function following(hive: ExportHive, exporter: Exporter): { queen: Visitor; fid: number } {
+    const queen = hive.mounted("files");
+    step(queen, "status.follow", 9);
+    exporter.walked(exporter.one(p9.TWALK).tag, 7);
+    exporter.reply(p9.RCLUNK, exporter.one(p9.TCLUNK).tag);
+    queen.pump();
+    queen.ask((done) => queen.client.open(9, 0, done));
+    exporter.opened();
+    queen.pump();
+    return { queen, fid: 9 };
+  }
+
+  const reading = ({ queen, fid }: { queen: Visitor; fid: number }, count = READS) =>
+    Array.from({ length: count }, (_, i) => queen.readLater(fid, i));
+
+  it("may take as long as they like, 96 at once, and nothing of 16 requests beside them", () => {
+    const { hive, tree, exporter, queen } = served();
+    tree.root.file("news.follow", "").io = "park";
+    tree.root.file("slow", "").io = "park";
+    tree.root.file("a", "x");
+    const queens = Array.from({ length: PATIENT / READS }, () => hive.mounted("files"));
+    const waiting = queens.flatMap((each) => reading({ queen: each, fid: each.opened("/mnt/news.follow") }));
+    const results = (asked: readonly { result: string }[]) => [...new Set(asked.map(({ result }) => result))];
+    expect([results(waiting), exporter.service.following, exporter.service.inFlight]).to.deep.equal([[WAITS], 96, 0]);
+    const other = hive.mounted("files");
+    const news = other.opened("/mnt/news.follow");
+    expect(other.read(news, 0)).to.equal(AWAY);
+    // Nobody times them, and the others go on.
+    for (let i = 0; i < 20; i++) {
+      hive.pass(30_000);
+      exporter.carry();
+      expect(queen.cat("/mnt/a")).to.equal("x");
+    }
+    const busy = reading({ queen, fid: queen.opened("/mnt/slow") });
+    expect([results(busy), tree.parked.length, exporter.service.inFlight]).to.deep.equal([[WAITS], 112, 16]);
+    const pools = new Map(hive.exports.pools(16).map((pool) => [pool[0], pool] as const));
+    expect(pools.get("export.following")!.slice(2)).to.deep.equal([96, 96, 96, "refused", 1]);
+    expect(pools.get("export.requests")!.slice(2)).to.deep.equal([16, 16, 16, "waited", 0]);
+    // All are served, and then there is room again.
+    while (tree.parked.length > 0) {
+      const request = tree.unpark();
+      request.put(utf8("news"), 0, 4);
+      request.done();
+    }
+    for (const each of [...queens, queen]) each.pump();
+    expect([results(waiting), results(busy)]).to.deep.equal([["news"], ["news"]]);
+    expect([exporter.service.following, exporter.service.inFlight]).to.deep.equal([0, 0]);
+    expect(other.read(news, 0)).to.equal(WAITS);
+    leavesNothing(hive, exporter);
+  });
+
+  it("are not in the way of requests that wait for their turn, nor those in theirs", () => {
+    const { hive, exporter, queen } = played();
+    const follower = following(hive, exporter);
+    const walks = Array.from({ length: 14 }, (_, i) => step(queen, "x", 100 + i));
+    const more = hive.mounted("files");
+    const late = Array.from({ length: 4 }, (_, i) => step(more, "x", 100 + i));
+    expect(exporter.asked()).to.have.length(16);
+    expect([exporter.service.inFlight, exporter.service.waiting]).to.deep.equal([16, 2]);
+    const [read] = reading(follower, 1);
+    const asked = exporter.one(p9.TREAD);
+    exporter.reply(p9.RREAD, asked.tag, { data: "news" });
+    follower.queen.pump();
+    expect([read!.result, exporter.asked()]).to.deep.equal(["news", []]);
+    expect([...walks, ...late].map(({ result }) => result)).to.deep.equal(Array(18).fill(WAITS));
+    leavesNothing(hive, exporter);
+  });
+
+  it("keep their places until what was flushed is over, and that has to be in time", () => {
+    for (const answered of [true, false]) {
+      const { hive, exporter } = played();
+      const follower = following(hive, exporter);
+      reading(follower, 1);
+      const read = exporter.one(p9.TREAD);
+      follower.queen.clunk(9);
+      const [flush, clunk] = exporter.asked() as [Asked, Asked];
+      expect([flush.type, flush.oldtag, clunk.type]).to.deep.equal([p9.TFLUSH, read.tag, p9.TCLUNK]);
+      exporter.reply(p9.RCLUNK, clunk.tag);
+      expect(exporter.service.following).to.equal(1);
+      hive.pass(PROVIDER_US / 1000 - 1);
+      if (answered) {
+        exporter.reply(p9.RFLUSH, flush.tag);
+        expect(exporter.service.following).to.equal(0);
+      }
+      hive.pass(1);
+      expect(exporter.service.ended).to.equal(!answered);
+      leavesNothing(hive, exporter);
+    }
+  });
+
+  it("have tags for all of them though as many rest, for they were answered and their Tflush were not", () => {
+    const { hive, exporter } = played();
+    const first = Array.from({ length: PATIENT / READS }, () => following(hive, exporter));
+    first.forEach((each) => reading(each));
+    const reads = exporter.asked();
+    for (const { queen } of first) queen.session.close();
+    const left = exporter.asked();
+    const flushes = left.filter(({ type }) => type === p9.TFLUSH);
+    expect(flushes.map(({ oldtag }) => oldtag)).to.have.members(reads.map(({ tag }) => tag));
+    for (const { tag } of reads) exporter.reply(p9.RREAD, tag, { data: "" });
+    for (const { type, tag } of left) if (type === p9.TCLUNK) exporter.reply(p9.RCLUNK, tag);
+    expect([exporter.service.following, exporter.service.inFlight]).to.deep.equal([0, 0]);
+    const second = Array.from({ length: PATIENT / READS }, () => following(hive, exporter));
+    const again = second.flatMap((each) => reading(each));
+    const asked = exporter.asked();
+    expect(asked).to.have.length(PATIENT);
+    expect(asked.filter(({ tag }) => reads.some((read) => read.tag === tag))).to.deep.equal([]);
+    const others = [hive.mounted("files"), hive.mounted("files")];
+    const walks = others.flatMap((other) => Array.from({ length: 8 }, (_, i) => step(other, "x", 9 + i)));
+    expect(exporter.asked()).to.have.length(16);
+    for (const { tag } of flushes) exporter.reply(p9.RFLUSH, tag);
+    for (const { tag } of asked) exporter.reply(p9.RREAD, tag, { data: "news" });
+    for (const { queen } of second) queen.pump();
+    expect(again.map(({ result }) => result)).to.deep.equal(Array(PATIENT).fill("news"));
+    expect(walks.map(({ result }) => result)).to.deep.equal(Array(16).fill(WAITS));
     leavesNothing(hive, exporter);
   });
 });
