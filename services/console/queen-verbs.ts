@@ -3,6 +3,8 @@
  * audit line, and the same price.
  */
 import type { View } from "../ninedoor/view.ts";
+import type { Clock } from "../ports/index.ts";
+import { Later } from "../pump/later.ts";
 import type { Outcome, QueenControl } from "../queen/control.ts";
 import type { Command, Refusal } from "./grammar.ts";
 import { outcomeRefusalOf, refusalOf } from "./refusals.ts";
@@ -12,17 +14,23 @@ export type Control = Pick<QueenControl<View>, "line" | "execute">;
 
 const CONTROL_FILE = ["queen", "ctl"];
 
-/** @returns the acknowledgement's detail, or why nothing was done. */
-export function obey(asked: QueenCommand, control: Control, view: View, nowUs: number): string | Refusal {
+/** The acknowledgement's detail, or why nothing was done. */
+export type Obeyed = string | Refusal;
+
+/** @returns what came of it, now or later */
+export function obey(asked: QueenCommand, control: Control, view: View, clock: Clock): Obeyed | Later<Obeyed> {
   const why = view.may("append", CONTROL_FILE);
   if (why !== undefined) return refusalOf(why);
+  const paid = (outcome: Outcome): Obeyed => {
+    if (!outcome.done) return outcomeRefusalOf(outcome);
+    view.grant.account.spendOp(clock.nowUs());
+    return outcome.detail;
+  };
   const outcome = execute(asked, control, view);
-  if (!outcome.done) return outcomeRefusalOf(outcome);
-  view.grant.account.spendOp(nowUs);
-  return outcome.detail;
+  return outcome instanceof Later ? outcome.map(paid) : paid(outcome);
 }
 
-function execute(asked: QueenCommand, control: Control, view: View): Outcome {
+function execute(asked: QueenCommand, control: Control, view: View): Outcome | Later<Outcome> {
   switch (asked.verb) {
     case "SPAWN":
       return control.line(asked.json, view, "spawn");

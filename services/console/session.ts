@@ -5,6 +5,7 @@
  */
 import type { Door, HiveSession, Login, Source } from "../hive/session.ts";
 import type { Bytes, Clock } from "../ports/index.ts";
+import { Later } from "../pump/later.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
 import { SLICE_US } from "../pump/schedule.ts";
 import type { TimerId, TimerPort } from "../pump/timers.ts";
@@ -30,7 +31,7 @@ import { LineBuffer } from "./line-buffer.ts";
 import { Listing } from "./listing.ts";
 import { ANSWER_BYTES, type ConsoleSink, Output, PONG_BYTES } from "./output.ts";
 import { Patience } from "./patience.ts";
-import { type Control, obey, type QueenCommand } from "./queen-verbs.ts";
+import { type Control, obey, type Obeyed, type QueenCommand } from "./queen-verbs.ts";
 import { Reading } from "./reading.ts";
 import * as refusals from "./refusals.ts";
 import type { Handler, MachineVerb } from "./verbs.ts";
@@ -91,6 +92,9 @@ export class ConsoleSession {
   /** A refusal that is not told yet. */
   #delay: TimerId | undefined;
   #delayed: Extract<Login, { kind: "refused" }> | undefined;
+  /** A command that takes a while, and what came of it once that is known. */
+  #pending: Later<Obeyed> | undefined;
+  #obeyed: Obeyed | undefined;
   #closed = false;
 
   constructor(options: ConsoleSessionOptions) {
@@ -113,7 +117,7 @@ export class ConsoleSession {
 
   /** Whether a line is not answered to the end. */
   get busy(): boolean {
-    return this.#task !== undefined || this.#delayed !== undefined || this.#queue.length > 0 || this.#output.held > 0;
+    return this.#task !== undefined || this.#waits || this.#queue.length > 0 || this.#output.held > 0;
   }
 
   /** Whether it is in the middle of a stream, where a `PING` is answered and `STOP` has an effect. */
@@ -131,7 +135,14 @@ export class ConsoleSession {
     if (this.#output.held > 0) return this.#output.ready;
     const task = this.#task;
     if (task !== undefined) return this.#tools!.files.waiting || (task.talks && this.#output.offers);
-    return this.#delayed === undefined && this.#queue.length > 0 && this.#output.free >= ANSWER_BYTES;
+    return (
+      (this.#obeyed !== undefined || (!this.#waits && this.#queue.length > 0)) && this.#output.free >= ANSWER_BYTES
+    );
+  }
+
+  /** Whether what comes next is not known yet. */
+  get #waits(): boolean {
+    return this.#delayed !== undefined || this.#pending !== undefined;
   }
 
   /** Take a line without its end. @returns false if it has to be offered again, once others are answered. */
@@ -179,6 +190,7 @@ export class ConsoleSession {
     this.#queue.length = 0;
     this.#task = undefined;
     this.#delayed = undefined;
+    this.#pending?.cancel();
     if (this.#delay !== undefined) this.#options.timers.cancel(this.#delay);
     this.#patience.release();
     this.#output.end();
@@ -195,7 +207,9 @@ export class ConsoleSession {
       this.#settle();
       return this.#task === undefined;
     }
-    if (this.#delayed !== undefined || this.#output.free < ANSWER_BYTES) return false;
+    if (this.#output.free < ANSWER_BYTES) return false;
+    if (this.#obeyed !== undefined) return this.#conclude(this.#obeyed);
+    if (this.#waits) return false;
     const parsed = this.#queue.shift();
     if (parsed === undefined) return false;
     if (parsed.kind === "refused") this.#refuse(parsed);
@@ -337,9 +351,19 @@ export class ConsoleSession {
     const { hive, clock } = this.#options;
     const control = hive()?.control;
     if (control === undefined) return this.#answer.err(refusals.refusalOf(BUSY));
-    const answer = obey(command, control, this.#login!.view, clock.nowUs());
-    if (typeof answer === "string") this.#answer.ok(answer);
-    else this.#answer.err(answer);
+    const obeyed = obey(command, control, this.#login!.view, clock);
+    if (!(obeyed instanceof Later)) return void this.#conclude(obeyed);
+    this.#pending = obeyed;
+    obeyed.hear((result) => (this.#obeyed = result));
+  }
+
+  /** @returns true, for more may be done at once. */
+  #conclude(obeyed: Obeyed): true {
+    this.#pending = undefined;
+    this.#obeyed = undefined;
+    if (typeof obeyed === "string") this.#answer.ok(obeyed);
+    else this.#answer.err(obeyed);
+    return true;
   }
 
   #begin(make: (tools: TaskTools) => FileTask): void {

@@ -4,6 +4,7 @@
 import type { View } from "../ninedoor/view.ts";
 import type { Bind, Kill, Mount, SetBudget, SpawnGpu, SpawnHeartbeat } from "../queen/command.ts";
 import type { Done, QueenActions, Spawned } from "../queen/control.ts";
+import type { Later } from "../pump/later.ts";
 import type { BudgetRequest } from "../roles/budget.ts";
 import type { Refusal } from "../secure9p/refusal.ts";
 import type { Workers } from "../workers/workers.ts";
@@ -15,7 +16,7 @@ export class Actions implements QueenActions<View> {
     this.#workers = workers;
   }
 
-  spawn(spawn: SpawnHeartbeat | SpawnGpu): Spawned | Refusal {
+  spawn(spawn: SpawnHeartbeat | SpawnGpu): Spawned | Refusal | Later<Spawned | Refusal> {
     return this.#workers.spawn(spawn);
   }
 

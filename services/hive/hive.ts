@@ -4,10 +4,12 @@
  * command is a line of `/log/queen.log`.
  */
 import type { Supervisor } from "../components/supervisor.ts";
+import { auditsOf, leadLessee } from "../gpu/lessee.ts";
+import { BRIDGE, LeaseOffice } from "../gpu/office.ts";
 import { AuditLog } from "../log/audit-log.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
-import { Exports } from "../ninedoor/remote/exports.ts";
+import { Exports, type Keeper } from "../ninedoor/remote/exports.ts";
 import { View } from "../ninedoor/view.ts";
 import type { Bytes, Clock, Components, Log, Pool, Random, WallClock } from "../ports/index.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
@@ -15,7 +17,6 @@ import type { TimerPort } from "../pump/timers.ts";
 import { QueenControl } from "../queen/control.ts";
 import type { CtlSchemas } from "../queen/schemas.ts";
 import { Ledger } from "../roles/ledger.ts";
-import type { Leases } from "../roles/policy.ts";
 import type { Role } from "../roles/roles.ts";
 import { LoginThrottle } from "../roles/throttle.ts";
 import { TicketVerifier } from "../roles/verifier.ts";
@@ -56,9 +57,6 @@ export interface HiveOptions {
   readonly failed?: (error: unknown) => void;
 }
 
-/** Leases are given by the GPU bridge; nobody holds one without. */
-const NO_LEASES: Leases = { isLessee: () => false };
-
 export class Hive implements Door {
   readonly namespace: Namespace;
   readonly control: QueenControl<View>;
@@ -68,6 +66,8 @@ export class Hive implements Door {
   readonly workers: Workers;
   readonly scheduler: Scheduler;
   readonly exports: Exports;
+  /** Where GPUs are leased. */
+  readonly office: LeaseOffice;
   readonly #sessions: Sessions;
   readonly #logins: Logins;
   readonly #audit: AuditLog;
@@ -97,7 +97,22 @@ export class Hive implements Door {
     this.ledger = new Ledger({ workers: { find: (id) => this.workers.find(id) }, maximum: rules.maximum });
     const { services, files } = namespace;
     const { providerUs } = limits;
-    this.exports = new Exports({ bytes, clock, timers, log, services, qids: files.qids, providerUs, failed });
+    const office = new LeaseOffice({
+      bytes,
+      clock,
+      audit: new AuditLog(log, clock),
+      sweeper,
+      changed: (worker) => this.workers.wake(worker),
+    });
+    this.office = office;
+    const bridge: Keeper = {
+      lead: leadLessee,
+      audits: auditsOf,
+      came: (root, ready) => office.came(root, ready),
+      left: () => office.left(),
+    };
+    const keepers = new Map([[BRIDGE, bridge]]);
+    this.exports = new Exports({ bytes, clock, timers, log, services, qids: files.qids, providerUs, keepers, failed });
     const { exports } = this;
     this.#sessions = new Sessions({
       bytes,
@@ -107,7 +122,7 @@ export class Hive implements Door {
       comings,
       namespace,
       exports,
-      leases: NO_LEASES,
+      leases: office,
       limits,
       sweeper,
       failed,
@@ -128,6 +143,7 @@ export class Hive implements Door {
       ledger: this.ledger,
       log,
       bootLog,
+      office,
       unixMs: () => this.#wallTime.unixMs(),
       sweeper,
       view: (grant) => this.#sessions.view(grant, 0),
@@ -153,6 +169,7 @@ export class Hive implements Door {
     });
     // A worker's end closes the accounts of those who logged in as it.
     sweeper.add(this.workers);
+    sweeper.add(office);
     sweeper.add(this.#sessions);
     addTime(namespace, clock, this.#wallTime);
     this.#addCounters(limits);
@@ -182,7 +199,7 @@ export class Hive implements Door {
   /** What the hive may hold, and does. */
   pools(): Pool[] {
     const { namespace, workers, ledger, verifier, throttle } = this;
-    const parts = [namespace, this.#sessions, workers, ledger, verifier, throttle];
+    const parts = [namespace, this.#sessions, workers, this.office, ledger, verifier, throttle];
     return parts.flatMap((part) => part.pools());
   }
 
@@ -213,6 +230,7 @@ export class Hive implements Door {
       const { counters, requests } = this.exports;
       return counterLines({ ...counters, ...requests }) + this.exports.lines();
     });
+    add("gpu", () => counterLines({ ...this.office.counters }) + this.office.lines());
     add("queen", () => counterLines({ ...this.control.counters }));
     add("workers", () => workerLines(this.workers, this.scheduler, namespace.limits.workers));
   }

@@ -185,7 +185,7 @@ export class Sessions implements Sweepable {
     const { namespace, leases, audit, clock, limits } = this.#options;
     const view = new View({ namespace, grant, session, leases, audit, clock, mounts: limits.mounts });
     const why = view.mountOfTicket();
-    // The service may be away; whoever logs in shall find that in the log and not before a closed door.
+    // Whoever logs in shall find that in the log and not before a closed door.
     if (why !== undefined) {
       const { service = "", at = "" } = grant.mount ?? {};
       this.#write(grant, `mount of the ticket refused service=${service} at=${at} why=${why.name} session=${session}`);

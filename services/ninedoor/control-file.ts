@@ -3,6 +3,7 @@
  * was refused; one that never got its newline is not done.
  */
 import type { Bytes } from "../ports/index.ts";
+import { Later } from "../pump/later.ts";
 import type { AttributeChange } from "../secure9p/message.ts";
 import { CLOSED, INVALID, NOT_FOUND } from "../secure9p/refusal.ts";
 import type { OpenFile, Request } from "../secure9p/tree.ts";
@@ -10,7 +11,7 @@ import type { Qid } from "../secure9p/wire.ts";
 import { answerAppendOnlySetattr, answerAttributes, MODE_APPEND } from "./attributes.ts";
 import type { NineDoorCounters } from "./counters.ts";
 import { LineWriter, type LineWriterOptions } from "./line-writer.ts";
-import type { Client, Lifetime, LineHandler, Place } from "./place.ts";
+import type { Client, Lifetime, LineHandler, Place, SlowLineHandler, Taken } from "./place.ts";
 import { touch } from "./qids.ts";
 
 export interface ControlFileOptions {
@@ -18,7 +19,7 @@ export interface ControlFileOptions {
   readonly bytes: Bytes;
   readonly counters: NineDoorCounters;
   readonly life: Lifetime;
-  readonly handler: LineHandler;
+  readonly handler: LineHandler | SlowLineHandler;
   readonly lineBytes: number;
 }
 
@@ -32,11 +33,14 @@ export class ControlFile implements Place {
     const { qid, life, bytes, counters, handler, lineBytes } = options;
     this.qid = qid;
     this.#life = life;
-    const counted: LineHandler = {
+    const count = (why: Taken): Taken => {
+      if (why === undefined) touch(qid);
+      return why;
+    };
+    const counted: SlowLineHandler = {
       take(from, start, length, client) {
         const why = handler.take(from, start, length, client);
-        if (why === undefined) touch(qid);
-        return why;
+        return why instanceof Later ? why.map(count) : count(why);
       },
     };
     this.#writing = { bytes, counters, handler: counted, lineBytes, lastLine: "forget", mostLines: 1 };

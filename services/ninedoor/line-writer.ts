@@ -2,13 +2,15 @@
  * From the writes of one fid to whole lines. Two lines in one write are two lines; one line in two writes is one. A write
  * with a line that is too long is refused whole; if the handler refuses a line, what came before it in the same write is
  * taken, so that the client, sending the rest again, is told about that line alone. After a refusal the fid begins a new line.
+ * Of a line that takes a while the write is answered when it is done; a Tflush or the end of the fid undoes it.
  */
 import type { Bytes } from "../ports/index.ts";
-import { type Refusal, TOO_BIG } from "../secure9p/refusal.ts";
+import { Later } from "../pump/later.ts";
+import { TOO_BIG } from "../secure9p/refusal.ts";
 import type { Request } from "../secure9p/tree.ts";
 import type { NineDoorCounters } from "./counters.ts";
 import { findByte } from "./find-byte.ts";
-import type { Client, LineHandler } from "./place.ts";
+import type { Client, LineHandler, SlowLineHandler, Taken } from "./place.ts";
 
 const NEWLINE = 0x0a;
 const NOTHING = new Uint8Array(0);
@@ -19,7 +21,8 @@ export type LastLine = "take" | "forget";
 export interface LineWriterOptions {
   readonly bytes: Bytes;
   readonly counters: NineDoorCounters;
-  readonly handler: LineHandler;
+  /** One of whose lines some take a while needs {@link mostLines} 1. */
+  readonly handler: LineHandler | SlowLineHandler;
   /** Longest line in bytes, newline not counted. */
   readonly lineBytes: number;
   readonly lastLine: LastLine;
@@ -54,6 +57,7 @@ export class LineWriter {
     for (let newline = first; newline >= 0; newline = at < end ? findByte(from, NEWLINE, at, end) : -1) {
       if (left-- === 0) return request.wrote(at - start);
       const why = this.#line(from, at, newline - at);
+      if (why instanceof Later) return this.#await(request, why, newline + 1 - start);
       if (why !== undefined) {
         counters.linesRefused++;
         if (at === start) return request.refuse(why);
@@ -71,7 +75,10 @@ export class LineWriter {
     if (this.#length === 0 || lastLine === "forget") return this.#forget();
     const whole = this.#length;
     this.#length = 0;
-    if (handler.take(this.#half, 0, whole, this.#client) !== undefined) counters.linesRefused++;
+    const why = handler.take(this.#half, 0, whole, this.#client);
+    // Nobody is there to be told.
+    if (why instanceof Later) why.cancel();
+    if (why !== undefined) counters.linesRefused++;
   }
 
   /** @param first where the first newline is, -1 if there is none */
@@ -91,13 +98,24 @@ export class LineWriter {
   }
 
   /** A line's last bytes have come. */
-  #line(from: Uint8Array, start: number, length: number): Refusal | undefined {
+  #line(from: Uint8Array, start: number, length: number): Taken | Later<Taken> {
     const { handler } = this.#options;
     if (this.#length === 0) return handler.take(from, start, length, this.#client);
     this.#keep(from, start, length);
     const whole = this.#length;
     this.#length = 0;
     return handler.take(this.#half, 0, whole, this.#client);
+  }
+
+  /** Answer when it is known what came of the line, which is the write's first and so many bytes of it. */
+  #await(request: Request, later: Later<Taken>, length: number): void {
+    const { counters } = this.#options;
+    request.park({ cancelled: () => later.cancel() });
+    later.hear((why) => {
+      if (why === undefined) return request.wrote(length);
+      counters.linesRefused++;
+      request.refuse(why);
+    });
   }
 
   /** Or the next line would be glued to a half that nobody can complete. */

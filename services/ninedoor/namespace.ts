@@ -8,7 +8,7 @@ import { ControlFile } from "./control-file.ts";
 import { createNineDoorCounters, type NineDoorCounters } from "./counters.ts";
 import { Directory } from "./directory.ts";
 import { FileMaker } from "./file-maker.ts";
-import { Lifetime, type LineHandler } from "./place.ts";
+import { Lifetime, type SlowLineHandler } from "./place.ts";
 import { LOG_PREFIX_BYTES, QueenLog } from "./queen-log.ts";
 import type { Ring } from "./ring.ts";
 import { Services } from "./services.ts";
@@ -46,7 +46,7 @@ export interface NamespaceOptions {
   readonly bytes: Bytes;
   readonly clock: Clock;
   /** What is written to `/queen/ctl`. */
-  readonly queen: LineHandler;
+  readonly queen: SlowLineHandler;
   readonly limits?: Partial<NamespaceLimits>;
 }
 

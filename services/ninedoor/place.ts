@@ -2,6 +2,7 @@
  * What providers are made of. A {@link Place} is secure9p's `Node` that is told who asks: every plain `Node` is one, so
  * the tree of another server may stand where a file of ours could.
  */
+import type { Later } from "../pump/later.ts";
 import type { Principal } from "../roles/policy.ts";
 import type { AttributeChange } from "../secure9p/message.ts";
 import type { Refusal } from "../secure9p/refusal.ts";
@@ -38,6 +39,8 @@ export interface Place {
   readonly qid: Qid;
   /** Whether `open` answers before it returns, always; such places spare the hive a request that can wait. */
   readonly immediate?: boolean;
+  /** Which writes to it are lines of the audit log; none if absent. */
+  readonly audits?: "all" | "refused" | undefined;
   /** What `walk` finds, of directories that know at once; they have it beside `walk`, for the same reason. */
   find?(name: string, client: Client): Place | undefined;
   walk(request: WalkRequest, name: string, client: Client): void;
@@ -54,6 +57,15 @@ export interface LineHandler {
    */
   take(bytes: Uint8Array, start: number, length: number, client: Client): Refusal | undefined;
 }
+
+/** Takes whole lines of which some take a while: what came of those is told later, and they are undone if nobody waits for it. */
+export interface SlowLineHandler {
+  /** As {@link LineHandler}. */
+  take(bytes: Uint8Array, start: number, length: number, client: Client): Taken | Later<Refusal | undefined>;
+}
+
+/** What came of a line: nothing to say, or why it is refused. */
+export type Taken = Refusal | undefined;
 
 /** How long some files live: a worker's until it ends. Nobody finds them then; open ones give what they hold, then `Closed`. */
 export class Lifetime {

@@ -6,7 +6,7 @@ import type { Grant } from "../roles/grant.ts";
 import type { Operation } from "../roles/policy.ts";
 import { DT_DIR, DT_REG, O_ACCMODE, O_WRONLY, QTAPPEND, QTDIR } from "../secure9p/constants.ts";
 import type { AttributeChange } from "../secure9p/message.ts";
-import { RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
+import { CLOSED, PERMISSION, RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
 import type { Node, OpenFile, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
 import { wantsToWrite } from "./attributes.ts";
@@ -101,23 +101,25 @@ class ViewFile implements OpenFile {
   }
 
   read(request: Request): void {
-    const { view, spot } = this.#node;
-    const why = view.mayAt("read", spot) ?? (view.metered ? this.#payCursor(view.grant, request) : undefined);
+    const { view } = this.#node;
+    const why = this.#may("read") ?? (view.metered ? this.#payCursor(view.grant, request) : undefined);
     if (why !== undefined) request.refuse(why);
     else this.inner.read(view.metered ? new Metered(request, view.grant, this) : request);
   }
 
   write(request: Request, bytes: Uint8Array, start: number, length: number): void {
-    const { view, spot } = this.#node;
+    const { view, spot, place } = this.#node;
     this.#writing ??= this.#node.writing;
-    const why = view.mayAt(this.#writing, spot) ?? (view.grant.takeBytes(length) ? undefined : RATE_LIMITED);
-    if (why !== undefined) request.refuse(why);
-    else this.inner.write(request, bytes, start, length);
+    const why = this.#may(this.#writing) ?? (view.grant.takeBytes(length) ? undefined : RATE_LIMITED);
+    const { audits } = place;
+    const told = audits === undefined ? request : new Audited(request, view, spot, audits, bytes, start, length);
+    if (why !== undefined) told.refuse(why);
+    else this.inner.write(told, bytes, start, length);
   }
 
   readdir(request: Request): void {
-    const { view, spot } = this.#node;
-    const why = view.mayAt("read", spot);
+    const { view } = this.#node;
+    const why = this.#may("read");
     if (why !== undefined) request.refuse(why);
     else if (view.mounts.size === 0) this.inner.readdir(request);
     else if (request.offset < POINT_OFFSET) this.inner.readdir(new Listing(request, this.#node, this.inner));
@@ -129,6 +131,13 @@ class ViewFile implements OpenFile {
 
   close(): void {
     this.inner.close();
+  }
+
+  /** Who has opened it could do that then; what is not granted any more was taken away. */
+  #may(operation: Operation): Refusal | undefined {
+    const { view, spot } = this.#node;
+    const why = view.mayAt(operation, spot);
+    return why === PERMISSION ? CLOSED : why;
   }
 
   #payCursor(grant: Grant, request: Request): Refusal | undefined {
@@ -167,6 +176,41 @@ class Metered extends Relay {
     if (this.#out && this.#sent === 0) return this.inner.refuse(RATE_LIMITED);
     this.#file.next = this.offset + this.#sent;
     this.inner.done();
+  }
+}
+
+/** A write of which the audit log tells. */
+class Audited extends Relay {
+  readonly #view: View;
+  readonly #spot: Spot;
+  readonly #all: boolean;
+  readonly #text: string;
+
+  constructor(
+    inner: Request,
+    view: View,
+    spot: Spot,
+    audits: "all" | "refused",
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ) {
+    super(inner);
+    this.#view = view;
+    this.#spot = spot;
+    this.#all = audits === "all";
+    // A job may be a secret, a command is not.
+    this.#text = this.#all ? view.excerpt(bytes, start, length) : "";
+  }
+
+  override wrote(count: number): void {
+    if (this.#all) this.#view.noteWrite(this.#spot.names, this.#text, undefined);
+    this.inner.wrote(count);
+  }
+
+  override refuse(why: Refusal): void {
+    this.#view.noteWrite(this.#spot.names, this.#text, why);
+    this.inner.refuse(why);
   }
 }
 

@@ -6,7 +6,7 @@
 import type { AuditLog } from "../log/audit-log.ts";
 import type { Clock, Pool } from "../ports/index.ts";
 import type { Grant } from "../roles/grant.ts";
-import { describeDenial, homeOf, type Leases, mayExport, type Operation } from "../roles/policy.ts";
+import { describeDenial, describeWrite, homeOf, type Leases, mayExport, type Operation } from "../roles/policy.ts";
 import { namesOf } from "../roles/scope.ts";
 import { COMPONENT_BYTES, QTDIR } from "../secure9p/constants.ts";
 import { BUSY, INVALID, NOT_FOUND, PERMISSION, RATE_LIMITED, type Refusal } from "../secure9p/refusal.ts";
@@ -20,6 +20,8 @@ import { Spot, Spots } from "./spot.ts";
 import { ViewNode } from "./view-node.ts";
 
 const MOUNTS = 8;
+/** Of a line in the log; some characters of it are shown as several. */
+const EXCERPT_BYTES = 200;
 
 export interface ViewOptions {
   readonly namespace: Namespace;
@@ -112,6 +114,22 @@ export class View implements Client {
     return PERMISSION;
   }
 
+  /** What the log shows of a line that is written. */
+  excerpt(bytes: Uint8Array, start: number, length: number): string {
+    const shown = Math.min(length, EXCERPT_BYTES);
+    const port = this.#options.namespace.files.bytes;
+    return port.validate(bytes, start, shown) ? port.decode(bytes, start, shown).trimEnd() : "";
+  }
+
+  /** A write of which the log tells, and why it is refused. What a Queen does has a line whatever others do. */
+  noteWrite(names: Names, text: string, why: Refusal | undefined): void {
+    const { audit, namespace } = this.#options;
+    // Its own words come last, so that they are taken for nothing else.
+    const line = `${describeWrite(this.grant, names, why?.name)} session=${this.session}${text === "" ? "" : `: ${text}`}`;
+    if (this.grant.role === "queen") namespace.queenLog.line("audit", line);
+    else audit.line("audit", line);
+  }
+
   /** Walk from a directory to a name in it. */
   walk(request: Request, from: ViewNode, name: string): void {
     const { place } = from;
@@ -150,22 +168,27 @@ export class View implements Client {
     return denied === undefined ? this.#mount(service, path) : this.#refuseMount(denied);
   }
 
-  /** Mount what the grant's ticket says. Whoever signed it may, whatever its role; what is seen there is decided as ever. */
+  /**
+   * Mount what the grant's ticket says. Whoever signed it may, whatever its role; what is seen there is decided as ever. A service that
+   * is not there is mounted all the same: it is `Busy` until it is.
+   */
   mountOfTicket(): Refusal | undefined {
     const { mount } = this.grant;
     if (mount === undefined) return undefined;
     const path = pathOf(mount.at);
-    return path === undefined ? this.#refuseMount(INVALID) : this.#mount(mount.service, path);
+    return path === undefined ? this.#refuseMount(INVALID) : this.#mount(mount.service, path, homeOf(mount.service));
   }
 
-  #mount(service: string, path: Names): Refusal | undefined {
+  /** @param away by which path the policy knows the service if it is not there; without it that is refused */
+  #mount(service: string, path: Names, away?: Names): Refusal | undefined {
     const { services } = this.#options.namespace;
     const known = services.find(service);
-    if (known === undefined) return this.#refuseMount(services.away.has(service) ? BUSY : NOT_FOUND);
-    const why = this.mounts.check(path, known.home) ?? this.#checkPoint(path);
+    const home = known?.home ?? away;
+    if (home === undefined) return this.#refuseMount(services.away.has(service) ? BUSY : NOT_FOUND);
+    const why = this.mounts.check(path, home) ?? this.#checkPoint(path);
     if (why !== undefined) return this.#refuseMount(why);
-    const target: Target = { service, rest: [], names: known.home };
-    this.mounts.set({ at: path, from: known.home, target, qid: this.#pointQid(known.root) });
+    const target: Target = { service, rest: [], names: home };
+    this.mounts.set({ at: path, from: home, target, qid: this.#pointQid(known?.root) });
     return undefined;
   }
 

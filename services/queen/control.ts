@@ -3,6 +3,7 @@
  * refused line has none. Every outcome is an audit line and is counted. Who may write to `/queen/ctl` at all is the policy's to say.
  */
 import type { Bytes, Log } from "../ports/index.ts";
+import { Later } from "../pump/later.ts";
 import { BUDGET_FIELDS, type BudgetRequest, type Resolved } from "../roles/budget.ts";
 import { INVALID, Refusal } from "../secure9p/refusal.ts";
 import {
@@ -35,10 +36,10 @@ export interface Spawned extends Done {
 
 /**
  * The hive's side of the commands. An action that returns a {@link Refusal} has changed nothing; one that returns anything else is
- * done. `by` is who asks: a bind and a mount are made in that session and no other.
+ * done, or tells later which of the two it is. `by` is who asks: a bind and a mount are made in that session and no other.
  */
 export interface QueenActions<By> {
-  spawn(spawn: SpawnHeartbeat | SpawnGpu, by: By): Spawned | Refusal;
+  spawn(spawn: SpawnHeartbeat | SpawnGpu, by: By): Spawned | Refusal | Later<Spawned | Refusal>;
   kill(kill: Kill, by: By): Refusal | undefined;
   bind(bind: Bind, by: By): Refusal | undefined;
   mount(mount: Mount, by: By): Refusal | undefined;
@@ -109,18 +110,18 @@ export class QueenControl<By> {
   }
 
   /** One line's bytes without newline, as a file hands them over. @returns why nothing was done. */
-  take(bytes: Uint8Array, start: number, length: number, by: By): Refusal | undefined {
+  take(bytes: Uint8Array, start: number, length: number, by: By): Refusal | undefined | Later<Refusal | undefined> {
     const outcome = this.#bytes.validate(bytes, start, length)
       ? this.line(this.#bytes.decode(bytes, start, length), by)
       : this.#malformed({ refusal: INVALID, pointer: "", sentence: "The line is not UTF-8." }, by);
-    return outcome.done ? undefined : outcome.refusal;
+    return outcome instanceof Later ? outcome.map(refusalIn) : refusalIn(outcome);
   }
 
   /**
    * @param text one line without its newline
    * @param verb the only one that is taken, e.g. of the console's `SPAWN`
    */
-  line(text: string, by: By, verb?: Command["verb"]): Outcome {
+  line(text: string, by: By, verb?: Command["verb"]): Outcome | Later<Outcome> {
     const reading = readCommand(text, this.#schemas);
     if (!("command" in reading)) return this.#malformed(reading, by);
     if (verb === undefined || reading.command.verb === verb) return this.execute(reading.command, by);
@@ -128,8 +129,14 @@ export class QueenControl<By> {
   }
 
   /** The same for a command that came another way, e.g. the console's `KILL`. */
-  execute(command: Command, by: By): Outcome {
+  execute(command: Command, by: By): Outcome | Later<Outcome> {
     const result = this.#act(command, by);
+    return result instanceof Later
+      ? result.map((effect) => this.#conclude(command, effect, by))
+      : this.#conclude(command, result, by);
+  }
+
+  #conclude(command: Command, result: Effect | Refusal, by: By): Outcome {
     this.#counters.lines++;
     const what = summary(command);
     if (result instanceof Refusal) {
@@ -153,11 +160,11 @@ export class QueenControl<By> {
     return { done: false, command: undefined, refusal, pointer, sentence };
   }
 
-  #act(command: Command, by: By): Effect | Refusal {
+  #act(command: Command, by: By): Effect | Refusal | Later<Effect | Refusal> {
     switch (command.verb) {
       case "spawn": {
         const spawned = this.#actions.spawn(command, by);
-        return spawned instanceof Refusal ? spawned : { subject: `id=${spawned.worker}`, clamps: spawned.clamps };
+        return spawned instanceof Later ? spawned.map(effectOf) : effectOf(spawned);
       }
       case "kill":
         return this.#actions.kill(command, by) ?? effect(`id=${command.worker}`);
@@ -180,6 +187,14 @@ export class QueenControl<By> {
 interface Effect {
   readonly subject: string;
   readonly clamps: readonly Clamp[];
+}
+
+function effectOf(spawned: Spawned | Refusal): Effect | Refusal {
+  return spawned instanceof Refusal ? spawned : { subject: `id=${spawned.worker}`, clamps: spawned.clamps };
+}
+
+function refusalIn(outcome: Outcome): Refusal | undefined {
+  return outcome.done ? undefined : outcome.refusal;
 }
 
 function effect(subject: string): Effect {

@@ -19,6 +19,9 @@ export interface TicketMount {
   readonly at: string;
 }
 
+/** Where a GPU worker finds its GPU unless its ticket says otherwise. */
+const GPU_MOUNT: TicketMount = { service: "gpu-bridge", at: "/gpu" };
+
 /** A role with its limits. */
 export class Grant implements Principal {
   readonly role: Role;
@@ -66,7 +69,9 @@ export class Grant implements Principal {
 
   static ofTicket(claims: Claims, account: Account): Grant {
     const { role, subject, scopes, quotas, mountService: service, mountAt: at } = claims;
-    return new Grant(role, subject, account, scopes, quotas, service === "" ? undefined : { service, at });
+    // Nobody else can mount it for a worker.
+    const otherwise = role === "worker-gpu" ? GPU_MOUNT : undefined;
+    return new Grant(role, subject, account, scopes, quotas, service === "" ? otherwise : { service, at });
   }
 
   /** The operator at the machine itself, whose token stands for a Queen's ticket. */

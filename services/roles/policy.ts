@@ -121,6 +121,14 @@ export function describeDenial(
   return `denied ${operation} path=/${names.map(escape).join("/")} role=${who.role}${subject} why=${denial}`;
 }
 
+/** The audit line of a write to a file whose writes are told. @param why it is refused, if it is */
+export function describeWrite(who: Principal, names: readonly string[], why: string | undefined): string {
+  const subject = who.subject === "" ? "" : ` subject=${escape(who.subject)}`;
+  const refused = why === undefined ? "" : ` why=${why}`;
+  const what = why === undefined ? "wrote" : "refused write";
+  return `${what} path=/${names.map(escape).join("/")} role=${who.role}${subject}${refused}`;
+}
+
 /** Text of a client in an audit line: no blanks, no control characters, nothing that turns the line around. */
 function escape(text: string): string {
   let shown = "";

@@ -7,6 +7,8 @@ import type { Revocation } from "../roles/budget.ts";
 
 export type WorkerCause =
   | { readonly kind: "finished" | "killed" | "stuck" }
+  /** It was not leased what it was spawned for. */
+  | { readonly kind: "unleased"; readonly why: string }
   /** Its account is closed; that says why. */
   | { readonly kind: "budget" }
   /** It threw, and that is what it says of it: a message, then lines of a stack. */
@@ -28,6 +30,8 @@ export function describeCause(cause: WorkerCause, revocation: Revocation | undef
     case "finished":
     case "killed":
       return cause.kind;
+    case "unleased":
+      return `not leased its GPU: ${cause.why}`;
     case "stuck":
       return `revoked: stuck, it ran ${quanta} quanta without a call`;
     case "budget":

@@ -4,10 +4,12 @@
  * with the cause.
  */
 import type { Supervisor } from "../components/supervisor.ts";
+import type { Lease } from "../gpu/table.ts";
 import type { Namespace } from "../ninedoor/namespace.ts";
 import type { Bytes, Log, Pool, Random } from "../ports/index.ts";
+import { Later } from "../pump/later.ts";
 import { isOutOfMemory } from "../pump/out-of-memory.ts";
-import type { Kill, SetBudget, SpawnGpu, SpawnHeartbeat } from "../queen/command.ts";
+import type { Kill, LeaseRequest, SetBudget, SpawnGpu, SpawnHeartbeat } from "../queen/command.ts";
 import { clampsOf, type Done, type Spawned } from "../queen/control.ts";
 import { type Budget, type BudgetRequest, DEFAULT_BUDGETS, resolveBudget } from "../roles/budget.ts";
 import type { Ledger, WorkerIdentity } from "../roles/ledger.ts";
@@ -15,12 +17,15 @@ import type { TicketVerifier } from "../roles/verifier.ts";
 import { mintForWorker } from "../roles/worker-ticket.ts";
 import { Several } from "../proc/pools.ts";
 import { sessionPools } from "../secure9p/pools.ts";
-import { BUSY, NOT_FOUND, type Refusal } from "../secure9p/refusal.ts";
+import { BUSY, CLOSED, NOT_FOUND, type Refusal } from "../secure9p/refusal.ts";
 import { describeCause, stackOf, type WorkerCause } from "./cause.ts";
 import { FORM, KIND, type WorkerArgs } from "./protocol.ts";
-import { Worker, WORKER_SESSION, type WorkerContext } from "./worker.ts";
+import { GPU_WORKER_SESSION, Worker, WORKER_SESSION, type WorkerContext } from "./worker.ts";
 
-export interface WorkersOptions extends Omit<WorkerContext, "audit" | "end" | "endSoon" | "counters" | "over"> {
+export interface WorkersOptions extends Omit<
+  WorkerContext,
+  "audit" | "end" | "endSoon" | "counters" | "over" | "leaseOf"
+> {
   readonly bytes: Bytes;
   readonly random: Random;
   readonly supervisor: Supervisor;
@@ -32,9 +37,20 @@ export interface WorkersOptions extends Omit<WorkerContext, "audit" | "end" | "e
   readonly bootLog: Log;
   /** Unix time in milliseconds, `undefined` if no clock tells. */
   readonly unixMs: () => number | undefined;
+  /** Where GPUs are leased; see `gpu/office.ts`. */
+  readonly office: {
+    /** Why nothing of that GPU can be leased at the moment. */
+    away(gpu: string): Refusal | undefined;
+    lease(worker: string, asked: LeaseRequest): Later<Refusal | undefined>;
+    find(worker: string, gpu: string): Lease | undefined;
+    release(worker: string): void;
+  };
   /** Ends what has run out; see `hive/sweeper.ts`. */
   readonly sweeper: { soon(): void; changed(): void };
 }
+
+/** Kinds of workers' 9P sessions. */
+type Nine = "worker.9p" | "gpu.9p";
 
 /** Ended workers that are remembered. */
 const REMEMBERED = 16;
@@ -47,6 +63,7 @@ export class Workers {
     killed: 0,
     budget: 0,
     failed: 0,
+    unleased: 0,
     stuck: 0,
     component: 0,
     highWater: 0,
@@ -56,17 +73,22 @@ export class Workers {
   readonly #options: WorkersOptions;
   readonly #context: WorkerContext;
   readonly #live = new Map<string, Worker>();
-  readonly #nine: Several;
-  #default: Budget = DEFAULT_BUDGETS["worker-heartbeat"];
+  readonly #nine: Readonly<Record<Nine, Several>>;
+  #defaults = { heartbeat: DEFAULT_BUDGETS["worker-heartbeat"], gpu: DEFAULT_BUDGETS["worker-gpu"] };
 
   constructor(options: WorkersOptions) {
     const { log, namespace } = options;
     this.#options = options;
-    this.#nine = new Several(namespace.limits.workers, sessionPools("worker.9p", WORKER_SESSION));
+    const { workers: most } = namespace.limits;
+    this.#nine = {
+      "worker.9p": new Several(most, sessionPools("worker.9p", WORKER_SESSION)),
+      "gpu.9p": new Several(most, sessionPools("gpu.9p", GPU_WORKER_SESSION)),
+    };
     this.#context = {
       ...options,
-      over: (session) => this.#nine.ended(session.pools("worker.9p")),
+      over: (session, takesJobs) => this.#nine[nineOf(takesJobs)].ended(session.pools(nineOf(takesJobs))),
       counters: namespace.counters,
+      leaseOf: (worker, gpu) => options.office.find(worker, gpu),
       audit: (text) => log.line("worker", text),
       end: (worker, cause) => this.#end(worker, cause),
       endSoon: (worker, cause) => this.#endSoon(worker, cause),
@@ -90,35 +112,80 @@ export class Workers {
     const { counters, size } = this;
     const { rules, namespace } = this.#options;
     const { workers: most } = namespace.limits;
-    const live = this.list().flatMap((worker) => (worker.session === undefined ? [] : [worker.session]));
     return [
       ["worker.arenas", most * rules.arenaBytes, size, most, counters.highWater, "refused", counters.refused],
-      ...this.#nine.pools(live.map((session) => session.pools("worker.9p"))),
+      ...this.#ninePools("worker.9p"),
+      ...this.#ninePools("gpu.9p"),
     ];
   }
 
-  spawn(spawn: SpawnHeartbeat | SpawnGpu): Spawned | Refusal {
-    if (spawn.kind === "gpu") return this.#refuse("no GPU bridge is there");
-    const { budget, clamped } = resolveBudget(spawn.budget, this.#default, this.#options.rules.maximum);
-    const worker = new Worker(this.#context, "worker-heartbeat", spawn.priority, this.#options.unixMs());
+  spawn(spawn: SpawnHeartbeat | SpawnGpu): Spawned | Refusal | Later<Spawned | Refusal> {
+    const { rules, office } = this.#options;
+    const { budget, clamped } = resolveBudget(spawn.budget, this.#defaults[spawn.kind], rules.maximum);
+    const away = spawn.kind === "gpu" ? office.away(spawn.lease.gpuId) : undefined;
+    if (away !== undefined) return this.#refuse(away === BUSY ? "no GPU bridge is there" : "it has no such GPU", away);
+    const worker = this.#make(spawn, budget);
+    if (worker === undefined) return BUSY;
+    const spawned = { worker: worker.id, clamps: clampsOf({ budget, clamped }) };
+    if (spawn.kind === "gpu") return this.#lease(worker, spawn.lease, spawned);
+    this.counters.spawned++;
+    return spawned;
+  }
+
+  /** A GPU worker's lease is another than it was. */
+  wake(id: string): void {
+    this.#live.get(id)?.wake();
+  }
+
+  #ninePools(kind: Nine): Pool[] {
+    const live = this.list().filter(({ takesJobs }) => nineOf(takesJobs) === kind);
+    const sessions = live.flatMap(({ session }) => (session === undefined ? [] : [session]));
+    return this.#nine[kind].pools(sessions.map((session) => session.pools(kind)));
+  }
+
+  /** @returns undefined if it could not be given all that it needs, and then it has nothing */
+  #make(spawn: SpawnHeartbeat | SpawnGpu, budget: Budget): Worker | undefined {
+    const gpu = spawn.kind === "gpu" ? spawn.lease.gpuId : "";
+    const worker = new Worker(this.#context, spawn.priority, this.#options.unixMs(), gpu);
     let why: string | undefined;
     try {
-      why = this.#equip(worker, budget, spawn.heartbeats ?? 0);
+      why = this.#equip(worker, budget, spawn);
     } catch (error) {
       this.#takeApart(worker, "it was not spawned");
       throw error;
     }
     if (why !== undefined) {
       this.#takeApart(worker, "it was not spawned");
-      return this.#refuse(why);
+      this.#refuse(why);
+      return undefined;
     }
     this.#live.set(worker.id, worker);
-    this.counters.spawned++;
     this.counters.highWater = Math.max(this.counters.highWater, this.#live.size);
     const { ttlS, ops, ticks } = budget;
     worker.trace(`spawned band=${worker.band} ttl_s=${ttlS} ops=${ops} ticks=${ticks}`);
     this.#options.sweeper.changed();
-    return { worker: worker.id, clamps: clampsOf({ budget, clamped }) };
+    return worker;
+  }
+
+  /** Have a worker leased what it is for; without that it ends. Who spawned it waits for that. */
+  #lease(worker: Worker, asked: LeaseRequest, spawned: Spawned): Later<Spawned | Refusal> {
+    const spawning = new Later<Spawned | Refusal>(() => this.#end(worker, { kind: "killed" }));
+    const leasing = this.#options.office.lease(worker.id, asked);
+    worker.spawning = spawning;
+    worker.leasing = leasing;
+    leasing.hear((why) => {
+      worker.leasing = undefined;
+      worker.spawning = undefined;
+      if (why !== undefined) {
+        this.counters.refused++;
+        this.#end(worker, { kind: "unleased", why: why.name });
+        return spawning.tell(why);
+      }
+      this.counters.spawned++;
+      worker.allow();
+      spawning.tell(spawned);
+    });
+    return spawning;
   }
 
   kill({ worker: id }: Kill): Refusal | undefined {
@@ -145,9 +212,11 @@ export class Workers {
   }
 
   setDefaultBudget(asked: BudgetRequest): Done {
-    const resolved = resolveBudget(asked, this.#default, this.#options.rules.maximum);
-    this.#default = resolved.budget;
-    return { clamps: clampsOf(resolved) };
+    const { maximum } = this.#options.rules;
+    const heartbeat = resolveBudget(asked, this.#defaults.heartbeat, maximum);
+    const gpu = resolveBudget(asked, this.#defaults.gpu, maximum);
+    this.#defaults = { heartbeat: heartbeat.budget, gpu: gpu.budget };
+    return { clamps: clampsOf(heartbeat) };
   }
 
   sweep(nowUs: number): void {
@@ -165,7 +234,7 @@ export class Workers {
   }
 
   /** Give a worker all that it needs. @returns what it could not be given, and then it may have some of it. */
-  #equip(worker: Worker, budget: Budget, heartbeats: number): string | undefined {
+  #equip(worker: Worker, budget: Budget, spawn: SpawnHeartbeat | SpawnGpu): string | undefined {
     const { bytes, clock, random, namespace, verifier, ledger, supervisor, rules, bootLog, unixMs } = this.#options;
     if (!worker.timed) return "no timer is left";
     const entry = namespace.workers.add(worker);
@@ -178,7 +247,8 @@ export class Workers {
     worker.issue(minted.text, grant);
     const { image, priority, arenaBytes, callsPerSecond } = rules;
     const form = rules.telemetry === "json" ? FORM.JSON : FORM.LINE;
-    const args: WorkerArgs = [KIND.HEARTBEAT, heartbeats, rules.heartbeatMs, form];
+    const args: WorkerArgs =
+      spawn.kind === "gpu" ? [KIND.GPU, 0, 0, 0] : [KIND.HEARTBEAT, spawn.heartbeats ?? 0, rules.heartbeatMs, form];
     try {
       // What it may do, and whether it is stuck, is the scheduler's to watch.
       const limits = { priority, arenaBytes, args, callsPerSecond, settleUs: Infinity };
@@ -192,10 +262,10 @@ export class Workers {
     return undefined;
   }
 
-  #refuse(why: string): Refusal {
+  #refuse(why: string, refusal = BUSY): Refusal {
     this.counters.refused++;
     this.#options.log.line("worker", `not spawned: ${why}`);
-    return BUSY;
+    return refusal;
   }
 
   #endSoon(worker: Worker, cause: WorkerCause): void {
@@ -221,17 +291,25 @@ export class Workers {
     for (const line of stackOf(final)) bootLog.line(id, line);
     if (this.ended.length === REMEMBERED) this.ended.shift();
     this.ended.push(`${id} ${text}`);
+    worker.spawning?.tell(CLOSED);
     // Others may have logged in as this worker.
     sweeper.soon();
   }
 
   /** Take back all that it has, in the order in which it could still use it. */
   #takeApart(worker: Worker, why: string): void {
-    const { ledger, namespace, supervisor } = this.#options;
+    const { ledger, namespace, supervisor, office } = this.#options;
+    worker.leasing?.cancel();
+    worker.leasing = undefined;
     worker.release();
     if (worker.component >= 0) supervisor.stop(worker.component, why);
     if (worker.id === "") return;
+    office.release(worker.id);
     ledger.endWorker(worker.id, `${worker.id} ${why}`);
     namespace.workers.remove(worker.id);
   }
+}
+
+function nineOf(takesJobs: boolean): Nine {
+  return takesJobs ? "gpu.9p" : "worker.9p";
 }

@@ -11,6 +11,7 @@ import type { QidSource } from "../qids.ts";
 import type { Services } from "../services.ts";
 import { KNOWN } from "./qids.ts";
 import { MSIZE, PATIENT, READ_FRAME, RemoteCounters, RemoteService, TAGS, WAITING } from "./service.ts";
+import type { Manners, RemotePlace } from "./tree.ts";
 
 /** Refusals that are logged at once; a service dials in seldom. */
 const REFUSALS_BURST = 16;
@@ -18,6 +19,14 @@ const REFUSALS_BURST = 16;
 const WAITING_BYTES = 1024;
 const FOLLOWING_BYTES = 1024;
 const KNOWN_BYTES = 128;
+
+/** Who knows what an exporter of a certain name is, and looks after it. */
+export interface Keeper extends Manners {
+  /** It is there. @param ready lets others see it */
+  came(root: RemotePlace, ready: () => void): void;
+  /** It is gone, be it that it never came so far. */
+  left(): void;
+}
 
 export interface ExportsOptions {
   readonly bytes: Bytes;
@@ -28,6 +37,8 @@ export interface ExportsOptions {
   readonly qids: QidSource;
   /** How long an exporter may take for one answer. */
   readonly providerUs: number;
+  /** By the exporters' names. */
+  readonly keepers: ReadonlyMap<string, Keeper>;
   /** Told what answering a request threw. */
   readonly failed: (error: unknown) => void;
 }
@@ -56,7 +67,8 @@ export class Exports {
       this.#refuse(name, session, "the hive's own");
       return PERMISSION;
     }
-    const { bytes, clock, timers, qids, providerUs, failed, log } = this.#options;
+    const { bytes, clock, timers, qids, providerUs, failed, log, keepers } = this.#options;
+    const keeper = keepers.get(name);
     const service = RemoteService.open({
       name,
       bytes,
@@ -66,13 +78,19 @@ export class Exports {
       counters: this.requests,
       providerUs,
       failed,
+      manners: keeper,
       up: (root) => {
-        services.add(name, { home: homeOf(name), root });
-        this.counters.exported++;
-        log.line("export", `exported service=${name} session=${session}`);
+        const ready = (): void => {
+          services.add(name, { home: homeOf(name), root });
+          this.counters.exported++;
+          log.line("export", `exported service=${name} session=${session}`);
+        };
+        if (keeper === undefined) ready();
+        else keeper.came(root, ready);
       },
       gone: (why) => {
         this.#live.delete(name);
+        keeper?.left();
         const up = services.remove(name);
         this.counters[up ? "gone" : "failed"]++;
         log.line("export", `${up ? "gone" : "failed"} service=${name} session=${session} why=${why}`);

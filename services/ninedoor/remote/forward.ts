@@ -42,7 +42,7 @@ export abstract class Forward implements Parked {
   deadlineUs = Infinity;
   /** Of what it waits for. */
   tag = NO_TAG;
-  protected readonly place: RemotePlace;
+  readonly place: RemotePlace;
   /** What is asked for it: the open file's, or one that was walked to. */
   protected fid: number;
   readonly #file: RemoteFile | undefined;

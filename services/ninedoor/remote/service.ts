@@ -10,10 +10,11 @@ import { Client, NO_TAG } from "../../secure9p/client.ts";
 import { GETATTR_BASIC, HEADER, QTDIR } from "../../secure9p/constants.ts";
 import type { Message } from "../../secure9p/message.ts";
 import { BUSY, CLOSED, type Refusal, TIMED_OUT } from "../../secure9p/refusal.ts";
+import type { Names } from "../mounts.ts";
 import type { QidSource } from "../qids.ts";
 import { type Forward, ROOT } from "./forward.ts";
 import { RemoteQids } from "./qids.ts";
-import { RemotePlace } from "./tree.ts";
+import { type Manners, RemotePlace } from "./tree.ts";
 
 /** Requests under way, and those that wait for their turn. */
 export const TAGS = 16;
@@ -68,6 +69,7 @@ export interface RemoteOptions {
   readonly counters: RemoteCounters;
   /** How long it may take for one answer. */
   readonly providerUs: number;
+  readonly manners?: Manners | undefined;
   /** Told what answering one of ours threw. */
   readonly failed: (error: unknown) => void;
   /** Its tree is there. */
@@ -80,6 +82,7 @@ export class RemoteService {
   readonly name: string;
   readonly bytes: Bytes;
   readonly qids: RemoteQids;
+  readonly manners: Manners | undefined;
   /** While it is up. */
   root: RemotePlace | undefined;
   readonly #options: RemoteOptions;
@@ -112,6 +115,7 @@ export class RemoteService {
     this.#timer = timer;
     this.name = name;
     this.bytes = bytes;
+    this.manners = options.manners;
     this.qids = new RemoteQids(qids, options.counters);
     this.#client = new Client({ bytes, msize: MSIZE, fids: FIDS, tags: ALL_TAGS, unsentBytes: UNSENT, failed });
     this.#openingUs = clock.nowUs() + providerUs;
@@ -218,6 +222,15 @@ export class RemoteService {
   forget(forward: Forward): void {
     this.#options.counters.cancelled++;
     this.#drop(forward);
+  }
+
+  /** Answer what waits for something of such places: whoever asked may not have it any more. */
+  revoke(whose: (names: Names) => boolean, why: Refusal): void {
+    for (const forward of [...this.#forwards, ...this.#waiting]) {
+      if (forward === undefined || !whose(forward.place.names)) continue;
+      forward.fail(why);
+      this.#drop(forward);
+    }
   }
 
   /** Give a fid back. */

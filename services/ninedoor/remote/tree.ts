@@ -11,7 +11,7 @@ import { INVALID, NOT_FOUND, TOO_BIG } from "../../secure9p/refusal.ts";
 import type { OpenFile, Request } from "../../secure9p/tree.ts";
 import type { Qid } from "../../secure9p/wire.ts";
 import type { Names } from "../mounts.ts";
-import type { Place, WalkRequest } from "../place.ts";
+import type { Client, Place, WalkRequest } from "../place.ts";
 import { POINT_OFFSET } from "../view-node.ts";
 import { Forward } from "./forward.ts";
 import type { RemoteService } from "./service.ts";
@@ -20,6 +20,13 @@ const FOLLOW = ".follow";
 /** What may be asked of Tlopen. */
 const OPEN_FLAGS = p9.O_ACCMODE | p9.O_TRUNC | p9.O_APPEND | p9.O_DIRECTORY;
 const PERMISSIONS = 0o777;
+
+/** What is different with the tree of an exporter that the hive knows. */
+export interface Manners {
+  /** Names, from its root, of what a name in a directory is for who asks. */
+  lead(names: Names, name: string, client: Client): Names;
+  audits(names: Names): Place["audits"];
+}
 
 export class RemotePlace implements Place {
   readonly remote: RemoteService;
@@ -53,10 +60,16 @@ export class RemotePlace implements Place {
     return true;
   }
 
-  walk(request: WalkRequest, name: string): void {
+  get audits(): Place["audits"] {
+    return this.remote.manners?.audits(this.names);
+  }
+
+  walk(request: WalkRequest, name: string, client: Client): void {
+    const { names, remote } = this;
     // However deep the exporter says that it is.
-    if (this.names.length >= p9.WALK_DEPTH) request.refuse(TOO_BIG);
-    else this.remote.submit(new Walk(request, this, undefined, [...this.names, name]));
+    if (names.length >= p9.WALK_DEPTH) return request.refuse(TOO_BIG);
+    const led = remote.manners?.lead(names, name, client) ?? [...names, name];
+    remote.submit(new Walk(request, this, undefined, led));
   }
 
   open(request: Request): void {

@@ -65,11 +65,22 @@ describe("hive: logins", () => {
     const visitor = all.visit(all.login("observer", mounted));
     expect(visitor.list("/audit")).to.include("queen.log");
     expect(all.visit(all.login("observer")).list("/")).to.not.include("audit");
-    const away = all.ticket("queen", { mountService: "gpu-bridge", mountAt: "/gpu" });
-    expect(all.refusal("queen", away)).to.equal("admitted");
+    const nowhere = all.ticket("queen", { mountService: "gpu-bridge", mountAt: "/none/gpu" });
+    expect(all.refusal("queen", nowhere)).to.equal("admitted");
     expect(all.log().join("\n")).to.match(
-      /login: mount of the ticket refused service=gpu-bridge at=\/gpu why=NotFound session=\d+/,
+      /login: mount of the ticket refused service=gpu-bridge at=\/none\/gpu why=NotFound session=\d+/,
     );
+  });
+
+  it("shows what a ticket mounts of a service that is not there as busy until it is", () => {
+    const all = new TestHive();
+    const away = all.ticket("queen", { mountService: "gpu-bridge", mountAt: "/gpu" });
+    const queen = all.visit(all.login("queen", away));
+    expect(queen.list("/")).to.include("gpu");
+    expect(queen.cat("/gpu/GPU-0/info")).to.equal("!EBUSY");
+    const { services } = all.hive.namespace;
+    services.add("gpu-bridge", { home: ["gpu"], root: services.find("log")!.root });
+    expect(queen.list("/gpu")).to.include("queen.log");
   });
 
   it("has room for sixteen, says busy to the seventeenth, and has room again when one has left", () => {

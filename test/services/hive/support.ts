@@ -56,6 +56,8 @@ export class TestHive {
   stepUs = 100;
   /** What a file's provider threw. */
   readonly errors: unknown[] = [];
+  /** Carries what others on the wire have to say to each other. @returns whether there was any */
+  around: (() => boolean) | undefined = undefined;
   /** All that there were, for whoever looks after a test whether one threw. */
   static all: TestHive[] = [];
 
@@ -127,7 +129,9 @@ export class TestHive {
   }
 
   visit(session: HiveSession): Visitor {
-    return new Visitor(session.open9p());
+    const visitor = new Visitor(session.open9p());
+    visitor.around = () => this.around?.() === true;
+    return visitor;
   }
 
   /** A 9P session where the ticket in `aname` decides, as a listener of tests serves it. */
@@ -144,7 +148,7 @@ export class TestHive {
       timers.fire(clock.us, 16);
       supervisor.raise();
       const served = supervisor.serve(16, clock.us);
-      if (served > 0 || timers.nextUs() <= clock.us) continue;
+      if (this.around?.() === true || served > 0 || timers.nextUs() <= clock.us) continue;
       if (components.run()) clock.us += this.stepUs;
       else if (timers.nextUs() > until) break;
       else clock.us = timers.nextUs();

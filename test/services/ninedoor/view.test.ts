@@ -133,7 +133,7 @@ describe("view: the policy", () => {
     const info = lessee.opened("/gpu/GPU-0/info");
     expect(lessee.read(info, 0)).to.equal("a GPU\n");
     hive.leased = false;
-    expect(lessee.read(info, 0)).to.equal("!EPERM");
+    expect(lessee.read(info, 0)).to.equal("!ESHUTDOWN");
 
     const scoped = hive.visit("observer", { scopes: [{ path: "/proc", verb: "read", ratePerSecond: 2 }] });
     const fid = scoped.opened("/proc/boot");

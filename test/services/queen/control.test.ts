@@ -10,6 +10,7 @@ import {
   type Spawned,
 } from "../../../services/queen/control.ts";
 import type { Bind, Kill, Mount, SetBudget } from "../../../services/queen/command.ts";
+import { Later } from "../../../services/pump/later.ts";
 import { type Budget, MAXIMUM_BUDGET, resolveBudget } from "../../../services/roles/budget.ts";
 import { BUSY, INVALID, NOT_FOUND, type Refusal } from "../../../services/secure9p/refusal.ts";
 import { LineLog, nodeBytes, utf8 } from "../support/ports.ts";
@@ -28,10 +29,13 @@ const OTHERWISE: Budget = { ttlS: 300, ops: 10_000, ticks: 1000 };
 class Hive implements QueenActions<Session> {
   readonly done: string[] = [];
   why: Refusal | undefined;
+  /** What is told of the next spawn later, if it is. */
+  later: Later<Spawned | Refusal> | undefined;
 
-  spawn(spawn: Parameters<QueenActions<Session>["spawn"]>[0], by: Session): Spawned | Refusal {
+  spawn(spawn: Parameters<QueenActions<Session>["spawn"]>[0], by: Session): ReturnType<QueenActions<Session>["spawn"]> {
     const clamps = clampsOf(resolveBudget(spawn.budget, OTHERWISE, MAXIMUM_BUDGET));
-    return this.#note(`spawn ${spawn.kind}`, by) ?? { worker: "worker-1", clamps };
+    const now = this.#note(`spawn ${spawn.kind}`, by) ?? { worker: "worker-1", clamps };
+    return this.later ?? now;
   }
   kill({ worker }: Kill, by: Session): Refusal | undefined {
     return this.#note(`kill ${worker}`, by);
@@ -70,7 +74,16 @@ function bench(): Bench {
   return { hive, log, control: new QueenControl({ actions: hive, schemas, bytes: nodeBytes, log, nameOf }) };
 }
 
-const detail = (outcome: Outcome): string => (outcome.done ? outcome.detail : `refused: ${outcome.sentence}`);
+/** What came of a line that takes no while. */
+function now(outcome: Outcome | Later<Outcome>): Outcome {
+  if (outcome instanceof Later) throw new Error("it is told later");
+  return outcome;
+}
+
+const detail = (outcome: Outcome | Later<Outcome>): string => {
+  const told = now(outcome);
+  return told.done ? told.detail : `refused: ${told.sentence}`;
+};
 
 describe("queen control", () => {
   it("does every example of the interface in the session that asks, and audits it", () => {
@@ -106,6 +119,36 @@ describe("queen control", () => {
     expect(control.counters).to.deep.equal({ lines: 7, done: 7, refused: 0, malformed: 0, clamped: 0 });
   });
 
+  it("says of a command that takes a while what came of it, once, when that is known", () => {
+    for (const result of [{ worker: "worker-5", clamps: [] }, BUSY]) {
+      const { hive, log, control } = bench();
+      hive.later = new Later(() => undefined);
+      const line = '{"spawn":"gpu","lease":{"gpu_id":"GPU-0","mem_mb":1,"streams":1,"ttl_s":9}}';
+      const outcome = control.take(utf8(line), 0, line.length, SESSION);
+      const told: unknown[] = [];
+      if (outcome instanceof Later) outcome.hear((why) => told.push(why));
+      expect([told, log.lines, control.counters.lines]).to.deep.equal([[], [], 0]);
+      hive.later.tell(result);
+      hive.later.tell(INVALID);
+      expect(told).to.deep.equal([result === BUSY ? BUSY : undefined]);
+      const said = result === BUSY ? "spawn gpu gpu_id=GPU-0 refused, Busy" : "spawn gpu gpu_id=GPU-0 id=worker-5";
+      expect(log.lines).to.deep.equal([`queen: session 3 (queen): ${said}`]);
+    }
+  });
+
+  it("undoes a command that takes a while if nobody waits for it any more, and says nothing of it", () => {
+    const { hive, log, control } = bench();
+    let undone = 0;
+    hive.later = new Later(() => undone++);
+    const outcome = control.line('{"spawn":"heartbeat"}', SESSION);
+    if (!(outcome instanceof Later)) throw new Error("it was told at once");
+    outcome.hear(() => log.line("queen", "told"));
+    outcome.cancel();
+    outcome.cancel();
+    hive.later.tell(BUSY);
+    expect([undone, log.lines]).to.deep.equal([1, []]);
+  });
+
   it("says in the answer and in the log what was cut down to a maximum", () => {
     const { log, control } = bench();
     const line = '{"spawn":"heartbeat","budget":{"ttl_s":100000,"ops":5,"ticks":9007199254740991}}';
@@ -121,7 +164,7 @@ describe("queen control", () => {
   it("passes on why the hive refuses, once, with nothing done", () => {
     const { hive, log, control } = bench();
     hive.why = NOT_FOUND;
-    const outcome = control.line('{"kill":"worker-99"}', SESSION);
+    const outcome = now(control.line('{"kill":"worker-99"}', SESSION));
     expect(outcome).to.deep.equal({
       done: false,
       command: { verb: "kill", worker: "worker-99" },
@@ -131,7 +174,7 @@ describe("queen control", () => {
     });
     hive.why = BUSY;
     for (const line of EXAMPLES) {
-      const refused = control.line(line, SESSION);
+      const refused = now(control.line(line, SESSION));
       expect(refused.done).to.equal(false);
       expect(!refused.done && refused.refusal).to.equal(BUSY);
     }
@@ -146,7 +189,7 @@ describe("queen control", () => {
   it("does nothing for a line that is no command, and audits why", () => {
     const { hive, log, control } = bench();
     for (const [line, pointer, sentence] of MISTAKES) {
-      const outcome = control.line(line, SESSION);
+      const outcome = now(control.line(line, SESSION));
       expect(outcome).to.deep.equal({ done: false, command: undefined, refusal: INVALID, pointer, sentence });
       expect(log.lines.at(-1)).to.equal(`queen: session 3 (queen): refused, Invalid: ${sentence}`);
     }
@@ -184,7 +227,7 @@ describe("queen control", () => {
         let done = 0;
         for (const [index, { line: text, why }] of steps.entries()) {
           hive.why = why;
-          if (control.line(text, SESSION).done) done++;
+          if (now(control.line(text, SESSION)).done) done++;
           expect(hive.done).to.have.length(done);
           expect(log.lines).to.have.length(index + 1);
         }

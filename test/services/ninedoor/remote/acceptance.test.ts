@@ -26,7 +26,7 @@ function exported(there: Hive, file: Place, life: Lifetime, rest: Pick<Subject, 
   const found = new Probe();
   // A probe does not wait, and this one is to be answered.
   found.park = () => undefined;
-  exporter.service.root!.walk(found, "file");
+  exporter.service.root!.walk(found, "file", hive.view("queen"));
   exporter.carry();
   const visitor = hive.watched(place(hive, found.place!));
   return { hive, visitor, end: () => life.end(), ...rest };

@@ -3,7 +3,7 @@
  * which sees the hive's requests and answers what it likes.
  */
 import { expect } from "chai";
-import { Exports } from "../../../../services/ninedoor/remote/exports.ts";
+import { Exports, type Keeper } from "../../../../services/ninedoor/remote/exports.ts";
 import { RemoteService } from "../../../../services/ninedoor/remote/service.ts";
 import { Timers } from "../../../../services/pump/timers.ts";
 import * as p9 from "../../../../services/secure9p/constants.ts";
@@ -151,6 +151,8 @@ export class ExportHive extends Hive {
   readonly timers = new Timers(16);
   readonly failures: unknown[] = [];
   readonly exports: Exports;
+  /** Who looks after exporters; a test may add to it. */
+  readonly keepers = new Map<string, Keeper>();
   #exporters: Exporter[] = [];
   #sessionNumber = 100;
 
@@ -165,6 +167,7 @@ export class ExportHive extends Hive {
       services: namespace.services,
       qids: namespace.files.qids,
       providerUs: PROVIDER_US,
+      keepers: this.keepers,
       failed: (error) => this.failures.push(error),
     });
   }

@@ -1,0 +1,386 @@
+/**
+ * Where GPUs are leased: from the Queen's spawn to the bridge's `ctl`, and from the bridge's `lease` to what the policy knows. The
+ * hive's own clock ends a lease too, so neither end needs the other for that. A bridge that comes, or comes back, is first made to
+ * agree with the hive: it gives back what nobody here holds, and leases again, for the time that is left, what it has lost.
+ */
+import type { AuditLog } from "../log/audit-log.ts";
+import type { Client } from "../ninedoor/place.ts";
+import type { RemotePlace } from "../ninedoor/remote/tree.ts";
+import type { Bytes, Clock, Pool } from "../ports/index.ts";
+import { Later } from "../pump/later.ts";
+import type { LeaseRequest } from "../queen/command.ts";
+import type { Leases } from "../roles/policy.ts";
+import { O_RDONLY } from "../secure9p/constants.ts";
+import { BUSY, CLOSED, NOT_FOUND, PERMISSION, type Refusal, TIMED_OUT } from "../secure9p/refusal.ts";
+import { list, open, walk } from "./ask.ts";
+import { isLessees } from "./lessee.ts";
+import { isGpuId, isWorkerId, type LeaseEvent } from "./lease-line.ts";
+import { GpuLink } from "./link.ts";
+import { GPUS, type Lease, LEASES, LeaseTable } from "./table.ts";
+
+/** The service that has the GPUs. */
+export const BRIDGE = "gpu-bridge";
+/** How long a bridge may take to agree with the hive before others see it as it is. */
+const AGREEMENT_US = 10_000_000;
+/** When what a bridge could not do is tried again. */
+const RETRY_US = 1_000_000;
+/** How long a bridge has for saying itself that a lease is over. */
+const NOTICE_US = 1_000_000;
+const LEASE_BYTES = 256;
+
+/** How a lease is over. */
+type End = "released" | "expired" | "lost";
+
+/** A bridge that is there. */
+interface Bridge {
+  /** GPUs that can be leased, and all that were looked at. */
+  readonly links: Map<string, GpuLink>;
+  readonly opened: GpuLink[];
+  readonly root: RemotePlace;
+  /** Lets others see it; once. */
+  ready: (() => void) | undefined;
+  readonly agreeByUs: number;
+  /** Steps of coming to an agreement that are not over. */
+  open: number;
+}
+
+export interface OfficeOptions {
+  readonly bytes: Bytes;
+  readonly clock: Clock;
+  /** Of the audit log what a bridge makes it say. */
+  readonly audit: AuditLog;
+  readonly sweeper: { changed(): void };
+  /** A worker's lease has begun or is over, or the bridge is back that has it. */
+  readonly changed: (worker: string) => void;
+}
+
+export class LeaseOffice implements Leases {
+  readonly counters = { leased: 0, refused: 0, released: 0, expired: 0, lost: 0, bridges: 0 };
+  readonly #options: OfficeOptions;
+  readonly #table = new LeaseTable();
+  /** Leases that the bridge shall end, and when it is told so (again); by `<gpu> <worker>`. */
+  readonly #returns = new Map<string, { readonly gpu: string; readonly worker: string; dueUs: number }>();
+  /** Those who lost a lease, and when whatever of theirs the bridge has not answered by then is closed. */
+  #closings: { readonly gpu: string; readonly worker: string; readonly dueUs: number }[] = [];
+  /** Leases that were asked for and not answered. */
+  readonly #asked = new Set<string>();
+  readonly #client: Client = {
+    who: { role: "queen", subject: "" },
+    session: 0,
+    texts: { used: 0, peak: 0, full: 0 },
+    bind: () => PERMISSION,
+    mount: () => PERMISSION,
+  };
+  #bridge: Bridge | undefined;
+  #highWater = 0;
+
+  constructor(options: OfficeOptions) {
+    this.#options = options;
+  }
+
+  isLessee(worker: string, gpu: string): boolean {
+    return this.#table.isLessee(worker, gpu);
+  }
+
+  /** What a worker's lease of a GPU is. */
+  find(worker: string, gpu: string): Lease | undefined {
+    return this.#table.find(worker, gpu);
+  }
+
+  pools(): Pool[] {
+    const most = GPUS * LEASES;
+    const { size, full } = this.#table;
+    return [["gpu.leases", most * LEASE_BYTES, size, most, this.#highWater, "refused", full]];
+  }
+
+  /** One line for each lease. */
+  lines(): string {
+    const nowUs = this.#options.clock.nowUs();
+    let text = "";
+    for (const { gpu, worker, memMb, streams, priority, endsUs } of this.#table.all()) {
+      const left = Math.max(0, Math.ceil((endsUs - nowUs) / 1e6));
+      text += `lease ${gpu} ${worker} mem_mb=${memMb} streams=${streams} priority=${priority} ttl_s_left=${left}\n`;
+    }
+    for (const { gpu, ignored, resumeUs } of this.#bridge?.links.values() ?? []) {
+      text += `gpu ${gpu} ${resumeUs < Infinity ? "stalled" : "followed"} ignored=${ignored}\n`;
+    }
+    return text;
+  }
+
+  /** Why nothing of that GPU can be leased at the moment: there is no bridge, or it has no such GPU. */
+  away(gpu: string): Refusal | undefined {
+    const bridge = this.#bridge;
+    if (bridge === undefined || bridge.ready !== undefined) return BUSY;
+    return bridge.links.has(gpu) ? undefined : NOT_FOUND;
+  }
+
+  /**
+   * Lease a GPU to a worker. To cancel it gives back what came of it.
+   * @returns why it is refused: `Busy` where others have what is asked for, `Invalid` if the GPU has not that much at all.
+   */
+  lease(worker: string, asked: LeaseRequest): Later<Refusal | undefined> {
+    const { gpuId: gpu } = asked;
+    const link = this.#bridge?.links.get(gpu);
+    const endsUs = this.#options.clock.nowUs() + asked.ttlS * 1_000_000;
+    const key = `${gpu} ${worker}`;
+    let over = false;
+    this.#asked.add(key);
+    const result = new Later<Refusal | undefined>(() => {
+      over = true;
+      // It may have been heard of before its answer.
+      this.#end(worker, gpu, "released", Infinity);
+      this.#returns.set(key, { gpu, worker, dueUs: Infinity });
+    });
+    const answered = (why: Refusal | undefined): void => {
+      const unknown = why === TIMED_OUT || why === CLOSED;
+      this.#asked.delete(key);
+      this.#returns.delete(key);
+      if (unknown || (over && why === undefined)) this.#giveBack(worker, gpu, 0);
+      if (!over && why === undefined) this.#enter({ gpu, worker, endsUs, ...termsOf(asked) }, asked.ttlS);
+      const refused = why ?? (this.#table.isLessee(worker, gpu) ? undefined : BUSY);
+      if (refused !== undefined) this.counters.refused++;
+      result.tell(refused);
+    };
+    if (link === undefined) answered(BUSY);
+    else link.command(leaseCommand(worker, asked, asked.ttlS), answered);
+    return result;
+  }
+
+  /** A worker has ended: nothing is leased to it any more. */
+  release(worker: string): void {
+    for (const { gpu } of this.#table.heldBy(worker)) this.#end(worker, gpu, "released", 0);
+  }
+
+  /** A bridge has dialled in. @param ready lets others see it */
+  came(root: RemotePlace, ready: () => void): void {
+    const { clock, sweeper } = this.#options;
+    const agreeByUs = clock.nowUs() + AGREEMENT_US;
+    const bridge: Bridge = { links: new Map<string, GpuLink>(), opened: [], root, ready, agreeByUs, open: 1 };
+    this.#bridge = bridge;
+    this.counters.bridges++;
+    sweeper.changed();
+    open(root, [], O_RDONLY, this.#client, (folder) => {
+      if (!this.#is(bridge)) return;
+      if ("errno" in folder) return this.#agreed(bridge);
+      const { file } = folder;
+      list(file, GPUS, (names) => {
+        file.close();
+        if (!this.#is(bridge)) return;
+        if (!("errno" in names)) for (const gpu of names.filter(isGpuId)) this.#follow(bridge, gpu);
+        this.#agreed(bridge);
+      });
+    });
+  }
+
+  /** It is gone. What is leased stays so, for its time. */
+  left(): void {
+    for (const link of this.#bridge?.opened ?? []) link.close();
+    this.#bridge = undefined;
+    this.#returns.clear();
+    this.#closings = [];
+    this.#options.sweeper.changed();
+  }
+
+  sweep(nowUs: number): void {
+    for (const { worker, gpu, endsUs } of this.#table.all()) {
+      if (endsUs <= nowUs) this.#end(worker, gpu, "expired", NOTICE_US);
+    }
+    for (const [key, { worker, gpu, dueUs }] of this.#returns) {
+      if (dueUs > nowUs) continue;
+      this.#returns.delete(key);
+      this.#giveBack(worker, gpu, 0);
+    }
+    const bridge = this.#bridge;
+    if (bridge === undefined) return;
+    this.#close(bridge, nowUs);
+    for (const link of bridge.links.values()) if (link.resumeUs <= nowUs) link.resume();
+    if (bridge.ready !== undefined && bridge.agreeByUs <= nowUs) this.#open(bridge);
+  }
+
+  nextUs(): number {
+    let nextUs = this.#table.nextUs();
+    for (const { dueUs } of this.#returns.values()) nextUs = Math.min(nextUs, dueUs);
+    for (const { dueUs } of this.#closings) nextUs = Math.min(nextUs, dueUs);
+    const bridge = this.#bridge;
+    if (bridge === undefined) return nextUs;
+    if (bridge.ready !== undefined) nextUs = Math.min(nextUs, bridge.agreeByUs);
+    for (const { resumeUs } of bridge.links.values()) nextUs = Math.min(nextUs, resumeUs);
+    return nextUs;
+  }
+
+  #is(bridge: Bridge): boolean {
+    return this.#bridge === bridge;
+  }
+
+  /** Look at one GPU of a bridge, and follow it. */
+  #follow(bridge: Bridge, gpu: string): void {
+    const { bytes, clock, sweeper } = this.#options;
+    bridge.open++;
+    const done = (why: Refusal | undefined): void => {
+      if (!this.#is(bridge)) return;
+      if (why !== undefined) this.#say(`${gpu} is left out: ${why.name}`);
+      this.#agreed(bridge);
+    };
+    walk(bridge.root, [gpu], this.#client, (place) => {
+      if (!this.#is(bridge)) return;
+      if ("errno" in place) return done(place);
+      const link: GpuLink = new GpuLink({
+        gpu,
+        place,
+        bytes,
+        clock,
+        client: this.#client,
+        event: (event) => this.#heard(gpu, event),
+        gap: () => this.#compare(bridge, link, false, () => undefined),
+        stalled: () => sweeper.changed(),
+        over: (why) => bridge.root.remote.end(`${gpu}: ${why}`),
+      });
+      bridge.opened.push(link);
+      link.open((why) => {
+        if (why !== undefined) return done(why);
+        bridge.links.set(gpu, link);
+        this.#compare(bridge, link, true, done);
+      });
+    });
+  }
+
+  /** Have a GPU's lessees and the hive's agree. @param fresh whether the bridge has just come, so that what is missing was lost */
+  #compare(bridge: Bridge, link: GpuLink, fresh: boolean, told: (why: Refusal | undefined) => void): void {
+    link.lessees((names) => {
+      if ("errno" in names) return told(names);
+      if (this.#is(bridge)) this.#reconcile(bridge, link, fresh, names);
+      told(undefined);
+    });
+  }
+
+  /** What the bridge has and nobody here holds it gives back; what it has lost it leases again, or it is over here too. */
+  #reconcile(bridge: Bridge, link: GpuLink, fresh: boolean, names: readonly string[]): void {
+    const { gpu } = link;
+    const nowUs = this.#options.clock.nowUs();
+    for (const worker of names) {
+      const ours = this.#table.isLessee(worker, gpu) || this.#asked.has(`${gpu} ${worker}`);
+      if (isWorkerId(worker) && !ours) this.#giveBack(worker, gpu, 0);
+    }
+    for (const lease of this.#table.of(gpu)) {
+      const { worker, endsUs } = lease;
+      if (names.includes(worker)) continue;
+      if (!fresh) {
+        this.#end(worker, gpu, "released", Infinity);
+        continue;
+      }
+      const ttlS = Math.ceil((endsUs - nowUs) / 1_000_000);
+      bridge.open++;
+      link.command(leaseCommand(worker, lease, Math.max(1, ttlS)), (why) => {
+        if (!this.#is(bridge)) return;
+        if (why !== undefined) this.#end(worker, gpu, "lost", 0);
+        else this.#say(`${gpu} leased again worker=${worker} ttl_s=${ttlS}`);
+        this.#agreed(bridge);
+      });
+    }
+  }
+
+  /** A step towards an agreement is over. */
+  #agreed(bridge: Bridge): void {
+    if (--bridge.open === 0) this.#open(bridge);
+  }
+
+  /** Others may see it. */
+  #open(bridge: Bridge): void {
+    const { ready } = bridge;
+    if (ready === undefined) return;
+    bridge.ready = undefined;
+    ready();
+    for (const { worker, gpu } of this.#table.all()) if (bridge.links.has(gpu)) this.#options.changed(worker);
+    this.#options.sweeper.changed();
+  }
+
+  /** The bridge tells of a lease. */
+  #heard(gpu: string, { state, worker, ttlS, ...terms }: LeaseEvent): void {
+    const key = `${gpu} ${worker}`;
+    if (state !== "ACTIVE") {
+      this.#returns.delete(key);
+      return this.#end(worker, gpu, state === "EXPIRED" ? "expired" : "released", Infinity);
+    }
+    // That is one which shall end, and whoever it was for is gone.
+    if (this.#returns.has(key)) return;
+    const { memMb, streams, priority } = terms;
+    const known = this.#table.find(worker, gpu);
+    if (known === undefined) {
+      const endsUs = this.#options.clock.nowUs() + ttlS * 1_000_000;
+      return this.#enter({ gpu, worker, endsUs, memMb, streams, priority }, ttlS);
+    }
+    if (known.priority === priority) return;
+    known.priority = priority;
+    this.#say(`${gpu} priority worker=${worker} priority=${priority}`);
+  }
+
+  #enter(lease: Lease, ttlS: number): void {
+    const { worker, gpu, memMb, streams, priority } = lease;
+    if (this.#table.isLessee(worker, gpu)) return;
+    if (!this.#table.add(lease)) return this.#giveBack(worker, gpu, 0);
+    this.counters.leased++;
+    this.#highWater = Math.max(this.#highWater, this.#table.size);
+    const terms = `mem_mb=${memMb} streams=${streams} ttl_s=${ttlS} priority=${priority}`;
+    this.#say(`${gpu} leased worker=${worker} ${terms}`);
+    this.#options.sweeper.changed();
+    this.#options.changed(worker);
+  }
+
+  /** A lease is over here. @param afterUs when the bridge is told so, if it has not said it itself */
+  #end(worker: string, gpu: string, how: End, afterUs: number): void {
+    if (this.#table.remove(worker, gpu) === undefined) return;
+    this.counters[how]++;
+    this.#say(`${gpu} ${how} worker=${worker}`);
+    if (this.#bridge !== undefined) {
+      this.#closings.push({ gpu, worker, dueUs: this.#options.clock.nowUs() + NOTICE_US });
+    }
+    if (afterUs < Infinity) this.#giveBack(worker, gpu, afterUs);
+    this.#options.sweeper.changed();
+    this.#options.changed(worker);
+  }
+
+  /** Answer what a bridge owes those who have no lease any more. */
+  #close({ root }: Bridge, nowUs: number): void {
+    const due = this.#closings.filter(({ dueUs }) => dueUs <= nowUs);
+    if (due.length === 0) return;
+    this.#closings = this.#closings.filter(({ dueUs }) => dueUs > nowUs);
+    for (const { gpu, worker } of due) {
+      if (!this.#table.isLessee(worker, gpu)) root.remote.revoke((names) => isLessees(names, gpu, worker), CLOSED);
+    }
+  }
+
+  /** Have the bridge end a lease, until it has. A bridge that is away is told when it is back. */
+  #giveBack(worker: string, gpu: string, afterUs: number): void {
+    const { clock, sweeper } = this.#options;
+    const bridge = this.#bridge;
+    const link = bridge?.links.get(gpu);
+    const key = `${gpu} ${worker}`;
+    if (bridge === undefined || link === undefined) return;
+    const due = { gpu, worker, dueUs: afterUs === 0 ? Infinity : clock.nowUs() + afterUs };
+    this.#returns.set(key, due);
+    if (afterUs > 0) return sweeper.changed();
+    link.command(`RELEASE ${worker}`, (why) => {
+      if (!this.#is(bridge) || this.#returns.get(key) !== due) return;
+      this.#returns.delete(key);
+      if (why === undefined || why === NOT_FOUND) return;
+      this.#returns.set(key, { gpu, worker, dueUs: clock.nowUs() + RETRY_US });
+      sweeper.changed();
+    });
+  }
+
+  #say(text: string): void {
+    this.#options.audit.line("gpu", text);
+  }
+}
+
+function termsOf({ memMb, streams, priority }: LeaseRequest): Pick<Lease, "memMb" | "streams" | "priority"> {
+  return { memMb, streams, priority };
+}
+
+function leaseCommand(
+  worker: string,
+  { memMb, streams, priority }: Pick<Lease, "memMb" | "streams" | "priority">,
+  ttlS: number,
+): string {
+  return `LEASE ${worker} mem_mb=${memMb} streams=${streams} ttl_s=${ttlS} priority=${priority}`;
+}
