@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what a hive costs, in the simulator and on seL4 in QEMU, what its console over TCP does beside upstream's,
- * and how its 9P does on Node beside diod. A table for people, JSON for programs (`out/bench.json`); with `--check` the figures
+ * how its 9P does on Node beside diod, and what jobs of a GPU cost. A table for people, JSON for programs (`out/bench.json`); with `--check` the figures
  * that the project promises are held.
  */
 import { execFileSync } from "node:child_process";
@@ -16,6 +16,7 @@ import type { Keys } from "./lib/door-measures.ts";
 import { beside, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
 import { flows, tapFlows } from "./lib/flow-bench.ts";
 import { freePort } from "./lib/free-port.ts";
+import { gpuFigures } from "./lib/gpu-bench.ts";
 import { LOAD_SESSIONS, LOAD_WORKERS, loadFigures } from "./lib/load-bench.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { type Profile, profileOf } from "./lib/profile-bench.ts";
@@ -38,6 +39,7 @@ interface BenchOptions {
   readonly sel4?: string;
   readonly micro?: boolean;
   readonly door?: boolean;
+  readonly gpu?: boolean;
   readonly profile?: boolean;
   readonly load?: boolean;
   readonly instructions?: boolean;
@@ -308,7 +310,7 @@ async function comparison(): Promise<Figure[]> {
 async function main(): Promise<number> {
   const program = new Command("bench")
     .description(
-      "Measures a hive: boot by phase, idle processor, sizes, heap, collection, console over TCP, micro-benchmarks, 9P beside diod.",
+      "Measures a hive: boot by phase, idle processor, sizes, heap, collection, console over TCP, micro-benchmarks, 9P beside diod, jobs.",
     )
     .addOption(new Option("--target <target>", "where").choices(["node", "sim", "qemu", "all"]).default("all"))
     .option("--sel4 <prefix>", "install prefix of the seL4 build (default: $SEL4_PREFIX, then /opt/sel4)")
@@ -316,6 +318,7 @@ async function main(): Promise<number> {
     .option("--idle <seconds>", "how long to watch an idle hive", Number, 20)
     .option("--micro", "nothing but the micro-benchmarks")
     .option("--door", "nothing but the console over TCP, in QEMU")
+    .option("--gpu", "nothing but what jobs of a GPU cost, on Node with its processor in place of one")
     .option("--profile", "nothing but the instructions that each layer takes of what is asked over TCP, in QEMU")
     .option("--load", "nothing but what grows with sessions and workers, in QEMU; not part of the whole")
     .option("--instructions", "micro-benchmarks in QEMU count the guest's instructions, the same on every machine")
@@ -332,13 +335,18 @@ async function main(): Promise<number> {
     console.log(table(await load(prefix)));
     return 0;
   }
-  const { micro: onlyMicro = false, door: onlyDoor = false, profile: onlyProfile = false } = options;
-  const whole = !onlyMicro && !onlyDoor && !onlyProfile;
-  const all: Target[] = onlyDoor || onlyProfile ? ["qemu"] : ["node", "sim", "qemu"];
+  const {
+    micro: onlyMicro = false,
+    door: onlyDoor = false,
+    profile: onlyProfile = false,
+    gpu: onlyGpu = false,
+  } = options;
+  const whole = !onlyMicro && !onlyDoor && !onlyProfile && !onlyGpu;
+  const all: Target[] = onlyGpu ? ["node"] : onlyDoor || onlyProfile ? ["qemu"] : ["node", "sim", "qemu"];
   const targets: Target[] = options.target === "all" ? all : [options.target];
   const results = new Map<Target, Figure[]>();
   let layers: Profile = new Map();
-  if (!onlyMicro) tool("build.ts");
+  if (!onlyMicro && !onlyGpu) tool("build.ts");
   for (const target of targets) {
     if (target === "qemu") {
       const missing = machineMissing(prefix);
@@ -351,6 +359,7 @@ async function main(): Promise<number> {
     }
     const figures: Figure[] = [];
     if (whole && target === "node") figures.push(...(await comparison()));
+    if ((whole || onlyGpu) && target === "node") figures.push(...(await gpuFigures()));
     if (whole && target !== "node") {
       figures.push(...(await boots(target, options.boots)));
       figures.push(...(await atBest(() => running(target, options.idle))), ...(await sizes(target)));

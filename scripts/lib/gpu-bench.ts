@@ -1,0 +1,148 @@
+/**
+ * What jobs of a GPU cost, from the least that there is upwards: an executor that is asked directly, then the same jobs through a
+ * bridge's tree over 9P in this process. What a hive and a network add is measured by {@link jobFigures} as well, with another way
+ * to have a job done.
+ */
+import { type Backend, type Executor, inputBytes, type Kernel, outputBytes } from "../../gpu-bridge/backend.ts";
+import { matmul, vadd } from "../../gpu-bridge/backends/arithmetic.ts";
+import { CpuBackend } from "../../gpu-bridge/backends/cpu.ts";
+import { Bridge } from "../../gpu-bridge/bridge.ts";
+import { type BenchJob, BridgedGpu } from "./bridged-gpu.ts";
+import { perSecond, throughput, warmUp } from "./door-measures.ts";
+import type { Figure } from "./figures.ts";
+import { median } from "./statistics.ts";
+
+/** Has one job done and looks at its result. */
+export type Submit = () => Promise<void>;
+
+export interface GpuAmounts {
+  /** Jobs of each kernel. */
+  readonly vadds: number;
+  readonly matmuls: number;
+  /** Bytes that go through a blob, up to its 16 MiB. */
+  readonly blobBytes: number;
+}
+
+export const GPU_AMOUNTS: GpuAmounts = { vadds: 2000, matmuls: 30, blobBytes: 16 * 1024 * 1024 };
+
+/** Jobs under way at once: as many as a bridge runs. */
+const AT_ONCE = 4;
+const LEASE_MB = 64;
+/** How often a blob is written and read; the median counts. */
+const BLOB_TIMES = 5;
+const VADD: Kernel = { kernel: "vadd", n: 4 };
+const MATMUL: Kernel = { kernel: "matmul", m: 256, k: 256, n: 256 };
+
+export interface JobTimes {
+  /** Milliseconds of each job. */
+  readonly took: readonly number[];
+  readonly perSecond: number;
+}
+
+/** So many jobs, `atOnce` of them at once, after some that do not count. @throws what a job throws, once nothing is under way */
+export async function measureJobs(submit: Submit, jobs: number, atOnce: number): Promise<JobTimes> {
+  const took: number[] = [];
+  await lanes(warmUp(jobs), atOnce, submit);
+  const since = performance.now();
+  await lanes(jobs, atOnce, async () => {
+    const begun = performance.now();
+    await submit();
+    took.push(performance.now() - begun);
+  });
+  return { took, perSecond: (jobs * 1000) / (performance.now() - since) };
+}
+
+async function lanes(jobs: number, atOnce: number, submit: Submit): Promise<void> {
+  let left = jobs;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await submit();
+  };
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, lane));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+/** Jobs one after the other and several at once. @param what e.g. `vadd of 4, the executor alone` */
+export async function jobFigures(what: string, submit: Submit, jobs: number): Promise<Figure[]> {
+  const { took } = await measureJobs(submit, jobs, 1);
+  const many = await measureJobs(submit, jobs, AT_ONCE);
+  return [
+    { name: `gpu: ${what} p50`, value: median(took), unit: "ms" },
+    { name: `gpu: ${what}, 1 at once`, value: perSecond(took), unit: "/s" },
+    { name: `gpu: ${what}, ${AT_ONCE} at once`, value: many.perSecond, unit: "/s" },
+  ];
+}
+
+/** @param backend whose first GPU runs the jobs; it is closed with that */
+export async function gpuFigures(
+  amounts: GpuAmounts = GPU_AMOUNTS,
+  backend: Backend = new CpuBackend(),
+): Promise<Figure[]> {
+  const [gpu] = backend.gpus;
+  if (gpu === undefined) throw new Error("there is no GPU");
+  const jobs = { vadd: jobOf(VADD), matmul: jobOf(MATMUL) };
+  const bridge = await Bridge.open(backend, { said: () => undefined });
+  try {
+    const alone = await backend.open(gpu);
+    const figures = [
+      ...(await jobFigures("vadd of 4, the executor alone", () => run(alone, jobs.vadd), amounts.vadds)),
+      ...(await jobFigures("matmul of 256, the executor alone", () => run(alone, jobs.matmul), amounts.matmuls)),
+    ];
+    await alone.close();
+    return [...figures, ...(await bridged(bridge, gpu.id, jobs, amounts))];
+  } finally {
+    await bridge.close();
+  }
+}
+
+async function bridged(
+  bridge: Bridge,
+  gpu: string,
+  jobs: { readonly vadd: BenchJob; readonly matmul: BenchJob },
+  amounts: GpuAmounts,
+): Promise<Figure[]> {
+  const lessee = await BridgedGpu.lease(bridge.tree, gpu, LEASE_MB, AT_ONCE);
+  try {
+    const figures = await jobFigures("vadd of 4 over 9P", () => lessee.inline(jobs.vadd), amounts.vadds);
+    // Its blobs are filled anew for each, so there is one at a time.
+    const { took } = await measureJobs(() => lessee.byBlobs(jobs.matmul), amounts.matmuls, 1);
+    figures.push({ name: "gpu: matmul of 256 over 9P, blobs included, p50", value: median(took), unit: "ms" });
+    return [...figures, ...(await blobFigures(lessee, amounts.blobBytes))];
+  } finally {
+    lessee.close();
+  }
+}
+
+async function blobFigures(lessee: BridgedGpu, size: number): Promise<Figure[]> {
+  const bytes = new Uint8Array(size).fill(1);
+  const back = new Uint8Array(size);
+  const figures: Figure[] = [];
+  // The first time it grows, and that does not count.
+  await lessee.put(bytes, AT_ONCE);
+  for (const atOnce of [1, AT_ONCE]) {
+    const puts: number[] = [];
+    const gets: number[] = [];
+    for (let time = 0; time < BLOB_TIMES; time++) {
+      puts.push(await throughput(() => lessee.put(bytes, atOnce)));
+      back.fill(0);
+      gets.push(await throughput(() => lessee.get(back, atOnce)));
+      if (Buffer.compare(back, bytes) !== 0) throw new Error("the blob has other bytes");
+    }
+    figures.push({ name: `gpu: writes of a blob over 9P, ${atOnce} at once`, value: median(puts), unit: "MB/s" });
+    figures.push({ name: `gpu: reads of a blob over 9P, ${atOnce} at once`, value: median(gets), unit: "MB/s" });
+  }
+  return figures;
+}
+
+async function run(executor: Executor, { kernel, input, result }: BenchJob): Promise<void> {
+  const got = await executor.run({ kernel, input }, new AbortController().signal);
+  if (Buffer.compare(got, result) !== 0) throw new Error(`the executor's ${kernel.kernel} has another result`);
+}
+
+/** With numbers of which every sum is exact, so that all backends have the same result. */
+function jobOf(kernel: Kernel): BenchJob {
+  const input = Float32Array.from({ length: inputBytes(kernel) / 4 }, (_, i) => (i % 13) - 6);
+  const { m, k, n } = kernel.kernel === "matmul" ? kernel : { m: 0, k: 0, n: kernel.n };
+  const result = kernel.kernel === "matmul" ? matmul(input, m, k, n) : vadd(input, n);
+  if (result.byteLength !== outputBytes(kernel)) throw new Error(`a result of ${result.byteLength} bytes`);
+  return { kernel, input: new Uint8Array(input.buffer), result: new Uint8Array(result.buffer) };
+}
