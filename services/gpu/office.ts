@@ -136,7 +136,8 @@ export class LeaseOffice implements Leases {
       this.#asked.delete(key);
       this.#returns.delete(key);
       if (unknown || (over && why === undefined)) this.#giveBack(worker, gpu, 0);
-      if (!over && why === undefined) this.#enter({ gpu, worker, endsUs, ...termsOf(asked) }, asked.ttlS);
+      if (over) return;
+      if (why === undefined) this.#enter({ gpu, worker, endsUs, ...termsOf(asked) }, asked.ttlS);
       const refused = why ?? (this.#table.isLessee(worker, gpu) ? undefined : BUSY);
       if (refused !== undefined) this.counters.refused++;
       result.tell(refused);
