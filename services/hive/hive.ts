@@ -8,6 +8,7 @@ import { auditsOf, leadLessee } from "../gpu/lessee.ts";
 import { BRIDGE, LeaseOffice } from "../gpu/office.ts";
 import { AuditLog } from "../log/audit-log.ts";
 import { Namespace } from "../ninedoor/namespace.ts";
+import { OWN_SESSION } from "../ninedoor/place.ts";
 import type { QueenLog } from "../ninedoor/queen-log.ts";
 import { Exports, type Keeper } from "../ninedoor/remote/exports.ts";
 import { View } from "../ninedoor/view.ts";
@@ -146,7 +147,7 @@ export class Hive implements Door {
       office,
       unixMs: () => this.#wallTime.unixMs(),
       sweeper,
-      view: (grant) => this.#sessions.view(grant, 0),
+      view: (grant) => this.#sessions.view(grant, OWN_SESSION),
       failed,
     });
     this.control = new QueenControl<View>({

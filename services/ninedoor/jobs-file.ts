@@ -9,15 +9,13 @@ import type { OpenFile, Parked, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
 import { answerAttributes, MODE_READ_ONLY, wantsToWrite } from "./attributes.ts";
 import type { NineDoorCounters } from "./counters.ts";
-import type { Client, Lifetime, Place } from "./place.ts";
+import { type Client, type Lifetime, OWN_SESSION, type Place } from "./place.ts";
 import { touch } from "./qids.ts";
 
 /** Lines that may wait, and their bytes with newlines. An empty line has a place of its own besides. */
 export const JOB_LINES = 8;
 export const JOB_BYTES = 16_384;
 
-/** Number of the session that a worker's component has; whoever logs in as the worker has another. */
-const OWN_SESSION = 0;
 const NEWLINE = 0x0a;
 const NOTHING = new Uint8Array(0);
 

@@ -16,6 +16,9 @@ export interface HeldTexts {
   full: number;
 }
 
+/** Number of the session that a worker's component has; whoever logs in as the worker has another. */
+export const OWN_SESSION = 0;
+
 /** Who asks: a session with its own mounts. */
 export interface Client {
   readonly who: Principal;

@@ -1,6 +1,7 @@
 /**
  * `/worker/self/yield`: a write of `<ms>` and a newline is answered when that time has passed, which is how a worker waits.
- * One write waits at a time; a Tflush, a clunk or the worker's end lets go of it, and nothing answers it earlier.
+ * One write waits at a time; a Tflush, a clunk or the worker's end lets go of it, and nothing answers it earlier. The worker itself
+ * always has a place: somebody else who is logged in as it makes room.
  */
 import type { AttributeChange } from "../secure9p/message.ts";
 import { BUSY, CLOSED, INVALID, NOT_FOUND } from "../secure9p/refusal.ts";
@@ -8,7 +9,7 @@ import type { OpenFile, Parked, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
 import { answerAppendOnlySetattr, answerAttributes, MODE_APPEND } from "./attributes.ts";
 import type { NineDoorCounters } from "./counters.ts";
-import type { Lifetime, Place } from "./place.ts";
+import { type Client, type Lifetime, OWN_SESSION, type Place } from "./place.ts";
 import { touch } from "./qids.ts";
 
 /** What wakes a worker: calls {@link YieldFile.due} when the time has come. */
@@ -35,6 +36,8 @@ export class YieldFile implements Place, Parked {
   readonly qid: Qid;
   readonly #options: YieldFileOptions;
   #waiting: Request | undefined = undefined;
+  /** Whether it is the worker's own. */
+  #own = false;
   /** Bytes of the write that waits. */
   #length = 0;
 
@@ -60,9 +63,9 @@ export class YieldFile implements Place, Parked {
     request.refuse(NOT_FOUND);
   }
 
-  open(request: Request): void {
+  open(request: Request, client: Client): void {
     if (this.#options.life.ended) request.refuse(NOT_FOUND);
-    else request.opened(new OpenYield(this));
+    else request.opened(new OpenYield(this, client.session === OWN_SESSION));
   }
 
   getattr(request: Request, file: OpenFile | undefined): void {
@@ -79,8 +82,8 @@ export class YieldFile implements Place, Parked {
     else request.done();
   }
 
-  /** Let a write wait. */
-  wait(request: Request, bytes: Uint8Array, start: number, length: number): void {
+  /** Let a write wait. @param own whether it is the worker's own */
+  wait(request: Request, own: boolean, bytes: Uint8Array, start: number, length: number): void {
     const { life, counters, alarm, most } = this.#options;
     if (life.ended) return this.#close(request);
     const ms = parse(bytes, start, length);
@@ -90,9 +93,11 @@ export class YieldFile implements Place, Parked {
     }
     if (this.#waiting !== undefined) {
       counters.waitersRefused++;
-      return request.refuse(BUSY);
+      if (this.#own || !own) return request.refuse(BUSY);
+      this.#release()?.refuse(BUSY);
     }
     this.#waiting = request;
+    this.#own = own;
     this.#length = length;
     request.park(this);
     alarm.set(ms);
@@ -118,9 +123,11 @@ export class YieldFile implements Place, Parked {
 
 class OpenYield implements OpenFile {
   readonly #file: YieldFile;
+  readonly #own: boolean;
 
-  constructor(file: YieldFile) {
+  constructor(file: YieldFile, own: boolean) {
     this.#file = file;
+    this.#own = own;
   }
 
   read(request: Request): void {
@@ -128,7 +135,7 @@ class OpenYield implements OpenFile {
   }
 
   write(request: Request, bytes: Uint8Array, start: number, length: number): void {
-    this.#file.wait(request, bytes, start, length);
+    this.#file.wait(request, this.#own, bytes, start, length);
   }
 
   readdir(request: Request): void {

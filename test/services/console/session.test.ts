@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { INVALID_CHARACTER, TOO_LONG, type Verb, VERBS } from "../../../services/console/grammar.ts";
+import { FakeBridge, GpuHive } from "../hive/gpu-hive.ts";
 import { TestHive, TOKEN } from "../hive/support.ts";
 import { MACHINE, operator, TCP, Terminal } from "./terminal.ts";
 
@@ -282,5 +283,45 @@ describe("console session: verbs that throw", () => {
       },
     };
     expect(() => new Terminal({ verbs }).say("mem")).to.throw("out of memory");
+  });
+});
+
+describe("console session: a command that takes a while", () => {
+  const SPAWN = 'spawn {"spawn":"gpu","lease":{"gpu_id":"GPU-0","mem_mb":1,"streams":1,"ttl_s":60}}';
+
+  it("is answered when it is done, and what comes behind it waits its turn", async () => {
+    const bridge = await FakeBridge.start();
+    const at = await GpuHive.with(bridge);
+    const terminal = operator({ at });
+    at.cut = true;
+    expect(terminal.say(SPAWN, "ping")).to.deep.equal([]);
+    expect([terminal.session.ready, terminal.session.busy]).to.deep.equal([false, true]);
+    at.cut = false;
+    expect(terminal.pass(10)).to.deep.equal(["OK SPAWN id=worker-1", "OK PING reply=pong", "PONG"]);
+    expect(bridge.leases()).to.deep.equal(["worker-1 60"]);
+  });
+
+  it("is refused when it cannot be done, or is not in time", async () => {
+    const at = await GpuHive.with(await FakeBridge.start());
+    const terminal = operator({ at });
+    terminal.say(SPAWN.replace('"mem_mb":1', '"mem_mb":5000'));
+    expect(terminal.pass(10)).to.deep.equal(["ERR SPAWN reason=policy detail=invalid-payload error=EINVAL"]);
+    at.cut = true;
+    terminal.say(SPAWN);
+    expect(terminal.pass(5100)).to.deep.equal(["ERR SPAWN reason=busy detail=timed-out error=ETIMEDOUT"]);
+  });
+
+  it("is undone if the client goes before it is answered", async () => {
+    const bridge = await FakeBridge.start();
+    const at = await GpuHive.with(bridge);
+    const terminal = operator({ at });
+    at.cut = true;
+    terminal.say(SPAWN);
+    terminal.session.close();
+    at.cut = false;
+    at.pass(10);
+    expect(bridge.leases()).to.deep.equal([]);
+    expect([at.components.size, at.hive.workers.size]).to.deep.equal([0, 0]);
+    expect(terminal.lines.filter((line) => line.includes("SPAWN"))).to.deep.equal([]);
   });
 });

@@ -1,11 +1,9 @@
 /** A hive with a GPU bridge of the real kind at the other end of an export, without the wire between. */
-import type { Programs } from "../../../cohsh/mock/components.ts";
 import { Bridge } from "../../../gpu-bridge/bridge.ts";
 import type { GpuInfo } from "../../../gpu-bridge/backend.ts";
 import { RemoteService } from "../../../services/ninedoor/remote/service.ts";
 import { Session } from "../../../services/secure9p/session.ts";
 import type { Tree } from "../../../services/secure9p/tree.ts";
-import { PROTOCOL_VERSION, WORKER } from "../../../services/workers/protocol.ts";
 import type { HiveSession } from "../../../services/hive/session.ts";
 import { bytesOf, FakeBackend, type FakeExecutor, hashed, INFO, ManualClock } from "../../gpu-bridge/support.ts";
 import { nodeBytes } from "../support/ports.ts";
@@ -13,20 +11,6 @@ import type { Visitor } from "../ninedoor/support.ts";
 import { TestHive } from "./support.ts";
 
 export const GPUS: readonly GpuInfo[] = [INFO, { ...INFO, id: "GPU-1", memoryMb: 2048 }];
-
-/** A worker that begins and then waits for ever. */
-const RESTING: Programs = {
-  "worker.elf": () => {
-    let greeted = false;
-    return {
-      step: () => {
-        if (greeted) return [WORKER.FRAMES, 0];
-        greeted = true;
-        return [WORKER.HELLO, PROTOCOL_VERSION];
-      },
-    };
-  },
-};
 
 /** A bridge's process, whoever it is connected to. */
 export class FakeBridge {
@@ -66,7 +50,7 @@ export class GpuHive extends TestHive {
   readonly queen: Visitor;
 
   constructor(setup?: ConstructorParameters<typeof TestHive>[0]) {
-    super({ programs: RESTING, ...setup });
+    super(setup);
     this.around = () => this.#carry();
     this.queen = this.visit(this.operator());
   }

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { O_WRONLY } from "../../../services/secure9p/constants.ts";
 import { CLOSED } from "../../../services/secure9p/refusal.ts";
 import { WAITS } from "../ninedoor/support.ts";
+import { bytesOf, hashed } from "../../gpu-bridge/support.ts";
 import { FakeBridge, GpuHive, vadd } from "./gpu-hive.ts";
 import { expectNoErrors } from "./support.ts";
 
@@ -199,7 +200,7 @@ describe("hive: a lessee", () => {
     const bridge = await FakeBridge.start();
     bridge.executor().holding = true;
     const hive = await GpuHive.with(bridge);
-    hive.spawn({ mem_mb: 100, ttl_s: 10 });
+    hive.spawn({ mem_mb: 100, ttl_s: 2 });
     hive.spawn({ mem_mb: 100 });
     const [one, other] = [hive.lessee("worker-1"), hive.lessee("worker-2")];
     expect(one.echo(`${vadd("mine", [1, 2], [3, 4])}\n`, "/gpu/GPU-0/job")).to.match(/^\d+$/);
@@ -216,7 +217,7 @@ describe("hive: a lessee", () => {
     const waits = one.readLater(follow, one.size(follow) as number);
     expect(waits.result).to.equal(WAITS);
     hive.cut = true;
-    hive.pass(11_500);
+    hive.pass(3500);
     // The bridge answers nothing; the hive goes by its own clock.
     one.pump();
     expect(waits.result).to.equal("!ESHUTDOWN");
@@ -225,5 +226,140 @@ describe("hive: a lessee", () => {
     expect(one.read(follow, 0)).to.equal("!ESHUTDOWN");
     expect(one.open("/gpu/GPU-0/job", O_WRONLY)).to.equal("!EPERM");
     expect(one.open("/gpu/GPU-0/blob/0/in")).to.equal("!EPERM");
+  });
+});
+
+describe("hive: a GPU worker", () => {
+  /** Lines of a file that are JSON. */
+  const records = (hive: GpuHive, path: string): Record<string, unknown>[] =>
+    hive.queen
+      .cat(path)
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const states = (hive: GpuHive, worker: string): string[] =>
+    records(hive, `/worker/${worker}/telemetry`).map(({ job, state, detail }) => [job, state, detail].join(" "));
+  const give = (hive: GpuHive, worker: string, job: string): string =>
+    hive.queen.echo(`job ${job}\n`, `/worker/${worker}/ctl`).replace(/^\d+$/, "");
+
+  it("runs a job that the Queen gives it, tells each state once, and has the result", async () => {
+    const hive = await GpuHive.with(await FakeBridge.start());
+    hive.spawn();
+    hive.pass(100);
+    expect(give(hive, "worker-1", vadd("jid-1", [1, 2], [10, 20]))).to.equal("");
+    await hive.settle(100);
+    await hive.settle(100);
+    expect(states(hive, "worker-1")).to.deep.equal([
+      "jid-1 QUEUED waiting",
+      "jid-1 RUNNING scheduled",
+      "jid-1 OK inline",
+    ]);
+    const [result] = records(hive, "/worker/worker-1/result");
+    const bytes = bytesOf([11, 22]);
+    expect(result).to.include({ job: "jid-1", state: "OK", result_hash: hashed(bytes) });
+    expect(Buffer.from(result!["result_b64"] as string, "base64")).to.deep.equal(Buffer.from(bytes));
+    expect(hive.told("worker")).to.include("worker-1 given a job by session 1 (queen)");
+  });
+
+  it("tells the end of what runs when its lease is over, and of what it is given then", async () => {
+    const bridge = await FakeBridge.start();
+    bridge.executor().holding = true;
+    const hive = await GpuHive.with(bridge);
+    hive.spawn({ ttl_s: 5 });
+    hive.pass(100);
+    give(hive, "worker-1", vadd("jid-1", [1], [2]));
+    await hive.settle(100);
+    await hive.settle(7000);
+    give(hive, "worker-1", vadd("jid-2", [1], [2]));
+    await hive.settle(100);
+    expect(states(hive, "worker-1").slice(2)).to.deep.equal(["jid-1 ERR REVOKED", "jid-2 ERR REVOKED"]);
+  });
+
+  it("goes on with what runs when the bridge was away for a moment, and tells no state twice", async () => {
+    const bridge = await FakeBridge.start();
+    bridge.executor().holding = true;
+    const hive = await GpuHive.with(bridge);
+    hive.spawn();
+    hive.pass(100);
+    give(hive, "worker-1", vadd("jid-1", [1], [2]));
+    await hive.settle(100);
+    hive.hangUp();
+    await hive.settle(600);
+    hive.dial(bridge);
+    await hive.settle(3000);
+    bridge.executor().held[0]!.finish();
+    await hive.settle(100);
+    await hive.settle(100);
+    expect(states(hive, "worker-1")).to.deep.equal([
+      "jid-1 QUEUED waiting",
+      "jid-1 RUNNING scheduled",
+      "jid-1 OK inline",
+    ]);
+  });
+
+  it("loses what runs with a bridge that dies, and does what it is given when there is another one", async () => {
+    const bridge = await FakeBridge.start();
+    bridge.executor().holding = true;
+    const hive = await GpuHive.with(bridge);
+    hive.spawn();
+    hive.pass(100);
+    give(hive, "worker-1", vadd("jid-1", [1], [2]));
+    await hive.settle(100);
+    hive.hangUp();
+    await hive.settle(12_000);
+    expect(states(hive, "worker-1").at(-1)).to.equal("jid-1 ERR LOST the GPU bridge is away");
+    give(hive, "worker-1", vadd("jid-2", [1], [2]));
+    await hive.settle(1000);
+    expect(states(hive, "worker-1").at(-1)).to.equal("jid-2 ERR BUSY the GPU bridge is away");
+    hive.dial(await FakeBridge.start());
+    await hive.settle(100);
+    give(hive, "worker-1", vadd("jid-3", [1], [2]));
+    await hive.settle(100);
+    await hive.settle(100);
+    expect(states(hive, "worker-1").at(-1)).to.equal("jid-3 OK inline");
+  });
+
+  it("is given no more than waits for it, and nothing that is no line of its", async () => {
+    const hive = await GpuHive.with(await FakeBridge.start());
+    hive.spawn();
+    hive.order({ spawn: "heartbeat" });
+    hive.pass(100);
+    hive.queen.echo("pause\n", "/worker/worker-1/ctl");
+    const given = Array.from({ length: 10 }, (_, i) => give(hive, "worker-1", vadd(`jid-${i}`, [i], [1])));
+    expect(given.filter((why) => why === "").length).to.be.within(8, 9);
+    expect(given.filter((why) => why !== "")).to.deep.equal(given.slice(given.indexOf("!EBUSY")));
+    expect(give(hive, "worker-2", vadd("jid-1", [1], [2]))).to.equal("!EOPNOTSUPP");
+    expect(give(hive, "worker-1", "x".repeat(6145))).to.equal("!EMSGSIZE");
+    expect(give(hive, "worker-1", "")).to.equal("!EINVAL");
+    hive.queen.echo("resume\n", "/worker/worker-1/ctl");
+    for (let i = 0; i < 10; i++) await hive.settle(100);
+    const accepted = given.filter((why) => why === "").length;
+    expect(records(hive, "/worker/worker-1/result").map(({ job, state }) => [job, state].join(" "))).to.deep.equal(
+      Array.from({ length: accepted }, (_, i) => `jid-${i} OK`),
+    );
+  });
+
+  it("says why a job is refused, and has done nothing of it", async () => {
+    const bridge = await FakeBridge.start();
+    const hive = await GpuHive.with(bridge);
+    hive.spawn();
+    hive.pass(100);
+    const good = vadd("jid-1", [1, 2], [3, 4]);
+    for (const [job, why] of [
+      [good.replace(/sha256:[0-9a-f]{4}/, "sha256:0000"), /^jid-1 ERR INVALID jid-1: .*hash/],
+      [good.replace('"n":2', '"n":3'), /^jid-1 ERR INVALID jid-1: .*bytes/],
+      [good.replace('"vadd"', '"vsub"'), /^jid-1 ERR INVALID .*kernel/],
+      [good.replace('"n":2', '"n":0'), /^jid-1 ERR INVALID .*n /],
+      [good.replace('"n":2', '"n":4294967296'), /^jid-1 ERR INVALID .*n /],
+      ["{", /^ ERR INVALID /],
+    ] as const) {
+      expect(give(hive, "worker-1", job)).to.equal("");
+      await hive.settle(100);
+      expect(states(hive, "worker-1").at(-1), job).to.match(why);
+    }
+    expect(bridge.bridge.gpus[0]!.states.counters).to.include({ queued: 0, refused: 6 });
+    expect(hive.told("audit").at(-1)).to.match(
+      /^refused write path=\/gpu\/GPU-0\/job role=worker-gpu subject=worker-1 why=Invalid session=0$/,
+    );
   });
 });

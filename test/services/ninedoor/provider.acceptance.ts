@@ -182,6 +182,11 @@ export function acceptsAsProvider(name: string, kind: Kind, make: () => Subject)
 /** A hive with one more file, `/file`, that a Queen may do everything with. @param session her session's number, if it matters */
 export function place(hive: Hive, file: Place, session?: number): Visitor {
   hive.namespace.root.add("file", file);
+  return visitorOf(hive, session);
+}
+
+/** One who may do everything with it. */
+export function visitorOf(hive: Hive, session?: number): Visitor {
   const view = hive.view("queen", undefined, session);
   // The policy has no row for it, and is not what is tested here.
   view.may = () => undefined;

@@ -7,10 +7,11 @@ import { RecordAppender, RingFile } from "../../../services/ninedoor/ring-file.t
 import { Ring } from "../../../services/ninedoor/ring.ts";
 import { TextFile } from "../../../services/ninedoor/text-file.ts";
 import { O_RDWR, O_WRONLY, QTAPPEND, QTDIR, QTFILE } from "../../../services/secure9p/constants.ts";
+import { OWN_SESSION } from "../../../services/ninedoor/place.ts";
 import { YieldFile } from "../../../services/ninedoor/yield-file.ts";
 import { INVALID } from "../../../services/secure9p/refusal.ts";
 import { nodeBytes, utf8 } from "../support/ports.ts";
-import { acceptsAsProvider, place } from "./provider.acceptance.ts";
+import { acceptsAsProvider, place, visitorOf } from "./provider.acceptance.ts";
 import { Commands, Hive, WAITS } from "./support.ts";
 
 function parts(type: number) {
@@ -349,6 +350,21 @@ describe("yield file", () => {
     write(visitor.opened("/file", O_WRONLY), "3\n");
     visitor.session.close();
     expect([file.waiting, alarms]).to.deep.equal([false, [1, "cleared", 2, "cleared", 3, "cleared"]]);
+  });
+
+  it("has a place for the worker itself, whoever is logged in as it", () => {
+    const { hive, visitor, write, file, alarms } = yieldFile();
+    const own = visitorOf(hive, OWN_SESSION);
+    const other = write(visitor.opened("/file", O_WRONLY), "1\n");
+    const line = utf8("2\n");
+    const fid = own.opened("/file", O_WRONLY);
+    const mine = own.ask((done) => own.client.write(fid, 0, line, 0, line.length, done));
+    visitor.pump();
+    expect([other.result, mine.result, alarms]).to.deep.equal(["!EBUSY", WAITS, [1, "cleared", 2]]);
+    expect(visitor.write(visitor.opened("/file", O_WRONLY), "3\n")).to.equal("!EBUSY");
+    file.due();
+    own.pump();
+    expect(mine.result).to.equal("");
   });
 
   it("answers what waits with Closed when the worker ends", () => {
