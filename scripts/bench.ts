@@ -4,19 +4,19 @@
  * that the project promises are held.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { cpus } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
-import { type BenchHive, NodeBenchHive, QemuBenchHive, SimBenchHive, TapBenchHive } from "./lib/bench-hive.ts";
+import { type BenchHive, NodeBenchHive, QemuBenchHive, SimBenchHive } from "./lib/bench-hive.ts";
 import { credentialsPath } from "./lib/credentials.ts";
 import { compareWithDiod, diodMissing } from "./lib/diod-comparison.ts";
 import { attachOnceUp, doorFigures, workersAtOnce } from "./lib/door-bench.ts";
 import type { Keys } from "./lib/door-measures.ts";
 import { beside, type Figure, isMissed, missed, table, type Upstream } from "./lib/figures.ts";
-import { flows, tapFlows } from "./lib/flow-bench.ts";
+import { flows } from "./lib/flow-bench.ts";
 import { freePort } from "./lib/free-port.ts";
-import { gpuFigures } from "./lib/gpu-bench.ts";
+import { gpuFigures, hiveGpuFigures } from "./lib/gpu-bench.ts";
 import { LOAD_SESSIONS, LOAD_WORKERS, loadFigures } from "./lib/load-bench.ts";
 import { kernelPrefix } from "./lib/kernel-config.ts";
 import { type Profile, profileOf } from "./lib/profile-bench.ts";
@@ -25,9 +25,9 @@ import { writeIfChanged } from "./lib/output.ts";
 import { machineMissing } from "./lib/qemu-available.ts";
 import { inRepository, revision } from "./lib/repository.ts";
 import { median } from "./lib/statistics.ts";
+import { overTap } from "./lib/tap-bench.ts";
 import { bothVariants } from "./lib/variants.ts";
 import { buildVmBundle } from "./lib/vm-bundle.ts";
-import { readManifest } from "../services/config/manifest.ts";
 import { readCredentials } from "../services/roles/credentials.ts";
 
 /** `node` is no hive: it runs the core's own benchmarks, for comparison. */
@@ -187,27 +187,18 @@ async function door(count: number): Promise<Figure[]> {
   return [beside("door: start to OK ATTACH", median(up), "ms", upstreamConsole), ...figures];
 }
 
-/** Over a tap device, where this machine lets one be made. */
-async function overTap(): Promise<Figure[]> {
-  const missing = tapMissing();
-  if (missing !== undefined) {
-    console.error(`bench: SKIPPED what goes over a tap device: ${missing}`);
-    return [];
-  }
-  const { address, consolePort } = readManifest(readFileSync(manifestPath, "utf8")).network;
-  const hive = new TapBenchHive(hiveImage);
+/** What jobs of a GPU cost on that target. */
+async function gpu(target: Target): Promise<Figure[]> {
+  if (target === "node") return gpuFigures();
+  if (target === "qemu") return withDoor(hiveImage, false, (_hive, port) => hiveGpuFigures(port, keys()));
+  const hive = SimBenchHive.ofHive(inRepository("out"));
   try {
-    await hive.expect(/PONG 1\r?\n/, patienceMs);
-    return await tapFlows({ host: address, port: consolePort }, keys());
+    const port = await hive.listen();
+    await attachOnceUp(port, keys(), patienceMs);
+    return await hiveGpuFigures(port, keys());
   } finally {
     await hive.end();
   }
-}
-
-/** As `scripts/qemu-run.sh --net tap` needs it. */
-function tapMissing(): string | undefined {
-  if (process.getuid?.() !== 0) return "making one needs root";
-  return existsSync("/dev/net/tun") ? undefined : "there is no /dev/net/tun";
 }
 
 /**
@@ -318,7 +309,7 @@ async function main(): Promise<number> {
     .option("--idle <seconds>", "how long to watch an idle hive", Number, 20)
     .option("--micro", "nothing but the micro-benchmarks")
     .option("--door", "nothing but the console over TCP, in QEMU")
-    .option("--gpu", "nothing but what jobs of a GPU cost, on Node with its processor in place of one")
+    .option("--gpu", "nothing but what jobs of a GPU cost, with the processor in place of one")
     .option("--profile", "nothing but the instructions that each layer takes of what is asked over TCP, in QEMU")
     .option("--load", "nothing but what grows with sessions and workers, in QEMU; not part of the whole")
     .option("--instructions", "micro-benchmarks in QEMU count the guest's instructions, the same on every machine")
@@ -342,11 +333,11 @@ async function main(): Promise<number> {
     gpu: onlyGpu = false,
   } = options;
   const whole = !onlyMicro && !onlyDoor && !onlyProfile && !onlyGpu;
-  const all: Target[] = onlyGpu ? ["node"] : onlyDoor || onlyProfile ? ["qemu"] : ["node", "sim", "qemu"];
+  const all: Target[] = onlyDoor || onlyProfile ? ["qemu"] : ["node", "sim", "qemu"];
   const targets: Target[] = options.target === "all" ? all : [options.target];
   const results = new Map<Target, Figure[]>();
   let layers: Profile = new Map();
-  if (!onlyMicro && !onlyGpu) tool("build.ts");
+  if (!onlyMicro) tool("build.ts");
   for (const target of targets) {
     if (target === "qemu") {
       const missing = machineMissing(prefix);
@@ -355,18 +346,18 @@ async function main(): Promise<number> {
         if (options.target === "qemu") return 1;
         continue;
       }
-      if (whole || onlyDoor) tool("image.ts", "--sel4", prefix);
+      if (whole || onlyDoor || onlyGpu) tool("image.ts", "--sel4", prefix);
     }
     const figures: Figure[] = [];
     if (whole && target === "node") figures.push(...(await comparison()));
-    if ((whole || onlyGpu) && target === "node") figures.push(...(await gpuFigures()));
     if (whole && target !== "node") {
       figures.push(...(await boots(target, options.boots)));
       figures.push(...(await atBest(() => running(target, options.idle))), ...(await sizes(target)));
     }
     if (target === "qemu" && (whole || onlyDoor)) {
-      figures.push(...(await atBest(() => door(options.boots))), ...(await overTap()));
+      figures.push(...(await atBest(() => door(options.boots))), ...(await overTap(hiveImage, keys())));
     }
+    if (whole || onlyGpu) figures.push(...(await gpu(target)));
     if (target === "qemu" && (whole || onlyProfile)) layers = await profile(prefix);
     if (whole || onlyMicro) figures.push(...(await micro(target, prefix, options.instructions === true)));
     if (figures.length > 0) results.set(target, figures);

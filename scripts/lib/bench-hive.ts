@@ -6,9 +6,12 @@ import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_proces
 import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { join } from "node:path";
+import { gatewayNetwork } from "../../engine/sim/gateway/network.ts";
+import { publish, type Published } from "../../engine/sim/gateway/publish.ts";
 import { createHive } from "../../engine/sim/hive.ts";
 import { Machine } from "../../engine/sim/machine.ts";
 import { makeRootfs } from "../../engine/sim/rootfs.ts";
+import { readManifest } from "../../services/config/manifest.ts";
 import { manifestPath } from "./manifest.ts";
 import { inRepository } from "./repository.ts";
 import { Screen } from "./screen.ts";
@@ -147,6 +150,7 @@ export class NodeBenchHive extends ProcessBenchHive {
 export class SimBenchHive implements BenchHive {
   readonly #screen = new TimedScreen();
   readonly #machine: Machine;
+  #published: Published | undefined;
 
   /** @param outDir folder of what was built */
   static ofHive(outDir: string): SimBenchHive {
@@ -183,7 +187,15 @@ export class SimBenchHive implements BenchHive {
     return (user + system) / 1e6;
   }
 
+  /** Let its console be reached. @returns the port of the loopback */
+  async listen(): Promise<number> {
+    const { network } = readManifest(readFileSync(manifestPath, "utf8"));
+    this.#published = await publish(this.#machine, gatewayNetwork(network), { host: "127.0.0.1", port: 0 });
+    return this.#published.port;
+  }
+
   async end(): Promise<void> {
+    await this.#published?.close();
     await this.#machine.stop();
   }
 }

@@ -1,5 +1,6 @@
 /** What the benchmarks of a console over TCP are made of: being let in, round trips, lines under way at once, and streams. */
 
+import type { Role } from "../../services/roles/roles.ts";
 import { acknowledged, type DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
 
 const PATIENCE_MS = 60_000;
@@ -9,12 +10,18 @@ const WARM = 50;
 export interface Keys {
   readonly token: string;
   readonly ticket: string;
+  /** Whose ticket that is; the Queen's if absent. */
+  readonly role?: Role;
 }
 
-export async function logIn(wire: DoorWire, { token, ticket }: Keys, patienceMs = PATIENCE_MS): Promise<void> {
+export async function logIn(
+  wire: DoorWire,
+  { token, ticket, role = "queen" }: Keys,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
   let answers = 0;
   const both: OnLine = (line) => acknowledged(line) && ++answers === 2;
-  await wire.ask(frames(`AUTH ${token}`, `ATTACH queen ${ticket}`), both, patienceMs);
+  await wire.ask(frames(`AUTH ${token}`, `ATTACH ${role} ${ticket}`), both, patienceMs);
 }
 
 /** Milliseconds of each of `count` round trips one after the other, after some that do not count. */

@@ -129,6 +129,18 @@ export class DoorWire {
     this.#socket.destroy();
   }
 
+  /** Let it carry 9P from here on, of which this end is the client. @returns as {@link release} */
+  async switchTo9p(): Promise<ReturnType<DoorWire["release"]>> {
+    let released: ReturnType<DoorWire["release"]> | undefined;
+    await this.ask(frames("SECURE9P"), (line) => {
+      acknowledged(line);
+      // At once, for what comes behind that line is none.
+      released = this.release();
+      return true;
+    });
+    return released!;
+  }
+
   /** From here on it carries something else. @returns the socket, paused, and what came of that already */
   release(): { readonly socket: Duplex; readonly rest: Uint8Array } {
     this.#released = true;

@@ -1,15 +1,23 @@
 /**
- * What jobs of a GPU cost, from the least that there is upwards: an executor that is asked directly, then the same jobs through a
- * bridge's tree over 9P in this process. What a hive and a network add is measured by {@link jobFigures} as well, with another way
- * to have a job done.
+ * What jobs of a GPU cost, from the least that there is upwards: an executor that is asked directly, the same jobs through a bridge's
+ * tree over 9P in this process, and all the way: from the Queen through a hive and its worker to a bridge's process and back.
  */
-import { type Backend, type Executor, inputBytes, type Kernel, outputBytes } from "../../gpu-bridge/backend.ts";
+import {
+  type Backend,
+  type Executor,
+  type GpuInfo,
+  inputBytes,
+  type Kernel,
+  outputBytes,
+} from "../../gpu-bridge/backend.ts";
 import { matmul, vadd } from "../../gpu-bridge/backends/arithmetic.ts";
 import { CpuBackend } from "../../gpu-bridge/backends/cpu.ts";
 import { Bridge } from "../../gpu-bridge/bridge.ts";
-import { type BenchJob, BridgedGpu } from "./bridged-gpu.ts";
-import { perSecond, throughput, warmUp } from "./door-measures.ts";
+import type { BenchGpu, BenchJob } from "./bench-gpu.ts";
+import { bridgedGpu } from "./bridged-gpu.ts";
+import { type Keys, perSecond, throughput, warmUp } from "./door-measures.ts";
 import type { Figure } from "./figures.ts";
+import { withHiveGpu } from "./hive-gpu.ts";
 import { median } from "./statistics.ts";
 
 /** Has one job done and looks at its result. */
@@ -24,6 +32,7 @@ export interface GpuAmounts {
 }
 
 export const GPU_AMOUNTS: GpuAmounts = { vadds: 2000, matmuls: 30, blobBytes: 16 * 1024 * 1024 };
+export const HIVE_AMOUNTS: GpuAmounts = { vadds: 200, matmuls: 10, blobBytes: 1024 * 1024 };
 
 /** Jobs under way at once: as many as a bridge runs. */
 const AT_ONCE = 4;
@@ -31,6 +40,9 @@ const LEASE_MB = 64;
 /** How often a blob is written and read; the median counts. */
 const BLOB_TIMES = 5;
 const VADD: Kernel = { kernel: "vadd", n: 4 };
+export const VADD_JOB = jobOf(VADD);
+const ALONE = ", the executor alone";
+const THROUGH = "through the hive";
 const MATMUL: Kernel = { kernel: "matmul", m: 256, k: 256, n: 256 };
 
 export interface JobTimes {
@@ -77,58 +89,97 @@ export async function gpuFigures(
   amounts: GpuAmounts = GPU_AMOUNTS,
   backend: Backend = new CpuBackend(),
 ): Promise<Figure[]> {
-  const [gpu] = backend.gpus;
-  if (gpu === undefined) throw new Error("there is no GPU");
-  const jobs = { vadd: jobOf(VADD), matmul: jobOf(MATMUL) };
+  const jobs = benchJobs();
   const bridge = await Bridge.open(backend, { said: () => undefined });
   try {
-    const alone = await backend.open(gpu);
-    const figures = [
-      ...(await jobFigures("vadd of 4, the executor alone", () => run(alone, jobs.vadd), amounts.vadds)),
-      ...(await jobFigures("matmul of 256, the executor alone", () => run(alone, jobs.matmul), amounts.matmuls)),
-    ];
-    await alone.close();
-    return [...figures, ...(await bridged(bridge, gpu.id, jobs, amounts))];
+    return [...(await alone(backend, jobs, amounts)), ...(await bridged(bridge, jobs, amounts))];
   } finally {
     await bridge.close();
   }
 }
 
-async function bridged(
-  bridge: Bridge,
-  gpu: string,
-  jobs: { readonly vadd: BenchJob; readonly matmul: BenchJob },
-  amounts: GpuAmounts,
-): Promise<Figure[]> {
-  const lessee = await BridgedGpu.lease(bridge.tree, gpu, LEASE_MB, AT_ONCE);
+/** All the way, beside the executor alone on the same machine. @param port of the loopback, where the hive's console is */
+export async function hiveGpuFigures(port: number, keys: Keys, amounts: GpuAmounts = HIVE_AMOUNTS): Promise<Figure[]> {
+  const jobs = benchJobs();
+  const backend = new CpuBackend();
+  const least = await alone(backend, jobs, amounts).finally(() => backend.close());
+  const all = await withHiveGpu({ port, keys, memMb: LEASE_MB, streams: AT_ONCE }, (gpu) =>
+    lesseeFigures(THROUGH, gpu, jobs, amounts),
+  );
+  const ratio = (what: string, of: string): Figure => ({
+    name: `gpu: ${what} ${THROUGH}, of the executor alone`,
+    value: valueOf(all, of) / valueOf(least, `gpu: ${what}${ALONE} p50`),
+    unit: "times",
+  });
+  return [
+    ...least,
+    ...all,
+    ratio("vadd of 4", `gpu: vadd of 4 ${THROUGH} p50`),
+    ratio("matmul of 256", `gpu: matmul of 256 ${THROUGH}, blobs included, p50`),
+  ];
+}
+
+function valueOf(figures: readonly Figure[], name: string): number {
+  const figure = figures.find((one) => one.name === name);
+  if (figure === undefined) throw new Error(`there is no figure ${name}`);
+  return figure.value;
+}
+
+async function alone(backend: Backend, jobs: BenchJobs, amounts: GpuAmounts): Promise<Figure[]> {
+  const executor = await backend.open(firstOf(backend));
   try {
-    const figures = await jobFigures("vadd of 4 over 9P", () => lessee.inline(jobs.vadd), amounts.vadds);
-    // Its blobs are filled anew for each, so there is one at a time.
-    const { took } = await measureJobs(() => lessee.byBlobs(jobs.matmul), amounts.matmuls, 1);
-    figures.push({ name: "gpu: matmul of 256 over 9P, blobs included, p50", value: median(took), unit: "ms" });
-    return [...figures, ...(await blobFigures(lessee, amounts.blobBytes))];
+    return [
+      ...(await jobFigures(`vadd of 4${ALONE}`, () => run(executor, jobs.vadd), amounts.vadds)),
+      ...(await jobFigures(`matmul of 256${ALONE}`, () => run(executor, jobs.matmul), amounts.matmuls)),
+    ];
+  } finally {
+    await executor.close();
+  }
+}
+
+function firstOf({ gpus: [gpu] }: Backend): GpuInfo {
+  if (gpu === undefined) throw new Error("there is no GPU");
+  return gpu;
+}
+
+async function bridged({ tree, gpus }: Bridge, jobs: BenchJobs, amounts: GpuAmounts): Promise<Figure[]> {
+  const lessee = await bridgedGpu(tree, gpus[0]!.info.id, LEASE_MB, AT_ONCE);
+  try {
+    return await lesseeFigures("over 9P", lessee.gpu, jobs, amounts);
   } finally {
     lessee.close();
   }
 }
 
-async function blobFigures(lessee: BridgedGpu, size: number): Promise<Figure[]> {
+async function lesseeFigures(where: string, gpu: BenchGpu, jobs: BenchJobs, amounts: GpuAmounts): Promise<Figure[]> {
+  const figures = await jobFigures(`vadd of 4 ${where}`, () => gpu.inline(jobs.vadd), amounts.vadds);
+  // Its blobs are filled anew for each, so there is one at a time.
+  const { took } = await measureJobs(() => gpu.byBlobs(jobs.matmul), amounts.matmuls, 1);
+  const bytes = jobs.matmul.input.length + jobs.matmul.result.length;
+  figures.push(
+    { name: `gpu: matmul of 256 ${where}, blobs included, p50`, value: median(took), unit: "ms" },
+    { name: `gpu: matmul of 256 ${where}, blobs included`, value: bytes / median(took) / 1000, unit: "MB/s" },
+  );
+  return [...figures, ...(await blobFigures(where, gpu, amounts.blobBytes))];
+}
+
+async function blobFigures(where: string, gpu: BenchGpu, size: number): Promise<Figure[]> {
   const bytes = new Uint8Array(size).fill(1);
   const back = new Uint8Array(size);
   const figures: Figure[] = [];
   // The first time it grows, and that does not count.
-  await lessee.put(bytes, AT_ONCE);
+  await gpu.put(bytes, AT_ONCE);
   for (const atOnce of [1, AT_ONCE]) {
     const puts: number[] = [];
     const gets: number[] = [];
     for (let time = 0; time < BLOB_TIMES; time++) {
-      puts.push(await throughput(() => lessee.put(bytes, atOnce)));
+      puts.push(await throughput(() => gpu.put(bytes, atOnce)));
       back.fill(0);
-      gets.push(await throughput(() => lessee.get(back, atOnce)));
+      gets.push(await throughput(() => gpu.get(back, atOnce)));
       if (Buffer.compare(back, bytes) !== 0) throw new Error("the blob has other bytes");
     }
-    figures.push({ name: `gpu: writes of a blob over 9P, ${atOnce} at once`, value: median(puts), unit: "MB/s" });
-    figures.push({ name: `gpu: reads of a blob over 9P, ${atOnce} at once`, value: median(gets), unit: "MB/s" });
+    figures.push({ name: `gpu: writes of a blob ${where}, ${atOnce} at once`, value: median(puts), unit: "MB/s" });
+    figures.push({ name: `gpu: reads of a blob ${where}, ${atOnce} at once`, value: median(gets), unit: "MB/s" });
   }
   return figures;
 }
@@ -136,6 +187,15 @@ async function blobFigures(lessee: BridgedGpu, size: number): Promise<Figure[]> 
 async function run(executor: Executor, { kernel, input, result }: BenchJob): Promise<void> {
   const got = await executor.run({ kernel, input }, new AbortController().signal);
   if (Buffer.compare(got, result) !== 0) throw new Error(`the executor's ${kernel.kernel} has another result`);
+}
+
+interface BenchJobs {
+  readonly vadd: BenchJob;
+  readonly matmul: BenchJob;
+}
+
+function benchJobs(): BenchJobs {
+  return { vadd: VADD_JOB, matmul: jobOf(MATMUL) };
 }
 
 /** With numbers of which every sum is exact, so that all backends have the same result. */

@@ -2,7 +2,7 @@
 import { Client } from "../../services/secure9p/client.ts";
 import type { Message } from "../../services/secure9p/message.ts";
 import type { Refusal } from "../../services/secure9p/refusal.ts";
-import { acknowledged, type DoorWire, frames } from "./door-wire.ts";
+import type { DoorWire } from "./door-wire.ts";
 import { nodeBytes } from "./node-bytes.ts";
 
 const ROOT_FID = 0;
@@ -37,13 +37,7 @@ export class NineFile {
 
   /** @param flags as those of open(2) */
   static async open(wire: DoorWire, names: readonly string[], flags: number): Promise<NineFile> {
-    let released: ReturnType<DoorWire["release"]> | undefined;
-    await wire.ask(frames("SECURE9P"), (line) => {
-      acknowledged(line);
-      released = wire.release();
-      return true;
-    });
-    const file = new NineFile(released!);
+    const file = new NineFile(await wire.switchTo9p());
     const client = file.#client;
     await file.#ask((done) => client.version(done));
     await file.#ask((done) => client.attach(ROOT_FID, "root", "", done));

@@ -7,6 +7,8 @@ import { QUEEN_LOG, TAIL_BYTES } from "./door-bench.ts";
 import { type Keys, logIn, size } from "./door-measures.ts";
 import { acknowledged, DoorWire, frames, type OnLine, streamEnds } from "./door-wire.ts";
 import type { Figure } from "./figures.ts";
+import { VADD_JOB } from "./gpu-bench.ts";
+import { withHiveGpu } from "./hive-gpu.ts";
 
 const PATIENCE_MS = 60_000;
 const COUNT = 100;
@@ -23,6 +25,7 @@ const PROMISED: Readonly<Record<string, number>> = {
   NETSTATS: 2_900_000,
   MEM: 3_850_000,
   "login and logout": 2_300_000,
+  "job of a GPU": 5_200_000,
 };
 
 /** Figures of each layer, one an operation. */
@@ -37,8 +40,7 @@ export async function profileOf(hive: BenchHive, port: number, keys: Keys): Prom
   try {
     await logIn(wire, keys);
     const profile = new Map<string, Figure[]>();
-    for (const [name, make] of operations(wire, port, keys)) {
-      const once = await make();
+    const measure = async (name: string, once: () => Promise<void>): Promise<void> => {
       for (let i = 0; i < WARM; i++) await once();
       await report(hive, wire);
       for (let i = 0; i < COUNT; i++) await once();
@@ -47,7 +49,10 @@ export async function profileOf(hive: BenchHive, port: number, keys: Keys): Prom
         const figure = { name, value, unit: "instructions", ...(limit === undefined ? {} : { limit }) };
         profile.set(layer, [...(profile.get(layer) ?? []), figure]);
       }
-    }
+    };
+    for (const [name, make] of operations(wire, port, keys)) await measure(name, await make());
+    const lease = { port, keys, memMb: 1, streams: 1 };
+    await withHiveGpu(lease, (gpu) => measure("job of a GPU", () => gpu.inline(VADD_JOB)));
     return profile;
   } finally {
     wire.close();

@@ -4,7 +4,7 @@
  */
 
 /** In the order of the report; `pump` is what belongs to none of the others. */
-export const LAYERS = ["pump", "virtio", "ip", "tcp", "console", "hive", "9p", "ninedoor"] as const;
+export const LAYERS = ["pump", "virtio", "ip", "tcp", "console", "hive", "9p", "ninedoor", "workers"] as const;
 
 export type Layer = (typeof LAYERS)[number];
 

@@ -3,6 +3,8 @@
  * time it was asked, and answers as ever.
  */
 import { turn as serve } from "../../../services/main.ts";
+import { Supervisor } from "../../../services/components/supervisor.ts";
+import { FramePort } from "../../../services/workers/frame-port.ts";
 import { DoorClient } from "../../../services/console/door/client.ts";
 import { FileClient } from "../../../services/console/file-client.ts";
 import { VirtioNet } from "../../../services/drivers/virtio/net.ts";
@@ -13,6 +15,7 @@ import { TcpSocket } from "../../../services/net/tcp/socket.ts";
 import { TcpListener } from "../../../services/net/tcp/listener.ts";
 import { Tcp } from "../../../services/net/tcp/tcp.ts";
 import { Pump } from "../../../services/pump/pump.ts";
+import { RemoteService } from "../../../services/ninedoor/remote/service.ts";
 import { Operations } from "../../../services/secure9p/operations.ts";
 import { Session } from "../../../services/secure9p/session.ts";
 import { ViewNode } from "../../../services/ninedoor/view-node.ts";
@@ -41,7 +44,10 @@ layers.charge(Operations.prototype, "9p", [
   "opened",
   "refused",
 ]);
+layers.charge(RemoteService.prototype, "9p", ["receive", "submit", "forget", "clunk"]);
 layers.charge(ViewNode.prototype, "ninedoor", ["walk", "open", "getattr"]);
+layers.charge(Supervisor.prototype, "workers", ["serve", "ready"]);
+layers.charge(FramePort.prototype, "workers", ["flush"]);
 
 /** Files have classes of their own that nobody else knows; each is charged once the first of it is opened. */
 const files = new Set<object>();
@@ -52,7 +58,12 @@ before(Operations.prototype, "opened", (_slot, file) => {
 });
 
 /** What looks whether there is something to do belongs to who would do it. */
-const SOURCES: Readonly<Record<string, Layer>> = { interface: "ip", door: "console", tcp: "tcp" };
+const SOURCES: Readonly<Record<string, Layer>> = {
+  interface: "ip",
+  door: "console",
+  tcp: "tcp",
+  components: "workers",
+};
 before(Pump.prototype, "attach", (_stage, name, source) => {
   const layer = SOURCES[name as string];
   if (layer !== undefined) layers.charge(source as object, layer, ["serve", "ready"]);

@@ -49,6 +49,7 @@ describe("benchmark of jobs", function () {
       "gpu: vadd of 4 over 9P, 1 at once /s",
       "gpu: vadd of 4 over 9P, 4 at once /s",
       "gpu: matmul of 256 over 9P, blobs included, p50 ms",
+      "gpu: matmul of 256 over 9P, blobs included MB/s",
       "gpu: writes of a blob over 9P, 1 at once MB/s",
       "gpu: reads of a blob over 9P, 1 at once MB/s",
       "gpu: writes of a blob over 9P, 4 at once MB/s",
