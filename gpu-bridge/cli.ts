@@ -7,6 +7,8 @@ import { type HiveFlags, type HiveOptions, hiveOptions, withViaOptions } from ".
 import { openTimeoutOf } from "../cohsh/option-values.ts";
 import { type Leaving, readProgram } from "../cohsh/program.ts";
 import { BACKENDS, type BackendName } from "./backends/open.ts";
+import { type JobOptions, parseJob } from "./operator/job-cli.ts";
+import { parseResult, type ResultOptions } from "./operator/result.ts";
 
 export interface ListOptions {
   readonly backend: BackendName;
@@ -17,7 +19,12 @@ export interface ServeOptions extends HiveOptions {
   readonly backend: BackendName;
 }
 
-export type Invocation = { readonly list: ListOptions } | { readonly serve: ServeOptions } | Leaving;
+export type Invocation =
+  | { readonly list: ListOptions }
+  | { readonly serve: ServeOptions }
+  | { readonly job: JobOptions }
+  | { readonly result: ResultOptions }
+  | Leaving;
 
 interface BackendFlags {
   backend?: BackendName;
@@ -30,15 +37,17 @@ interface ServeFlags extends HiveFlags, BackendFlags {
   ticket?: string;
 }
 
-const USAGE = `Usage: gpu-bridge list|serve [options]
+const USAGE = `Usage: gpu-bridge list|serve|job|result [options]
 
 Lets a hive lease the GPUs of this machine and run jobs on them. No driver runs in the hive: it asks, and this runs.
 
 Commands:
   list    which GPUs there are
   serve   let a hive have them, until a signal ends it
+  job     print the line of a job, with its hash
+  result  print the floats of a result, if its hash is right
 
-gpu-bridge list --help and gpu-bridge serve --help say more.
+With --help each of them says more.
 Documentation: docs/GPU_NODES.md
 `;
 
@@ -60,6 +69,10 @@ export function parseGpuBridge(args: readonly string[], version: string, layers:
       return parseList(rest);
     case "serve":
       return parseServe(rest, layers);
+    case "job":
+      return parseJob(rest);
+    case "result":
+      return parseResult(rest);
     case "--help":
     case "-h":
       return { print: USAGE, status: 0 };
@@ -69,7 +82,10 @@ export function parseGpuBridge(args: readonly string[], version: string, layers:
     case undefined:
       return { complain: `gpu-bridge: there must be a command.\n\n${USAGE.trimEnd()}`, status: 2 };
     default:
-      return { complain: `gpu-bridge: ${JSON.stringify(command)} is no command; list and serve are.`, status: 2 };
+      return {
+        complain: `gpu-bridge: ${JSON.stringify(command)} is no command; list, serve, job and result are.`,
+        status: 2,
+      };
   }
 }
 

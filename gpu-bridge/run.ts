@@ -4,12 +4,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { printable } from "../services/config/printable.ts";
 import { packageVersion } from "../scripts/lib/repository.ts";
 import type { Layers } from "../cohsh/cli.ts";
+import type { Leaving } from "../cohsh/program.ts";
 import { leaveBySignal } from "../cohsh/9p/run.ts";
 import { exportTree } from "../cohsh/export/keep.ts";
 import type { OpenBackend } from "./backends/open.ts";
 import { Bridge } from "./bridge.ts";
-import { parseGpuBridge, type ServeOptions } from "./cli.ts";
+import { type Invocation, parseGpuBridge, type ServeOptions } from "./cli.ts";
 import { listGpus } from "./list.ts";
+import { makeJob } from "./operator/job.ts";
+import { lineOfInput, NoResult, showResult } from "./operator/result.ts";
 
 const SERVICE = "gpu-bridge";
 /** How long whatever runs on a GPU may take to end with the bridge. */
@@ -32,12 +35,27 @@ export async function runGpuBridge(args: readonly string[], layers: Layers, open
   }
   if ("serve" in invocation) return serve(invocation.serve, open);
   try {
-    process.stdout.write(await listGpus(invocation.list, open));
+    process.stdout.write(await textFor(invocation, open));
     return 0;
   } catch (error) {
     complain(error);
-    return 2;
+    return error instanceof NoResult ? 1 : 2;
   }
+}
+
+/** What it was started to print. @throws Error with one sentence */
+async function textFor(
+  invocation: Exclude<Invocation, Leaving | { readonly serve: unknown }>,
+  open: OpenBackend,
+): Promise<string> {
+  if ("job" in invocation) {
+    const { text, note } = makeJob(invocation.job);
+    if (note !== undefined) complain(note);
+    return text;
+  }
+  if ("list" in invocation) return listGpus(invocation.list, open);
+  const { line, from } = invocation.result;
+  return showResult(line ?? (await lineOfInput(process.stdin)), from);
 }
 
 async function serve(options: ServeOptions, open: OpenBackend): Promise<number> {

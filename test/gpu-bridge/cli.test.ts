@@ -39,7 +39,7 @@ describe("the command line of gpu-bridge", () => {
   it("has a help and a version", () => {
     expect(parse(["--version"])).to.deep.equal({ print: "1.2.3\n", status: 0 });
     for (const [args, text] of [
-      [["--help"], "Usage: gpu-bridge list|serve"],
+      [["--help"], "Usage: gpu-bridge list|serve|job|result"],
       [["list", "--help"], "Usage: gpu-bridge list [options]"],
       [["serve", "-h"], "mount gpu-bridge /gpu"],
     ] as const) {
@@ -51,7 +51,7 @@ describe("the command line of gpu-bridge", () => {
   });
 
   for (const [args, sentence] of [
-    [["lease"], '"lease" is no command; list and serve are.'],
+    [["lease"], '"lease" is no command; list, serve, job and result are.'],
     [["list", "GPU-0"], "too many arguments. Expected 0 arguments but got 1."],
     [["list", "--backend", "cuda"], "option '--backend <name>' argument 'cuda' is invalid. Allowed choices are nvml, cpu, mock."],
     [["list", "--mock", "--backend", "cpu"], "--mock and --backend must not both be there."],

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -41,6 +42,16 @@ describe("gpu-bridge, as its users start it", function () {
     return { status, output: running.output };
   }
 
+  /** Once the hive has looked at what the bridge has leased, for before it shows it to nobody. */
+  async function mounted(queen: HiveReader): Promise<void> {
+    for (;;) {
+      const [answer] = await queen.say("MOUNT gpu-bridge /gpu");
+      if (answer === "OK MOUNT service=gpu-bridge at=/gpu") return;
+      expect(answer).to.match(/ detail=(?:not-found|busy) /);
+      await sleep(10);
+    }
+  }
+
   it("lists what there is, as a table and as JSON, and says what there is not", async () => {
     expect(await ended("list", "--mock")).to.deep.equal({
       status: 0,
@@ -61,6 +72,29 @@ describe("gpu-bridge, as its users start it", function () {
     });
   });
 
+  it("makes the line of a job, and shows the floats of what came of it", async () => {
+    const job = start(["job", "vadd", "--a", "1,2", "--b", "10,20", "--id", "jid-1"]);
+    expect((await job.exited).status).to.equal(0);
+    expect(job.stderr).to.equal("");
+    expect(JSON.parse(job.stdout)).to.include({ job: "jid-1", payload_b64: "AACAPwAAAEAAACBBAACgQQ==" });
+    const long = start(["job", "vadd", "--n", "100", "--a", `1${",1".repeat(99)}`, "--b", `2${",2".repeat(99)}`]);
+    expect((await long.exited).status).to.equal(0);
+    expect(long.stderr).to.match(/^gpu-bridge: the line has \d+ bytes and ECHO has no room for it: [^\n]+\n$/);
+    expect(await ended("job", "vadd", "--a", "1", "--b", "1", "--blob", "9")).to.deep.equal({
+      status: 2,
+      output: 'gpu-bridge: /inputs/0 must be blob/0 to blob/7, not "blob/9"\n',
+    });
+    const hash = "sha256:987d8d148ad4701a0ceb44733bb64a4da8f4e8ec0fa5ece10597605f953bc3a3";
+    const line = `{"job":"jid-1","state":"OK","detail":"inline","result_hash":"${hash}","result_b64":"AAAwQQAAsEE="}\n`;
+    const result = start(["result"]);
+    result.child.stdin?.end(line);
+    expect(await result.exited).to.include({ status: 0 });
+    expect(result.output).to.equal("11,22\n");
+    const { status, output } = await ended("result", line.replace("AAAw", "AAAx"));
+    expect(status).to.equal(1);
+    expect(output).to.match(/^gpu-bridge: the result's hash is sha256:[0-9a-f]{64}, not sha256:[0-9a-f]{64}\n$/);
+  });
+
   it("lets the Queen lease, through a hive that goes and comes, and ends with what a signal says", async () => {
     const bridge = start([...serve, "--credentials", credentials]);
     await bridge.see(
@@ -68,7 +102,7 @@ describe("gpu-bridge, as its users start it", function () {
         "# a Queen sees them after: mount gpu-bridge /gpu\n",
     );
     const queen = await HiveReader.queen(hive.port, hive.keys);
-    expect(await queen.say("MOUNT gpu-bridge /gpu")).to.deep.equal(["OK MOUNT service=gpu-bridge at=/gpu"]);
+    await mounted(queen);
     expect((await queen.say("LS /gpu")).slice(1)).to.deep.equal(["GPU-0", "GPU-1", "END"]);
     expect(await queen.say("ECHO /gpu/GPU-0/ctl LEASE worker-1 mem_mb=64 streams=2 ttl_s=60")).to.deep.equal([
       "OK ECHO path=/gpu/GPU-0/ctl bytes=44",
@@ -81,7 +115,7 @@ describe("gpu-bridge, as its users start it", function () {
     hive.cut();
     await bridge.see(`# the hive at 127.0.0.1:${hive.port} has gpu-bridge again\n`);
     const again = await HiveReader.queen(hive.port, hive.keys);
-    await again.say("MOUNT gpu-bridge /gpu");
+    await mounted(again);
     const [, line = ""] = await again.say("CAT /gpu/GPU-0/lease");
     expect(JSON.parse(line)).to.include({ state: "ACTIVE", worker_id: "worker-1", mem_mb: 64 });
     again.close();
