@@ -27,6 +27,24 @@ describe("GPU worker: a bridge that is lost", () => {
     expect(rig.told.slice(8)).to.deep.equal(["b RUNNING", "b OK"]);
     rig.give(job("c"));
     expect([back.jobs, rig.pauses, rig.pair.session.fids]).to.deep.equal([[`${job("c")}\n`], [], 7]);
+    // The next time it has as long again.
+    rig.go();
+    expect(rig.pauses).to.deep.equal([250]);
+  });
+
+  it("tells a new job from one of the same id that has ended, if it was accepted or comes behind what is told again", () => {
+    const rig = new Rig();
+    rig.tell("a", "QUEUED", "OK");
+    rig.tell("b", "QUEUED", "OK");
+    rig.give(job("a"));
+    rig.go();
+    const back = new Bridge(rig.hive);
+    back.tell("a", "QUEUED", "RUNNING");
+    back.tell("b", "QUEUED", "RUNNING");
+    back.measured = () => back.tell("b", "QUEUED");
+    rig.come(back);
+    rig.wake();
+    expect(rig.told.slice(4)).to.deep.equal(["a QUEUED", "a RUNNING", "b QUEUED"]);
   });
 
   it("ends what a bridge that came back knows nothing of, and nothing else", () => {
@@ -38,7 +56,8 @@ describe("GPU worker: a bridge that is lost", () => {
     rig.come(back);
     rig.wake();
     expect(rig.told.slice(3)).to.deep.equal(["b RUNNING", `a ${UNKNOWN}`, `c ${UNKNOWN}`]);
-    rig.tell("a", "RUNNING", "OK");
+    // Of what was given up nothing is told any more.
+    rig.tell("a", "QUEUED", "RUNNING", "OK");
     rig.tell("b", "OK");
     expect(rig.told.slice(6)).to.deep.equal(["b OK"]);
   });
@@ -199,19 +218,20 @@ describe("GPU worker: a lease that is over", () => {
 
   it("refuses each job after one look, until it has another lease", () => {
     const rig = new Rig();
+    rig.tell("old", "QUEUED", "OK");
     rig.expire();
     rig.give(job("a"), job("b"));
-    expect([rig.told, rig.waiting]).to.deep.equal([["a ERR REVOKED", "b ERR REVOKED"], false]);
+    expect([rig.told.slice(2), rig.waiting]).to.deep.equal([["a ERR REVOKED", "b ERR REVOKED"], false]);
     rig.hive.leased = true;
     rig.hive.namespace.services.remove("gpu-bridge");
     const next = new Bridge(rig.hive);
     rig.come(next);
     // Its ring is a new one, where old ids are new jobs.
-    next.tell("a", "QUEUED");
+    next.tell("old", "QUEUED");
     rig.give("");
     rig.give(job("b"));
     rig.tell("b", "QUEUED", "OK");
-    expect(rig.told.slice(2)).to.deep.equal(["a QUEUED", "b QUEUED", "b OK"]);
+    expect(rig.told.slice(4)).to.deep.equal(["old QUEUED", "b QUEUED", "b OK"]);
   });
 
   it("starts without one, and without a bridge", () => {
