@@ -1,5 +1,14 @@
 import { expect } from "chai";
-import { BUSY, CLOSED, INVALID, PERMISSION, STALE, TIMED_OUT } from "../../../../services/secure9p/refusal.ts";
+import {
+  BUSY,
+  CLOSED,
+  INVALID,
+  PERMISSION,
+  type Refusal,
+  STALE,
+  TIMED_OUT,
+} from "../../../../services/secure9p/refusal.ts";
+import { utf8 } from "../../support/ports.ts";
 import { Bridge, GRACE, job, LOST, outstanding, Rig } from "./rig.ts";
 
 const AWAY = "ERR BUSY the GPU bridge is away";
@@ -102,6 +111,20 @@ describe("GPU worker: a bridge that is lost", () => {
     expect(rig.told).to.deep.equal(["theirs QUEUED"]);
   });
 
+  it("looks again at once if it was called while it looked in vain", () => {
+    const rig = new Rig({ there: false });
+    const slow = new Bridge(rig.hive);
+    slow.closed = "later";
+    rig.come(slow);
+    rig.give("");
+    const [opening] = slow.later.splice(0);
+    rig.give("");
+    slow.closed = undefined;
+    opening!.refuse(BUSY);
+    rig.run();
+    expect([slow.opens, slow.open, rig.waiting]).to.deep.equal([2, 1, false]);
+  });
+
   it("keeps a job that comes meanwhile, and submits it when the bridge is there, or refuses it when it stays away", () => {
     const rig = outstanding("a");
     const { ring } = rig.bridge;
@@ -175,6 +198,44 @@ describe("GPU worker: a bridge that is lost", () => {
     expect(rig.hive.namespace.counters.stale).to.equal(2);
     rig.tell("a", "OK");
     expect(rig.told).to.deep.equal(["a QUEUED", "a RUNNING", "a OK"]);
+  });
+});
+
+/** A bridge whose status is read in these pieces, or refused, and then waits. */
+function scripted(rig: Rig, ...pieces: readonly (string | Refusal)[]): Bridge {
+  const bridge = new Bridge(rig.hive);
+  const left = [...pieces];
+  bridge.reads = (request) => {
+    const piece = left.shift();
+    if (piece === undefined) return request.park({ cancelled: () => undefined });
+    if (typeof piece !== "string") return request.refuse(piece);
+    request.put(utf8(piece), 0, piece.length);
+    request.done();
+  };
+  return bridge;
+}
+
+describe("GPU worker: a ring that overtakes it", () => {
+  const line = (id: string, state: string): string => `{"job":"${id}","state":"${state}","detail":"x"}\n`;
+
+  it("costs it the line that it had half of, and no other", () => {
+    const rig = new Rig({ there: false });
+    const bridge = scripted(rig, line("a", "QUEUED") + '{"job":"b","sta', STALE, line("c", "QUEUED"));
+    bridge.size = 0;
+    rig.come(bridge);
+    rig.give("");
+    expect(rig.told).to.deep.equal(["a QUEUED", "c QUEUED"]);
+  });
+
+  it("makes it ask again how much is told again", () => {
+    const rig = outstanding("a");
+    rig.go();
+    const bridge = scripted(rig, STALE, line("b", "QUEUED"), line("a", "RUNNING"));
+    bridge.size = 10;
+    bridge.measured = () => (bridge.size = line("b", "QUEUED").length + line("a", "RUNNING").length);
+    rig.come(bridge);
+    rig.wake();
+    expect(rig.told).to.deep.equal(["a QUEUED", "b QUEUED", "a RUNNING"]);
   });
 });
 
