@@ -1,14 +1,14 @@
 /** Turns positions in a bundle into positions in TypeScript, by the table that the build made of it (`main.lines`). */
 
-const NONE = 0xffff;
+const STEP_FAR = 0xff;
 
 /** Knows no line. */
 export const EMPTY_LINE_TABLE: Uint8Array = Buffer.from("LINE\0\0\0\0\0\0\0\0", "latin1");
 
 export class LineTable {
   private readonly position: RegExp;
-  private readonly files: readonly string[];
-  private readonly entries: DataView;
+  /** By the bundle's line, less 1. */
+  private readonly names: readonly (string | undefined)[];
 
   /** @param module the bundle's name in stacks. @throws Error if the bytes are no line table. */
   constructor(bytes: Uint8Array, module: "main.js" | "worker.js" = "main.js") {
@@ -25,19 +25,25 @@ export class LineTable {
       at = end + 1;
     }
     at = (at + 3) & ~3;
-    if (at + 4 > bytes.length || at + 4 + 4 * view.getUint32(at, true) !== bytes.length) throw wrong;
-    this.files = files;
-    this.entries = new DataView(bytes.buffer, bytes.byteOffset + at + 4, bytes.length - at - 4);
+    if (at + 4 > bytes.length || at + 4 + view.getUint32(at, true) !== bytes.length) throw wrong;
+    const names: (string | undefined)[] = [];
+    let file: string | undefined;
+    let line = 0;
+    for (at += 4; at < bytes.length;) {
+      const step = bytes[at++]!;
+      if (step === STEP_FAR) {
+        if (at + 4 > bytes.length) throw wrong;
+        file = files[view.getUint16(at, true)];
+        line = view.getUint16(at + 2, true);
+        at += 4;
+      } else line += step;
+      names.push(file === undefined ? undefined : `${file}:${line}`);
+    }
+    this.names = names;
   }
 
   /** `MODULE:LINE:COLUMN` becomes `file.ts:LINE`; what the table does not know stays. */
   translate(text: string): string {
-    return text.replace(this.position, (position, line: string) => {
-      const at = 4 * (Number(line) - 1);
-      if (at < 0 || at + 4 > this.entries.byteLength) return position;
-      const index = this.entries.getUint16(at, true);
-      const file = index === NONE ? undefined : this.files[index];
-      return file === undefined ? position : `${file}:${String(this.entries.getUint16(at + 2, true))}`;
-    });
+    return text.replace(this.position, (position, line: string) => this.names[Number(line) - 1] ?? position);
   }
 }

@@ -1,7 +1,8 @@
 /**
  * From a source map to the small table by which an engine turns bundle lines in a stack into TypeScript
  * lines. Layout, little-endian: "LINE", u32 number of files, their NUL-terminated names, zeros to a multiple
- * of 4, u32 number of lines, then for each bundle line from 1 on u16 file (0xffff none) and u16 line.
+ * of 4, u32 number of bytes that follow, and those: for each bundle line from 1 on a byte, which says how many
+ * lines it is below the one before, in the same file, or 0xff and then u16 file (0xffff none) and u16 line.
  */
 export interface SourceMap {
   readonly sources: readonly (string | null)[];
@@ -16,6 +17,7 @@ export interface LineTable {
 
 const none = 0xffff;
 const magic = "LINE";
+const stepFar = 0xff;
 const base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /** The numbers of one mapping segment (source map specification, Base64 VLQ). */
@@ -66,20 +68,30 @@ export function lineTableFromMap(map: SourceMap, rename: (source: string) => str
 /** @throws Error if a file or line number does not fit 16 bits. */
 export function encodeLineTable(table: LineTable): Uint8Array {
   const names = Buffer.from(table.files.map((file) => `${file}\0`).join(""), "utf8");
-  const linesAt = (8 + names.length + 3) & ~3;
-  const bytes = Buffer.alloc(linesAt + 4 + table.lines.length * 4);
+  const steps = stepsOf(table);
+  const stepsAt = (8 + names.length + 3) & ~3;
+  const bytes = Buffer.alloc(stepsAt + 4 + steps.length);
   bytes.write(magic, 0, "latin1");
   bytes.writeUInt32LE(table.files.length, 4);
   names.copy(bytes, 8);
-  bytes.writeUInt32LE(table.lines.length, linesAt);
-  table.lines.forEach((line, index) => {
-    if (line.line > 0xffff || (line.file >= table.files.length && line.file !== none)) {
-      throw new Error(`line table: line ${line.line} of file ${line.file} does not fit`);
-    }
-    bytes.writeUInt16LE(line.file, linesAt + 4 + index * 4);
-    bytes.writeUInt16LE(line.line, linesAt + 6 + index * 4);
-  });
+  bytes.writeUInt32LE(steps.length, stepsAt);
+  bytes.set(steps, stepsAt + 4);
   return new Uint8Array(bytes);
+}
+
+function stepsOf({ files, lines }: LineTable): number[] {
+  const steps: number[] = [];
+  let last = { file: none, line: 0 };
+  for (const at of lines) {
+    if (at.line > 0xffff || (at.file >= files.length && at.file !== none)) {
+      throw new Error(`line table: line ${at.line} of file ${at.file} does not fit`);
+    }
+    const step = at.line - last.line;
+    if (at.file === last.file && step >= 0 && step < stepFar) steps.push(step);
+    else steps.push(stepFar, at.file & 0xff, at.file >> 8, at.line & 0xff, at.line >> 8);
+    last = at;
+  }
+  return steps;
 }
 
 /** @throws Error if the bytes are no line table. */
@@ -96,10 +108,18 @@ export function decodeLineTable(bytes: Uint8Array): LineTable {
   }
   at = (at + 3) & ~3;
   const count = at + 4 <= buffer.length ? buffer.readUInt32LE(at) : -1;
-  if (count < 0 || at + 4 + count * 4 !== buffer.length) throw new Error("line table: its length is not what it says");
-  const lines = Array.from({ length: count }, (_, index) => ({
-    file: buffer.readUInt16LE(at + 4 + index * 4),
-    line: buffer.readUInt16LE(at + 6 + index * 4),
-  }));
+  if (count < 0 || at + 4 + count !== buffer.length) throw new Error("line table: its length is not what it says");
+  const lines: { file: number; line: number }[] = [];
+  let last = { file: none, line: 0 };
+  for (at += 4; at < buffer.length;) {
+    const step = buffer[at++]!;
+    if (step !== stepFar) last = { file: last.file, line: last.line + step };
+    else {
+      if (at + 4 > buffer.length) throw new Error("line table: ends within a line");
+      last = { file: buffer.readUInt16LE(at), line: buffer.readUInt16LE(at + 2) };
+      at += 4;
+    }
+    lines.push(last);
+  }
   return { files, lines };
 }

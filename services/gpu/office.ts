@@ -164,10 +164,10 @@ export class LeaseOffice implements Leases {
       if (!this.#is(bridge)) return;
       if ("errno" in folder) return this.#agreed(bridge);
       const { file } = folder;
-      list(file, GPUS, (names) => {
+      list(file, GPUS + 1, (names) => {
         file.close();
         if (!this.#is(bridge)) return;
-        if (!("errno" in names)) for (const gpu of names.filter(isGpuId)) this.#follow(bridge, gpu);
+        if (!("errno" in names)) this.#followAll(bridge, names);
         this.#agreed(bridge);
       });
     });
@@ -211,6 +211,12 @@ export class LeaseOffice implements Leases {
 
   #is(bridge: Bridge): boolean {
     return this.#bridge === bridge;
+  }
+
+  #followAll(bridge: Bridge, names: readonly string[]): void {
+    const gpus = names.slice(0, GPUS).filter(isGpuId);
+    if (gpus.length < names.length) this.#say(`left out: what is no GPU's id, or beyond ${GPUS}`);
+    for (const gpu of gpus) this.#follow(bridge, gpu);
   }
 
   /** Look at one GPU of a bridge, and follow it. */

@@ -5,15 +5,14 @@
 #include <string.h>
 
 static const char *module;
-static const uint8_t *names, *entries;
-static uint32_t name_count, entry_count;
+static const uint8_t *names, *steps, *steps_end;
+static uint32_t name_count;
+
+enum { STEP_FAR = 0xff };
 
 static uint32_t u32(const uint8_t *bytes)
 {
-    uint32_t value;
-
-    memcpy(&value, bytes, sizeof(value));
-    return value;
+    return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
 bool lines_open(const char *name, const uint8_t *bytes, size_t size)
@@ -21,8 +20,7 @@ bool lines_open(const char *name, const uint8_t *bytes, size_t size)
     size_t at = 8;
 
     module = name;
-    names = entries = NULL;
-    name_count = entry_count = 0;
+    name_count = 0;
     if (size < 8 || memcmp(bytes, "LINE", 4) != 0) return false;
     for (uint32_t left = u32(bytes + 4); left; left--) {
         const uint8_t *end = at < size ? memchr(bytes + at, 0, size - at) : NULL;
@@ -30,11 +28,11 @@ bool lines_open(const char *name, const uint8_t *bytes, size_t size)
         at = (size_t)(end - bytes) + 1;
     }
     at = (at + 3) & ~(size_t)3;
-    if (at + 4 > size || (size - at - 4) / 4 != u32(bytes + at) || (size - at) % 4) return false;
+    if (at + 4 > size || size - at - 4 != u32(bytes + at)) return false;
     names = bytes + 8;
     name_count = u32(bytes + 4);
-    entries = bytes + at + 4;
-    entry_count = u32(bytes + at);
+    steps = bytes + at + 4;
+    steps_end = bytes + size;
     return true;
 }
 
@@ -42,10 +40,12 @@ bool lines_open(const char *name, const uint8_t *bytes, size_t size)
 static const char *lookup(unsigned long line, unsigned *source_line)
 {
     const char *name = (const char *)names;
-    uint32_t entry;
+    uint32_t entry = name_count;
 
-    if (line < 1 || line > entry_count) return NULL;
-    entry = u32(entries + 4 * (line - 1));
+    for (const uint8_t *at = steps; line; line--, at += *at == STEP_FAR ? 5 : 1) {
+        if (at >= steps_end || (*at == STEP_FAR && steps_end - at < 5)) return NULL;
+        entry = *at == STEP_FAR ? u32(at + 1) : entry + ((uint32_t)*at << 16);
+    }
     if ((entry & 0xffff) >= name_count) return NULL;
     *source_line = entry >> 16;
     for (uint32_t skip = entry & 0xffff; skip; skip--) name += strlen(name) + 1;

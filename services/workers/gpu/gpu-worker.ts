@@ -216,7 +216,6 @@ export class GpuWorker extends Program {
   #giveUp(detail: string): void {
     this.#attempts = 0;
     this.#ending = { detail, unseen: false };
-    if (detail === REVOKED) this.#jobs.forgetEnded();
   }
 
   #endOne(): boolean {
@@ -225,8 +224,10 @@ export class GpuWorker extends Program {
     const job = this.#jobs.any(unseen);
     if (job === undefined) {
       this.#ending = undefined;
+      // The next lease's status begins anew, and knows other jobs only.
+      if (detail === REVOKED) this.#jobs.forgetEnded();
     } else {
-      this.#jobs.end(job);
+      this.#jobs.giveUp(job);
       this.#tellError(job.id, detail);
     }
     return true;

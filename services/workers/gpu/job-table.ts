@@ -21,8 +21,8 @@ export interface Job {
 
 export class JobTable {
   readonly #jobs = new Map<string, Job>();
-  /** The oldest first. */
-  readonly #ended = new Set<string>();
+  /** The oldest first, and whether it was given up while its bridge may still have it. */
+  readonly #ended = new Map<string, boolean>();
 
   /** Jobs that are outstanding. */
   get size(): number {
@@ -59,11 +59,9 @@ export class JobTable {
     this.#jobs.delete(job.id);
   }
 
-  /** One that is outstanding has ended. */
-  end(job: Job): void {
-    job.rank = ENDED;
-    this.#jobs.delete(job.id);
-    this.#remember(job.id);
+  /** One that is outstanding is given up: what is told of it later comes too late. */
+  giveUp(job: Job): void {
+    this.#end(job, true);
   }
 
   /** Any that is outstanding; of those that the replay does not mention, if that is asked. */
@@ -91,22 +89,25 @@ export class JobTable {
     job.seen = true;
     if (rank <= job.rank) return false;
     job.rank = rank;
-    if (rank === ENDED) this.end(job);
+    if (rank === ENDED) this.#end(job, false);
     else if (state === "QUEUED") this.#ended.delete(id);
     return true;
   }
 
   /** A job that somebody else submitted. */
   #begin(id: string, state: State): Job | undefined {
-    return state !== "QUEUED" || this.full ? undefined : this.add(id);
+    return state !== "QUEUED" || this.full || this.#ended.get(id) === true ? undefined : this.add(id);
   }
 
-  #remember(id: string): void {
+  #end(job: Job, givenUp: boolean): void {
+    const { id } = job;
+    job.rank = ENDED;
+    this.#jobs.delete(id);
     // Whoever ends twice is the youngest again.
     this.#ended.delete(id);
-    this.#ended.add(id);
+    this.#ended.set(id, givenUp);
     if (this.#ended.size <= ENDED_MAX) return;
-    for (const oldest of this.#ended) {
+    for (const oldest of this.#ended.keys()) {
       this.#ended.delete(oldest);
       return;
     }

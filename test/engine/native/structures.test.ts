@@ -50,7 +50,9 @@ describe("the native engine's data structures", function () {
     const lines = [
       { file: 0, line: 7 },
       { file: 0xffff, line: 0 },
-      { file: 1, line: 65535 },
+      { file: 1, line: 65000 },
+      { file: 1, line: 65200 },
+      { file: 0, line: 65535 },
     ];
     writeFileSync(shop.path("lines"), encodeLineTable({ files: ["a.ts", "folder/b.ts"], lines }));
     fuzz("lines", 50_000, shop.path("lines"));

@@ -9,14 +9,16 @@ const TABLE = encodeLineTable({
     { file: 0, line: 7 },
     { file: 0xffff, line: 0 },
     { file: 1, line: 65535 },
+    { file: 0, line: 8 },
+    { file: 0, line: 10 },
   ],
 });
 
 describe("line table", () => {
   it("turns bundle positions into TypeScript positions, every one in a text", () => {
     const table = new LineTable(TABLE);
-    expect(table.translate("at f (main.js:1:23)\n    at main.js:3")).to.equal(
-      "at f (services/pump/pump.ts:7)\n    at services/é.ts:65535",
+    expect(table.translate("at f (main.js:1:23)\n    at main.js:3, main.js:5:1")).to.equal(
+      "at f (services/pump/pump.ts:7)\n    at services/é.ts:65535, services/pump/pump.ts:10",
     );
   });
 
@@ -25,7 +27,7 @@ describe("line table", () => {
     for (const text of [
       "main.js:2:5",
       "main.js:0:1",
-      "main.js:4:1",
+      "main.js:6:1",
       "main.js:99999999999:1",
       "other.js:1:1",
       "main.js:x",

@@ -11,19 +11,29 @@ const table = {
     { file: 0xffff, line: 0 },
     { file: 0, line: 3 },
     { file: 1, line: 258 },
+    { file: 1, line: 258 + 0xfe },
+    { file: 1, line: 258 + 0xfe + 0xff },
+    { file: 1, line: 259 },
+    { file: 0, line: 260 },
   ],
 };
 
 describe("line table", () => {
   it("has the layout that the engines read", () => {
-    const bytes = Buffer.from(encodeLineTable({ files: ["a.ts"], lines: [{ file: 0, line: 0x1234 }] }));
+    const lines = [
+      { file: 0, line: 0x1234 },
+      { file: 0xffff, line: 0 },
+      { file: 0, line: 0x1235 },
+      { file: 0, line: 0x1237 },
+    ];
+    const bytes = Buffer.from(encodeLineTable({ files: ["a.ts"], lines }));
     expect(bytes.toString("hex")).to.equal(
       Buffer.concat([
         Buffer.from("LINE"),
         Buffer.from([1, 0, 0, 0]),
         Buffer.from("a.ts\0\0\0\0"),
-        Buffer.from([1, 0, 0, 0]),
-        Buffer.from([0, 0, 0x34, 0x12]),
+        Buffer.from([16, 0, 0, 0]),
+        Buffer.from([0xff, 0, 0, 0x34, 0x12, 0xff, 0xff, 0xff, 0, 0, 0xff, 0, 0, 0x35, 0x12, 2]),
       ]).toString("hex"),
     );
   });

@@ -3,7 +3,7 @@ import { O_WRONLY } from "../../../services/secure9p/constants.ts";
 import { CLOSED } from "../../../services/secure9p/refusal.ts";
 import { WAITS } from "../ninedoor/support.ts";
 import { bytesOf, hashed } from "../../gpu-bridge/support.ts";
-import { FakeBridge, GpuHive, vadd } from "./gpu-hive.ts";
+import { FakeBridge, GpuHive, GPUS, vadd } from "./gpu-hive.ts";
 import { expectNoErrors } from "./support.ts";
 
 afterEach(expectNoErrors);
@@ -361,5 +361,15 @@ describe("hive: a GPU worker", () => {
     expect(hive.told("audit").at(-1)).to.match(
       /^refused write path=\/gpu\/GPU-0\/job role=worker-gpu subject=worker-1 why=Invalid session=0$/,
     );
+  });
+});
+
+describe("hive: a GPU bridge with more than it may have", () => {
+  it("is used as far as that goes, and the log says so", async () => {
+    const all = Array.from({ length: 18 }, (_, i) => ({ ...GPUS[0]!, id: `GPU-${i}` }));
+    const hive = await GpuHive.with(await FakeBridge.start(all));
+    expect(hive.told("gpu")).to.deep.equal(["left out: what is no GPU's id, or beyond 16"]);
+    expect(hive.spawn({ gpu_id: "GPU-15" })).to.equal("");
+    expect(hive.spawn({ gpu_id: "GPU-16" })).to.equal("!ENOENT");
   });
 });

@@ -68,6 +68,63 @@ globalThis.step = () => {
 globalThis.steps = (count) => { for (let i = 0; i < count; i++) step(); };
 `;
 
+/** A GPU worker's against one that gives it a job whenever it asks, takes each, and tells its three states at its next read. */
+const GPU_WORKER = `
+import { GpuWorker } from "./services/workers/gpu/gpu-worker.ts";
+${ASCII_BYTES}
+const frame = new Uint8Array(16384);
+const worker = new GpuWorker({ bytes, frame, args: [2, 0, 0, 0] });
+const u32 = (at) => frame[at] | (frame[at + 1] << 8) | (frame[at + 2] << 16) | (frame[at + 3] << 24);
+const number = (value, size) => Array.from({ length: size }, (_, i) => (value / 2 ** (8 * i)) & 255);
+const message = (type, tag, ...body) => [...number(7 + body.length, 4), type, ...tag, ...body];
+const ascii = (text) => Array.from(text, (c) => c.charCodeAt(0));
+let jobs = 0, wanted, due = "", out = [];
+const states = (id) => ["QUEUED", "RUNNING", "OK"].map((state) =>
+  JSON.stringify({ job: id, worker: "worker-1", state, detail: "inline", ts_ms: 1, result_b64: "A".repeat(40), result_hash: "h" }) + "\\n").join("");
+const read = (tag, text) => out.push(...message(117, tag, ...number(text.length, 4), ...ascii(text)));
+function answer(at) {
+  const tag = [frame[at + 5], frame[at + 6]];
+  const fid = u32(at + 7);
+  switch (frame[at + 4]) {
+    case 100: return out.push(...message(101, tag, ...number(8192, 4), 8, 0, ...ascii("9P2000.L")));
+    case 104: return out.push(...message(105, tag, ...number(0, 13)));
+    case 110: {
+      const names = frame[at + 15];
+      return out.push(...message(111, tag, names, 0, ...number(0, 13 * names)));
+    }
+    case 12: return out.push(...message(13, tag, ...number(0, 17)));
+    case 24: return out.push(...message(25, tag, ...number(0, 153)));
+    case 118:
+      if (fid === 5) due += states("jid-" + jobs);
+      return out.push(...message(119, tag, ...number(u32(at + 19), 4)));
+    case 116:
+      if (fid === 3) return read(tag, '{"job":"jid-' + ++jobs + '","payload_b64":"' + "A".repeat(40) + '"}\\n');
+      wanted = tag;
+      return undefined;
+    default: throw new Error("request " + frame[at + 4]);
+  }
+}
+let call = worker.step(0, 0);
+frame.set(ascii("ticket\\nGPU-0"));
+call = worker.step(0x201, 12);
+globalThis.steps = (count) => {
+  for (let i = 0; i < count; i++) {
+    for (let at = 0; at < call[1]; at += u32(at)) answer(at);
+    if (wanted !== undefined && due !== "") {
+      read(wanted, due);
+      wanted = undefined;
+      due = "";
+    }
+    if (out.length === 0) throw new Error("it waits with a job at hand");
+    frame.set(out);
+    const length = out.length;
+    out = [];
+    call = worker.step(0x202, length);
+  }
+  return jobs;
+};
+`;
+
 const KIB = 1024;
 
 describe("workers' memory, in QuickJS", () => {
@@ -102,6 +159,21 @@ describe("workers' memory, in QuickJS", () => {
       const before = vm.heapUsed;
       vm.run("steps(20000)");
       expect(vm.heapUsed - before).to.be.below(2 * KIB);
+      expect(vm.heapUsed).to.be.below(768 * KIB);
+    } finally {
+      vm.dispose();
+    }
+  });
+
+  it("in its arena does not grow while a GPU worker does jobs, and leaves most of it free", async function () {
+    this.timeout(60_000);
+    const vm = await QuickJs.load(GPU_WORKER);
+    try {
+      // It remembers 256 that ended.
+      expect(vm.run("steps(1200)")).to.be.above(300);
+      const before = vm.heapUsed;
+      expect(vm.run("steps(2400)")).to.be.above(900);
+      expect(vm.heapUsed - before).to.be.below(4 * KIB);
       expect(vm.heapUsed).to.be.below(768 * KIB);
     } finally {
       vm.dispose();

@@ -231,6 +231,8 @@ describe("GPU worker: what is refused", () => {
       rig.give(job("a"));
       rig.tell("a", "QUEUED", "RUNNING", "OK");
       expect(rig.told.slice(2)).to.deep.equal(["a QUEUED", "a RUNNING", "a OK"]);
+      rig.go();
+      expect(rig.waiting).to.equal(false);
     });
   }
 

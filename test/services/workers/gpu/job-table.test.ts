@@ -60,9 +60,19 @@ describe("GPU worker's table of jobs", () => {
     for (let i = 1; i < JOBS_MAX; i++) table.advance(`j${i}`, "QUEUED", true);
     const unseen = table.any(true)!;
     expect(unseen.id).to.equal("j0");
-    table.end(unseen);
+    table.giveUp(unseen);
     expect([table.any(true), table.size, table.has("j0")]).to.deep.equal([undefined, JOBS_MAX - 1, false]);
     expect(table.advance("more", "QUEUED", false)).to.equal(true);
+  });
+
+  it("hears no more of one that it gave up, until that is taken anew", () => {
+    const table = new JobTable();
+    table.giveUp(table.add("a"));
+    for (const state of STATES) expect(table.advance("a", state, false), state).to.equal(false);
+    table.accepted(table.add("a"));
+    expect([table.advance("a", "QUEUED", true), table.advance("a", "OK", false)]).to.deep.equal([true, true]);
+    // That one its bridge has ended.
+    expect(table.advance("a", "QUEUED", false)).to.equal(true);
   });
 
   it("knows a job that is being submitted as new until something is told of it", () => {

@@ -1,5 +1,14 @@
 import { expect } from "chai";
-import { BUSY, CLOSED, INVALID, PERMISSION, STALE, TIMED_OUT } from "../../../../services/secure9p/refusal.ts";
+import {
+  BUSY,
+  CLOSED,
+  INVALID,
+  PERMISSION,
+  type Refusal,
+  STALE,
+  TIMED_OUT,
+} from "../../../../services/secure9p/refusal.ts";
+import { utf8 } from "../../support/ports.ts";
 import { Bridge, GRACE, job, LOST, outstanding, Rig } from "./rig.ts";
 
 const AWAY = "ERR BUSY the GPU bridge is away";
@@ -27,6 +36,24 @@ describe("GPU worker: a bridge that is lost", () => {
     expect(rig.told.slice(8)).to.deep.equal(["b RUNNING", "b OK"]);
     rig.give(job("c"));
     expect([back.jobs, rig.pauses, rig.pair.session.fids]).to.deep.equal([[`${job("c")}\n`], [], 7]);
+    // The next time it has as long again.
+    rig.go();
+    expect(rig.pauses).to.deep.equal([250]);
+  });
+
+  it("tells a new job from one of the same id that has ended, if it was accepted or comes behind what is told again", () => {
+    const rig = new Rig();
+    rig.tell("a", "QUEUED", "OK");
+    rig.tell("b", "QUEUED", "OK");
+    rig.give(job("a"));
+    rig.go();
+    const back = new Bridge(rig.hive);
+    back.tell("a", "QUEUED", "RUNNING");
+    back.tell("b", "QUEUED", "RUNNING");
+    back.measured = () => back.tell("b", "QUEUED");
+    rig.come(back);
+    rig.wake();
+    expect(rig.told.slice(4)).to.deep.equal(["a QUEUED", "a RUNNING", "b QUEUED"]);
   });
 
   it("ends what a bridge that came back knows nothing of, and nothing else", () => {
@@ -38,7 +65,8 @@ describe("GPU worker: a bridge that is lost", () => {
     rig.come(back);
     rig.wake();
     expect(rig.told.slice(3)).to.deep.equal(["b RUNNING", `a ${UNKNOWN}`, `c ${UNKNOWN}`]);
-    rig.tell("a", "RUNNING", "OK");
+    // Of what was given up nothing is told any more.
+    rig.tell("a", "QUEUED", "RUNNING", "OK");
     rig.tell("b", "OK");
     expect(rig.told.slice(6)).to.deep.equal(["b OK"]);
   });
@@ -81,6 +109,20 @@ describe("GPU worker: a bridge that is lost", () => {
     expect([rig.bridge.opens, rig.told]).to.deep.equal([1, []]);
     rig.tell("theirs", "QUEUED");
     expect(rig.told).to.deep.equal(["theirs QUEUED"]);
+  });
+
+  it("looks again at once if it was called while it looked in vain", () => {
+    const rig = new Rig({ there: false });
+    const slow = new Bridge(rig.hive);
+    slow.closed = "later";
+    rig.come(slow);
+    rig.give("");
+    const [opening] = slow.later.splice(0);
+    rig.give("");
+    slow.closed = undefined;
+    opening!.refuse(BUSY);
+    rig.run();
+    expect([slow.opens, slow.open, rig.waiting]).to.deep.equal([2, 1, false]);
   });
 
   it("keeps a job that comes meanwhile, and submits it when the bridge is there, or refuses it when it stays away", () => {
@@ -159,6 +201,44 @@ describe("GPU worker: a bridge that is lost", () => {
   });
 });
 
+/** A bridge whose status is read in these pieces, or refused, and then waits. */
+function scripted(rig: Rig, ...pieces: readonly (string | Refusal)[]): Bridge {
+  const bridge = new Bridge(rig.hive);
+  const left = [...pieces];
+  bridge.reads = (request) => {
+    const piece = left.shift();
+    if (piece === undefined) return request.park({ cancelled: () => undefined });
+    if (typeof piece !== "string") return request.refuse(piece);
+    request.put(utf8(piece), 0, piece.length);
+    request.done();
+  };
+  return bridge;
+}
+
+describe("GPU worker: a ring that overtakes it", () => {
+  const line = (id: string, state: string): string => `{"job":"${id}","state":"${state}","detail":"x"}\n`;
+
+  it("costs it the line that it had half of, and no other", () => {
+    const rig = new Rig({ there: false });
+    const bridge = scripted(rig, line("a", "QUEUED") + '{"job":"b","sta', STALE, line("c", "QUEUED"));
+    bridge.size = 0;
+    rig.come(bridge);
+    rig.give("");
+    expect(rig.told).to.deep.equal(["a QUEUED", "c QUEUED"]);
+  });
+
+  it("makes it ask again how much is told again", () => {
+    const rig = outstanding("a");
+    rig.go();
+    const bridge = scripted(rig, STALE, line("b", "QUEUED"), line("a", "RUNNING"));
+    bridge.size = 10;
+    bridge.measured = () => (bridge.size = line("b", "QUEUED").length + line("a", "RUNNING").length);
+    rig.come(bridge);
+    rig.wake();
+    expect(rig.told).to.deep.equal(["a QUEUED", "b QUEUED", "a RUNNING"]);
+  });
+});
+
 describe("GPU worker: a status file that is not what it says", () => {
   const liars: readonly (readonly [string, (bridge: Bridge) => void])[] = [
     ["gives nothing where it should wait", (bridge) => (bridge.reads = (request) => request.done())],
@@ -199,19 +279,20 @@ describe("GPU worker: a lease that is over", () => {
 
   it("refuses each job after one look, until it has another lease", () => {
     const rig = new Rig();
+    rig.tell("old", "QUEUED", "OK");
     rig.expire();
     rig.give(job("a"), job("b"));
-    expect([rig.told, rig.waiting]).to.deep.equal([["a ERR REVOKED", "b ERR REVOKED"], false]);
+    expect([rig.told.slice(2), rig.waiting]).to.deep.equal([["a ERR REVOKED", "b ERR REVOKED"], false]);
     rig.hive.leased = true;
     rig.hive.namespace.services.remove("gpu-bridge");
     const next = new Bridge(rig.hive);
     rig.come(next);
     // Its ring is a new one, where old ids are new jobs.
-    next.tell("a", "QUEUED");
+    next.tell("old", "QUEUED");
     rig.give("");
     rig.give(job("b"));
     rig.tell("b", "QUEUED", "OK");
-    expect(rig.told.slice(2)).to.deep.equal(["a QUEUED", "b QUEUED", "b OK"]);
+    expect(rig.told.slice(4)).to.deep.equal(["old QUEUED", "b QUEUED", "b OK"]);
   });
 
   it("starts without one, and without a bridge", () => {

@@ -39,9 +39,9 @@ export class Bridge {
   /** Lines of jobs that came. */
   readonly jobs: string[] = [];
   answer: (line: string) => Answer = () => undefined;
-  /** Why `job` is not opened. */
-  closed: Refusal | undefined = undefined;
-  /** Writes that it has not answered. */
+  /** Why `job` is not opened, or whether whoever opens it waits. */
+  closed: Refusal | "later" | undefined = undefined;
+  /** Opens and writes that it has not answered. */
   readonly later: Request[] = [];
   /** Opens of `job`, and files of it that are open. */
   opens = 0;
@@ -113,6 +113,7 @@ export class Bridge {
       walk: (request) => request.refuse(NOT_FOUND),
       open: (request) => {
         this.opens++;
+        if (this.closed === "later") return this.#park(request);
         if (this.closed !== undefined) return request.refuse(this.closed);
         this.open++;
         request.opened(this.#opened());
@@ -144,10 +145,12 @@ export class Bridge {
     if (answer === undefined || answer === "later") this.jobs.push(line);
     if (answer === undefined) request.wrote(utf8(piece).length);
     else if (answer !== "later") request.refuse(answer);
-    else {
-      this.later.push(request);
-      request.park({ cancelled: () => undefined });
-    }
+    else this.#park(request);
+  }
+
+  #park(request: Request): void {
+    this.later.push(request);
+    request.park({ cancelled: () => undefined });
   }
 }
 
