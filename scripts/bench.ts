@@ -190,12 +190,16 @@ async function door(count: number): Promise<Figure[]> {
 /** What jobs of a GPU cost on that target. */
 async function gpu(target: Target): Promise<Figure[]> {
   if (target === "node") return gpuFigures();
-  if (target === "qemu") return withDoor(hiveImage, false, (_hive, port) => hiveGpuFigures(port, keys()));
+  if (target === "qemu") {
+    return withDoor(hiveImage, false, (hive, port) =>
+      hiveGpuFigures({ port, keys: keys(), cpuSeconds: () => hive.cpuSeconds() }),
+    );
+  }
   const hive = SimBenchHive.ofHive(inRepository("out"));
   try {
     const port = await hive.listen();
     await attachOnceUp(port, keys(), patienceMs);
-    return await hiveGpuFigures(port, keys());
+    return await hiveGpuFigures({ port, keys: keys() });
   } finally {
     await hive.end();
   }

@@ -98,14 +98,26 @@ export async function gpuFigures(
   }
 }
 
-/** All the way, beside the executor alone on the same machine. @param port of the loopback, where the hive's console is */
-export async function hiveGpuFigures(port: number, keys: Keys, amounts: GpuAmounts = HIVE_AMOUNTS): Promise<Figure[]> {
+export interface HiveBench {
+  /** Of the loopback, where the hive's console is. */
+  readonly port: number;
+  readonly keys: Keys;
+  /** What the hive's process, if it is one of its own, has used of a processor so far. */
+  readonly cpuSeconds?: () => number;
+}
+
+/** All the way, beside the executor alone on the same machine. */
+export async function hiveGpuFigures(
+  { port, keys, cpuSeconds }: HiveBench,
+  amounts: GpuAmounts = HIVE_AMOUNTS,
+): Promise<Figure[]> {
   const jobs = benchJobs();
   const backend = new CpuBackend();
   const least = await alone(backend, jobs, amounts).finally(() => backend.close());
-  const all = await withHiveGpu({ port, keys, memMb: LEASE_MB, streams: AT_ONCE }, (gpu) =>
-    lesseeFigures(THROUGH, gpu, jobs, amounts),
-  );
+  const all = await withHiveGpu({ port, keys, memMb: LEASE_MB, streams: AT_ONCE }, async (gpu) => [
+    ...(await lesseeFigures(THROUGH, gpu, jobs, amounts)),
+    ...(cpuSeconds === undefined ? [] : [await processor(cpuSeconds, () => gpu.inline(jobs.vadd), amounts.vadds)]),
+  ]);
   const ratio = (what: string, of: string): Figure => ({
     name: `gpu: ${what} ${THROUGH}, of the executor alone`,
     value: valueOf(all, of) / valueOf(least, `gpu: ${what}${ALONE} p50`),
@@ -117,6 +129,14 @@ export async function hiveGpuFigures(port: number, keys: Keys, amounts: GpuAmoun
     ratio("vadd of 4", `gpu: vadd of 4 ${THROUGH} p50`),
     ratio("matmul of 256", `gpu: matmul of 256 ${THROUGH}, blobs included, p50`),
   ];
+}
+
+/** What is not in that of a job's time is waiting. */
+async function processor(cpuSeconds: () => number, submit: Submit, jobs: number): Promise<Figure> {
+  const before = cpuSeconds();
+  await lanes(jobs, 1, submit);
+  const value = ((cpuSeconds() - before) * 1000) / jobs;
+  return { name: `gpu: vadd of 4 ${THROUGH}, processor of the hive`, value, unit: "ms" };
 }
 
 function valueOf(figures: readonly Figure[], name: string): number {
