@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+
 import { expect } from "chai";
 import { formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -40,16 +40,6 @@ describe("gpu-bridge, as its users start it", function () {
     const running = start(args);
     const { status } = await running.exited;
     return { status, output: running.output };
-  }
-
-  /** Once the hive has looked at what the bridge has leased, for before it shows it to nobody. */
-  async function mounted(queen: HiveReader): Promise<void> {
-    for (;;) {
-      const [answer] = await queen.say("MOUNT gpu-bridge /gpu");
-      if (answer === "OK MOUNT service=gpu-bridge at=/gpu") return;
-      expect(answer).to.match(/ detail=(?:not-found|busy) /);
-      await sleep(10);
-    }
   }
 
   it("lists what there is, as a table and as JSON, and says what there is not", async () => {
@@ -102,7 +92,7 @@ describe("gpu-bridge, as its users start it", function () {
         "# a Queen sees them after: mount gpu-bridge /gpu\n",
     );
     const queen = await HiveReader.queen(hive.port, hive.keys);
-    await mounted(queen);
+    await queen.mount("gpu-bridge", "/gpu");
     expect((await queen.say("LS /gpu")).slice(1)).to.deep.equal(["GPU-0", "GPU-1", "END"]);
     expect(await queen.say("ECHO /gpu/GPU-0/ctl LEASE worker-1 mem_mb=64 streams=2 ttl_s=60")).to.deep.equal([
       "OK ECHO path=/gpu/GPU-0/ctl bytes=44",
@@ -115,7 +105,7 @@ describe("gpu-bridge, as its users start it", function () {
     hive.cut();
     await bridge.see(`# the hive at 127.0.0.1:${hive.port} has gpu-bridge again\n`);
     const again = await HiveReader.queen(hive.port, hive.keys);
-    await mounted(again);
+    await again.mount("gpu-bridge", "/gpu");
     const [, line = ""] = await again.say("CAT /gpu/GPU-0/lease");
     expect(JSON.parse(line)).to.include({ state: "ACTIVE", worker_id: "worker-1", mem_mb: 64 });
     again.close();

@@ -75,7 +75,7 @@ describe("a folder that is exported to a hive on seL4 in QEMU", function () {
   async function mounted(): Promise<HiveReader> {
     const reader = await HiveReader.queen(port, keys);
     await up(reader);
-    expect(await reader.say("MOUNT files /mnt")).to.deep.equal(["OK MOUNT service=files at=/mnt"]);
+    await reader.mount("files", "/mnt");
     return reader;
   }
 

@@ -55,7 +55,7 @@ describe(`a GPU bridge of a hive ${inSimulator.name}`, function () {
     await serving();
     const queen = await HiveReader.queen(hive.port, keys);
     await see(queen, "CAT /proc/9p/services", /\nservice gpu-bridge up /);
-    expect(await queen.say("MOUNT gpu-bridge /gpu")).to.deep.equal(["OK MOUNT service=gpu-bridge at=/gpu"]);
+    await queen.mount("gpu-bridge", "/gpu");
     expect(await queen.say("LS /gpu")).to.deep.equal(["OK LS path=/gpu entries=2", "GPU-0", "GPU-1", "END"]);
     const [, info = ""] = await queen.say("CAT /gpu/GPU-0/info");
     expect(JSON.parse(info)).to.include({ name: "Fake GPU", memory_mb: 1024, sm_count: 4, backend: "mock" });
@@ -79,7 +79,7 @@ describe(`a GPU bridge of a hive ${inSimulator.name}`, function () {
   it("that is killed is Busy and the hive healthy, and the next one is there in its mounts", async () => {
     const [before] = bridges;
     const queen = await HiveReader.queen(hive.port, keys);
-    await queen.say("MOUNT gpu-bridge /gpu");
+    await queen.mount("gpu-bridge", "/gpu");
     expect((await queen.say(lease("worker-3", 600)))[0]).to.match(/^OK ECHO/);
     before!.child.kill("SIGKILL");
     await before!.exited;

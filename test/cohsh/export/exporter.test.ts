@@ -73,7 +73,7 @@ describe("cohsh export: a hive that reads a folder", function () {
     await start();
     await until("up");
     const reader = await HiveReader.queen(hive.port, hive.keys);
-    expect(await reader.say("MOUNT files /mnt")).to.deep.equal(["OK MOUNT service=files at=/mnt"]);
+    await reader.mount("files", "/mnt");
     expect(await reader.say("CAT /mnt/notes")).to.deep.equal([
       "OK CAT path=/mnt/notes data=one|two",
       "one",
@@ -90,7 +90,7 @@ describe("cohsh export: a hive that reads a folder", function () {
     expect(said).to.have.length(3);
     expect(said[1]).to.match(/^the hive (broke|closed) the connection/);
     const next = await HiveReader.queen(hive.port, hive.keys);
-    await next.say("MOUNT files /mnt");
+    await next.mount("files", "/mnt");
     expect((await next.say("LS /mnt"))[0]).to.equal("OK LS path=/mnt entries=2");
     next.close();
   });

@@ -63,6 +63,17 @@ export class HiveReader {
     }
   }
 
+  /** Mount a service that has dialled in, as soon as the hive has come to know it. */
+  async mount(service: string, at: string): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const [answer = ""] = await this.say(`MOUNT ${service} ${at}`);
+      if (answer === `OK MOUNT service=${service} at=${at}`) return;
+      if (!/error=(?:ENOENT|EBUSY)$/.test(answer) || performance.now() > deadline) throw new Error(answer);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** Speak 9P from now on. */
   async secure9p(): Promise<NineReader> {
     const released = new Promise<ReturnType<ConsoleConnection["release"]>>((resolve, reject) => {

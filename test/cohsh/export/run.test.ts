@@ -52,7 +52,7 @@ describe("cohsh export, as its users start it", function () {
         "# a Queen sees it after: mount notes /notes\n",
     );
     const reader = await HiveReader.queen(hive.port, hive.keys);
-    expect(await reader.say("MOUNT notes /notes")).to.deep.equal(["OK MOUNT service=notes at=/notes"]);
+    await reader.mount("notes", "/notes");
     expect(await reader.say("CAT /notes/notes")).to.deep.equal(["OK CAT path=/notes/notes data=one", "one", "END"]);
     hive.cut();
     await running.see(/cohsh: the hive (broke|closed) the connection.*; trying again in 0\.[12] s\n/);

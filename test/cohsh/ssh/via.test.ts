@@ -173,7 +173,7 @@ describe("cohsh by way of an ssh server", function () {
     const exporter = start("export", folder, "--as", "notes");
     await exporter.see(`# the hive at ${where()} reads ${folder} as notes, and cannot write it\n`);
     const reader = await HiveReader.queen(hive.port, hive.keys);
-    expect(await reader.say("MOUNT notes /notes")).to.deep.equal(["OK MOUNT service=notes at=/notes"]);
+    await reader.mount("notes", "/notes");
     const big = await reader.say("CAT /notes/big");
     expect(big).to.have.length(3002);
     sshd.cut();
