@@ -1,9 +1,9 @@
 /**
- * What a worker's component runs: the heartbeat program on its engine's few functions. The engine calls `step` with the root's
+ * What a worker's component runs: the program of its kind on its engine's few functions. The engine calls `step` with the root's
  * answer and makes the call that it returns; an exception that leaves it ends the worker, and the root is told why.
  */
 import type { Bytes } from "./ports/index.ts";
-import { HeartbeatWorker } from "./workers/heartbeat.ts";
+import { programOf } from "./workers/programs.ts";
 
 const bytes: Bytes = {
   copy: (into, at, from, start, length) => sys.copy(into, at, from, start, length),
@@ -16,7 +16,7 @@ const bytes: Bytes = {
   plain: (from, start, length) => sys.plainRun(from, start, length),
 };
 
-const worker = new HeartbeatWorker({ bytes, frame: new Uint8Array(sys.frame), args: sys.args });
+const worker = programOf({ bytes, frame: new Uint8Array(sys.frame), args: sys.args });
 
 /** One step. @param label and `word` of the root's answer, both 0 at first */
 export function step(label: number, word: number): readonly [label: number, word: number] {

@@ -6,7 +6,7 @@
 
 import type { ComponentEvent, Components } from "../../services/ports/index.ts";
 import type { WorkerPort } from "../../services/workers/program.ts";
-import { HeartbeatWorker } from "../../services/workers/heartbeat.ts";
+import { programOf } from "../../services/workers/programs.ts";
 import { FAILED_BYTES, FRAME_BYTES, WORKER } from "../../services/workers/protocol.ts";
 import { nodeBytes } from "../../scripts/lib/node-bytes.ts";
 
@@ -20,7 +20,7 @@ export interface Program {
 export type Programs = Readonly<Record<string, (port: WorkerPort) => Program>>;
 
 /** The image's worker. */
-export const WORKER_PROGRAM: Programs = { "worker.elf": (port) => new HeartbeatWorker(port) };
+export const WORKER_PROGRAM: Programs = { "worker.elf": programOf };
 
 export interface LocalOptions {
   readonly programs?: Programs | undefined;

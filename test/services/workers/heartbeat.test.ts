@@ -6,78 +6,46 @@ import { Session } from "../../../services/secure9p/session.ts";
 import type { Tree } from "../../../services/secure9p/tree.ts";
 import { FramePort } from "../../../services/workers/frame-port.ts";
 import { HeartbeatWorker } from "../../../services/workers/heartbeat.ts";
-import { FRAME_BYTES, WORKER, type WorkerArgs, type WorkerLabel } from "../../../services/workers/protocol.ts";
+import { FRAME_BYTES, WORKER, type WorkerArgs } from "../../../services/workers/protocol.ts";
 import { Hive } from "../ninedoor/support.ts";
-import { nodeBytes, utf8 } from "../support/ports.ts";
+import { nodeBytes } from "../support/ports.ts";
+import { Pair } from "./pair.ts";
 
 const TICKET = "a ticket";
 
-/** A worker and its root's end, without a component between them. */
-class Pair {
-  readonly frame = new Uint8Array(FRAME_BYTES);
-  readonly hive = new Hive();
-  readonly id = this.hive.spawn();
-  readonly worker: HeartbeatWorker;
-  readonly session: Session;
-  readonly port: FramePort;
-  /** Labels of the calls so far. */
-  readonly calls: number[] = [];
-  answered = -1;
+/** A heartbeat worker and its root's end, without a component between them. */
+class Heartbeat extends Pair {
+  readonly hive: Hive;
+  readonly id: string;
 
   constructor(args: WorkerArgs = [1, 0, 250, 0], role: Role = "worker-heartbeat", tree?: Tree) {
-    this.worker = new HeartbeatWorker({ bytes: nodeBytes, frame: this.frame, args });
-    const view = this.hive.view(role, { subject: this.id });
-    const { counters } = this.hive.namespace;
-    const replied = (): void => this.port.flush();
-    this.session = new Session({
-      tree: tree ?? new SessionTree(view, counters),
-      bytes: nodeBytes,
-      msize: 2048,
-      replied,
-    });
-    this.port = new FramePort(nodeBytes, this.session, this.frame, (length) => {
-      this.answered = length;
-    });
+    const hive = new Hive();
+    const id = hive.spawn();
+    const over = tree ?? new SessionTree(hive.view(role, { subject: id }), hive.namespace.counters);
+    super((port) => new HeartbeatWorker(port), args, { tree: over, msize: 2048 });
+    this.hive = hive;
+    this.id = id;
   }
 
   /** Let it start, and make calls until one waits. @returns the last call's label. */
-  start(): number {
-    this.#call(this.worker.step(0, 0));
-    this.frame.set(utf8(TICKET));
-    return this.#go(WORKER.START, TICKET.length);
+  override start(): number {
+    return super.start(TICKET);
   }
 
   /** Wake it from its yield. */
   wake(): number {
     this.hive.namespace.workers.find(this.id)!.yielding.due();
-    return this.answered < 0 ? WORKER.FRAMES : this.#go(WORKER.FRAMES, this.answered);
+    return this.run();
   }
 
   get telemetry(): string {
     return this.hive.visit("queen").cat(`/worker/${this.id}/telemetry`);
   }
-
-  #go(label: WorkerLabel, word: number): number {
-    let call = this.worker.step(label, word);
-    for (;;) {
-      this.#call(call);
-      if (call[0] !== WORKER.FRAMES) return call[0];
-      this.answered = -1;
-      const wrong = this.port.take(call[1]);
-      if (wrong !== undefined) throw new Error(wrong);
-      if (this.answered < 0) return WORKER.FRAMES;
-      call = this.worker.step(WORKER.FRAMES, this.answered);
-    }
-  }
-
-  #call(call: readonly [number, number]): void {
-    this.calls.push(call[0]);
-  }
 }
 
 describe("heartbeat worker", () => {
   it("says hello, attaches with its ticket and writes a line each time that it has waited", () => {
-    const pair = new Pair();
+    const pair = new Heartbeat();
     expect(pair.start()).to.equal(WORKER.FRAMES);
     expect(pair.calls[0]).to.equal(WORKER.HELLO);
     expect([pair.telemetry, pair.hive.yields]).to.deep.equal(["heartbeat 1\n", [250]]);
@@ -87,7 +55,7 @@ describe("heartbeat worker", () => {
   });
 
   it("ends when it has written as many as it was asked for, without waiting once more", () => {
-    const pair = new Pair([1, 2, 100, 0]);
+    const pair = new Heartbeat([1, 2, 100, 0]);
     pair.start();
     expect(pair.wake()).to.equal(WORKER.EXIT);
     expect([pair.telemetry, pair.hive.yields]).to.deep.equal(["heartbeat 1\nheartbeat 2\n", [100]]);
@@ -95,7 +63,7 @@ describe("heartbeat worker", () => {
   });
 
   it("writes JSON with the hive's time if it is told to", () => {
-    const pair = new Pair([1, 0, 100, 1]);
+    const pair = new Heartbeat([1, 0, 100, 1]);
     let ms = 0;
     pair.hive.namespace.addProc("time", () => `uptime_ms ${(ms += 1234)}\nunix_ms 17\n`);
     pair.start();
@@ -110,39 +78,39 @@ describe("heartbeat worker", () => {
 
   it("ends with a sentence for whatever the hive refuses", () => {
     const refusing: Tree = { attach: (request) => request.refuse(PERMISSION) };
-    expect(() => new Pair(undefined, undefined, refusing).start()).to.throw(
+    expect(() => new Heartbeat(undefined, undefined, refusing).start()).to.throw(
       "Worker: the hive refused to attach: EPERM.",
     );
-    expect(() => new Pair(undefined, "observer").start()).to.throw(
+    expect(() => new Heartbeat(undefined, "observer").start()).to.throw(
       "Worker: the hive did not walk all of /worker/self/telemetry.",
     );
-    const gone = new Pair();
+    const gone = new Heartbeat();
     gone.hive.namespace.workers.remove(gone.id);
     expect(() => gone.start()).to.throw("Worker: the hive did not walk all of /worker/self/telemetry.");
-    const timeless = new Pair([1, 0, 100, 1]);
+    const timeless = new Heartbeat([1, 0, 100, 1]);
     timeless.hive.namespace.addProc("time", () => "late\n");
     expect(() => timeless.start()).to.throw("Worker: /proc/time tells no time.");
-    const revoked = new Pair();
+    const revoked = new Heartbeat();
     revoked.start();
     revoked.session.revoke();
     expect(() => revoked.wake()).to.throw("Worker: the hive refused to let it wait: ESHUTDOWN.");
   });
 
   it("does not believe what is no 9P, nor answers out of turn", () => {
-    const pair = new Pair();
+    const pair = new Heartbeat();
     pair.start();
     pair.frame.fill(0xff, 0, 100);
     expect(() => pair.worker.step(WORKER.FRAMES, 100)).to.throw(/refused to let it wait|no 9P/);
-    const early = new Pair();
+    const early = new Heartbeat();
     early.worker.step(0, 0);
     expect(() => early.worker.step(WORKER.FRAMES, 0)).to.throw("label 514 out of turn");
-    expect(() => new Pair([2, 0, 0, 0])).to.throw("this program is no worker of kind 2");
+    expect(() => new Heartbeat([2, 0, 0, 0])).to.throw("this program is no worker of kind 2");
   });
 });
 
 describe("worker's frame port", () => {
   it("keeps requests that unread replies hold back, up to a frame of them", () => {
-    const pair = new Pair();
+    const pair = new Heartbeat();
     pair.start();
     const { frame, port } = pair;
     // A version request with a too large frame each: 7 bytes in, an Rlerror of 11 out.
@@ -164,7 +132,7 @@ describe("worker's frame port", () => {
   });
 
   it("has enough of one that asks and takes no answers", () => {
-    const tree = new Pair();
+    const tree = new Heartbeat();
     tree.start();
     const small = new Session({
       tree: { attach: (r) => r.refuse(PERMISSION) },
@@ -181,7 +149,7 @@ describe("worker's frame port", () => {
   });
 
   it("has enough of one that sends no 9P", () => {
-    const pair = new Pair();
+    const pair = new Heartbeat();
     pair.start();
     pair.frame.fill(0);
     expect(pair.port.take(100)).to.equal("its requests are no 9P");

@@ -1,0 +1,240 @@
+import { expect } from "chai";
+import { BUSY, CLOSED, INVALID, PERMISSION, STALE, TIMED_OUT } from "../../../../services/secure9p/refusal.ts";
+import { Bridge, GRACE, job, LOST, outstanding, Rig } from "./rig.ts";
+
+const AWAY = "ERR BUSY the GPU bridge is away";
+const UNKNOWN = "ERR LOST the GPU bridge knows nothing of it";
+
+describe("GPU worker: a bridge that is lost", () => {
+  it("finds it again, and tells what it has missed and no line twice", () => {
+    const rig = outstanding("a", "b");
+    rig.tell("a", "RUNNING");
+    rig.give(job("done"));
+    rig.tell("done", "QUEUED", "RUNNING", "OK");
+    const { ring } = rig.bridge;
+    rig.go();
+    expect([rig.told.length, rig.pauses]).to.deep.equal([6, [250]]);
+    rig.wake();
+    expect(rig.pauses).to.deep.equal([500]);
+    const back = new Bridge(rig.hive, ring);
+    back.tell("a", "OK");
+    back.tell("theirs", "QUEUED");
+    rig.come(back);
+    rig.wake();
+    expect(rig.told.slice(6)).to.deep.equal(["a OK", "theirs QUEUED"]);
+    rig.tell("b", "RUNNING", "OK");
+    rig.tell("done", "RUNNING", "OK");
+    expect(rig.told.slice(8)).to.deep.equal(["b RUNNING", "b OK"]);
+    rig.give(job("c"));
+    expect([back.jobs, rig.pauses, rig.pair.session.fids]).to.deep.equal([[`${job("c")}\n`], [], 7]);
+  });
+
+  it("ends what a bridge that came back knows nothing of, and nothing else", () => {
+    const rig = outstanding("a", "b", "c");
+    rig.go();
+    const back = new Bridge(rig.hive);
+    back.tell("b", "QUEUED", "RUNNING");
+    back.say({ job: "", state: "ERR", detail: "INVALID of before" });
+    rig.come(back);
+    rig.wake();
+    expect(rig.told.slice(3)).to.deep.equal(["b RUNNING", `a ${UNKNOWN}`, `c ${UNKNOWN}`]);
+    rig.tell("a", "RUNNING", "OK");
+    rig.tell("b", "OK");
+    expect(rig.told.slice(6)).to.deep.equal(["b OK"]);
+  });
+
+  it("ends all that is outstanding when it has waited ten seconds in vain, and waits no more", () => {
+    const rig = outstanding("a", "b");
+    rig.go();
+    for (const ms of GRACE) {
+      expect([rig.pauses, rig.told.length]).to.deep.equal([[ms], 2]);
+      rig.wake();
+    }
+    expect(rig.told.slice(2)).to.deep.equal([`a ${LOST}`, `b ${LOST}`]);
+    expect([rig.waiting, GRACE.reduce((sum, ms) => sum + ms)]).to.deep.equal([false, 9750]);
+    // A later loss has its own ten seconds.
+    rig.come(new Bridge(rig.hive));
+    rig.give("", job("c"));
+    rig.go();
+    expect(rig.pauses).to.deep.equal([250]);
+  });
+
+  it("does nothing about it while nothing is outstanding", () => {
+    const rig = new Rig();
+    rig.go();
+    expect([rig.waiting, rig.told]).to.deep.equal([false, []]);
+    rig.give(job("a"));
+    expect([rig.waiting, rig.told]).to.deep.equal([false, [`a ${AWAY}`]]);
+    rig.come(new Bridge(rig.hive));
+    expect(rig.bridge.opens).to.equal(0);
+    rig.give(job("b"));
+    expect([rig.bridge.opens, rig.bridge.jobs]).to.deep.equal([1, [`${job("b")}\n`]]);
+  });
+
+  it("looks for it when it is called, and takes no notice of that while it has it", () => {
+    const rig = new Rig({ there: false });
+    rig.give("");
+    rig.come(new Bridge(rig.hive));
+    rig.give("");
+    expect(rig.bridge.opens).to.equal(1);
+    rig.give("", "");
+    expect([rig.bridge.opens, rig.told]).to.deep.equal([1, []]);
+    rig.tell("theirs", "QUEUED");
+    expect(rig.told).to.deep.equal(["theirs QUEUED"]);
+  });
+
+  it("keeps a job that comes meanwhile, and submits it when the bridge is there, or refuses it when it stays away", () => {
+    const rig = outstanding("a");
+    const { ring } = rig.bridge;
+    rig.go();
+    rig.give(job("b"));
+    expect(rig.told.length).to.equal(1);
+    rig.come(new Bridge(rig.hive, ring));
+    rig.wake();
+    expect(rig.bridge.jobs).to.deep.equal([`${job("b")}\n`]);
+    rig.tell("b", "QUEUED");
+    rig.go();
+    rig.give(job("c"));
+    for (let i = 0; i < GRACE.length; i++) rig.wake();
+    expect(rig.told.slice(2).sort()).to.deep.equal([`a ${LOST}`, `b ${LOST}`, `c ${AWAY}`].sort());
+    expect(rig.result.length).to.equal(3);
+  });
+
+  for (const why of [CLOSED, TIMED_OUT]) {
+    it(`does not know whether a job was taken whose write ends with ${why.name}, and asks the bridge's status`, () => {
+      const rig = new Rig();
+      const { ring } = rig.bridge;
+      rig.bridge.answer = () => why;
+      rig.give(job("a"));
+      expect([rig.told, rig.pauses, rig.bridge.open]).to.deep.equal([[], [250], 0]);
+      rig.bridge.answer = () => undefined;
+      rig.wake();
+      expect(rig.told).to.deep.equal([`a ${UNKNOWN}`]);
+      rig.bridge.answer = () => why;
+      rig.give(job("b"));
+      new Bridge(rig.hive, ring).tell("b", "QUEUED");
+      rig.wake();
+      expect(rig.told.slice(1)).to.deep.equal(["b QUEUED"]);
+      rig.tell("b", "OK");
+      rig.give("{}");
+      expect(rig.told.slice(2)).to.deep.equal(["b OK", ` ${LOST}`]);
+    });
+  }
+
+  it("knows a job that was being submitted when the bridge went as one that may have been taken", () => {
+    const rig = new Rig();
+    const { ring } = rig.bridge;
+    rig.bridge.answer = () => "later";
+    rig.give(job("a"));
+    rig.bridge.tell("a", "QUEUED");
+    rig.go();
+    rig.come(new Bridge(rig.hive, ring));
+    rig.wake();
+    rig.tell("a", "RUNNING", "OK");
+    expect(rig.told).to.deep.equal(["a QUEUED", "a RUNNING", "a OK"]);
+  });
+
+  it("reads on when the ring has overtaken it, in the replay too", () => {
+    const rig = outstanding("a");
+    const fill = (bridge: Bridge): void => {
+      for (let i = 0; i < 100; i++) bridge.say("x".repeat(4000));
+    };
+    fill(rig.bridge);
+    rig.tell("a", "RUNNING");
+    expect(rig.told).to.deep.equal(["a QUEUED", "a RUNNING"]);
+    const { ring } = rig.bridge;
+    rig.go();
+    const back = new Bridge(rig.hive, ring);
+    // While it is being read again.
+    back.measured = () => {
+      back.measured = undefined;
+      fill(back);
+      back.tell("a", "QUEUED", "RUNNING");
+    };
+    rig.come(back);
+    rig.wake();
+    expect(rig.hive.namespace.counters.stale).to.equal(2);
+    rig.tell("a", "OK");
+    expect(rig.told).to.deep.equal(["a QUEUED", "a RUNNING", "a OK"]);
+  });
+});
+
+describe("GPU worker: a status file that is not what it says", () => {
+  const liars: readonly (readonly [string, (bridge: Bridge) => void])[] = [
+    ["gives nothing where it should wait", (bridge) => (bridge.reads = (request) => request.done())],
+    ["says each time that it was overtaken", (bridge) => (bridge.reads = (request) => request.refuse(STALE))],
+    ["refuses to be read", (bridge) => (bridge.reads = (request) => request.refuse(INVALID))],
+    ["says that it is larger than any", (bridge) => (bridge.size = 2 ** 40)],
+  ];
+  for (const [what, lie] of liars) {
+    it(`is as good as none if it ${what}`, () => {
+      const rig = outstanding("a");
+      rig.go();
+      const liar = new Bridge(rig.hive);
+      liar.size = 10;
+      lie(liar);
+      rig.come(liar);
+      for (const ms of GRACE) {
+        expect(rig.pauses).to.deep.equal([ms]);
+        rig.wake();
+      }
+      expect(rig.told).to.deep.equal(["a QUEUED", `a ${LOST}`]);
+      // A job finds it so too, and is over at once.
+      rig.give(job("b"));
+      expect([rig.told.at(-1), rig.waiting, liar.open]).to.deep.equal([`b ${AWAY}`, false, 0]);
+    });
+  }
+});
+
+describe("GPU worker: a lease that is over", () => {
+  it("ends what is outstanding as the bridge said, and then what it did not say", () => {
+    const rig = outstanding("a", "b");
+    rig.expire("a");
+    expect(rig.told.slice(2)).to.deep.equal(["a ERR is ERR"]);
+    expect(rig.pauses).to.deep.equal([250]);
+    rig.wake();
+    expect(rig.told.slice(3)).to.deep.equal(["b ERR REVOKED"]);
+    expect([rig.waiting, rig.pair.session.fids]).to.deep.equal([false, 5]);
+  });
+
+  it("refuses each job after one look, until it has another lease", () => {
+    const rig = new Rig();
+    rig.expire();
+    rig.give(job("a"), job("b"));
+    expect([rig.told, rig.waiting]).to.deep.equal([["a ERR REVOKED", "b ERR REVOKED"], false]);
+    rig.hive.leased = true;
+    rig.hive.namespace.services.remove("gpu-bridge");
+    const next = new Bridge(rig.hive);
+    rig.come(next);
+    // Its ring is a new one, where old ids are new jobs.
+    next.tell("a", "QUEUED");
+    rig.give("");
+    rig.give(job("b"));
+    rig.tell("b", "QUEUED", "OK");
+    expect(rig.told.slice(2)).to.deep.equal(["a QUEUED", "b QUEUED", "b OK"]);
+  });
+
+  it("starts without one, and without a bridge", () => {
+    const rig = new Rig({ leased: false });
+    expect([rig.told, rig.waiting, rig.bridge.opens]).to.deep.equal([[], false, 0]);
+    rig.hive.leased = true;
+    rig.give(job("a"));
+    expect(rig.bridge.jobs.length).to.equal(1);
+    const away = new Rig({ there: false });
+    away.give(job("a"));
+    expect(away.told).to.deep.equal([`a ${AWAY}`]);
+  });
+
+  it("is not told by a bridge that does not open its job file for another reason", () => {
+    const rig = new Rig();
+    rig.go();
+    const back = new Bridge(rig.hive);
+    back.closed = BUSY;
+    rig.come(back);
+    rig.give(job("a"));
+    back.closed = PERMISSION;
+    rig.give(job("b"));
+    expect(rig.told).to.deep.equal([`a ${AWAY}`, "b ERR REVOKED"]);
+    expect(rig.pair.session.fids).to.equal(5);
+  });
+});
