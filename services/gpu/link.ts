@@ -21,6 +21,7 @@ const RETRY_US = 1_000_000;
 /** Lines that a bridge may tell at once, and a second in the long run. */
 const LINES_BURST = 1024;
 const LINES_PER_SECOND = 64;
+const TOO_MUCH = "more lines than a GPU's leases can need";
 
 export interface LinkOptions {
   readonly gpu: string;
@@ -130,9 +131,8 @@ export class GpuLink {
       // Nobody who waits for more is answered with nothing.
       if (length === 0) return this.#options.over("an empty answer where one has to wait");
       this.#offset += length;
-      if (!this.#take(bytes, start, start + length))
-        return this.#options.over("more lines than a GPU's leases can need");
-      this.#read();
+      if (this.#take(bytes, start, start + length)) this.#read();
+      else this.#options.over(TOO_MUCH);
     });
   }
 
@@ -143,21 +143,22 @@ export class GpuLink {
       return stalled();
     }
     if (why !== STALE) return this.#options.over(why.name);
+    if (!this.#rate.take(this.#options.clock.nowUs())) return this.#options.over(TOO_MUCH);
     // That offset stands for the oldest line now; who is a lessee now is asked, for what was lost may have said so.
     this.#length = 0;
     this.#options.gap();
     this.#read();
   }
 
-  /** @returns false if there are too many lines */
+  /** @returns false if there are too many lines, or pieces in which none ends */
   #take(from: Uint8Array, start: number, end: number): boolean {
     const { clock } = this.#options;
     for (let at = start; at < end;) {
       const newline = findByte(from, NEWLINE, at, end);
       const stop = newline < 0 ? end : newline;
       this.#put(from, at, stop - at);
+      if (newline < 0) return at > start || this.#rate.take(clock.nowUs());
       at = stop + 1;
-      if (newline < 0) return true;
       if (!this.#rate.take(clock.nowUs())) return false;
       this.#tell();
     }

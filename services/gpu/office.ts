@@ -27,6 +27,8 @@ const RETRY_US = 1_000_000;
 /** How long a bridge has for saying itself that a lease is over. */
 const NOTICE_US = 1_000_000;
 const LEASE_BYTES = 256;
+/** Leases that a bridge shall end and has not. */
+const RETURNS = GPUS * LEASES;
 
 /** How a lease is over. */
 type End = "released" | "expired" | "lost";
@@ -237,7 +239,9 @@ export class LeaseOffice implements Leases {
         bytes,
         clock,
         client: this.#client,
-        event: (event) => this.#heard(gpu, event),
+        event: (event) => {
+          if (this.#is(bridge)) this.#heard(gpu, event);
+        },
         gap: () => this.#compare(bridge, link, false, () => undefined),
         stalled: () => sweeper.changed(),
         over: (why) => bridge.root.remote.end(`${gpu}: ${why}`),
@@ -246,7 +250,14 @@ export class LeaseOffice implements Leases {
       link.open((why) => {
         if (why !== undefined) return done(why);
         bridge.links.set(gpu, link);
-        this.#compare(bridge, link, true, done);
+        this.#compare(bridge, link, true, (unknown) => {
+          // Nobody knows what is leased there.
+          if (unknown !== undefined) {
+            bridge.links.delete(gpu);
+            link.close();
+          }
+          done(unknown);
+        });
       });
     });
   }
@@ -363,6 +374,9 @@ export class LeaseOffice implements Leases {
     const link = bridge?.links.get(gpu);
     const key = `${gpu} ${worker}`;
     if (bridge === undefined || link === undefined) return;
+    if (!this.#returns.has(key) && this.#returns.size >= RETURNS) {
+      return bridge.root.remote.end(`${gpu}: more leases to end than there can be`);
+    }
     const due = { gpu, worker, dueUs: afterUs === 0 ? Infinity : clock.nowUs() + afterUs };
     this.#returns.set(key, due);
     if (afterUs > 0) return sweeper.changed();

@@ -128,11 +128,11 @@ export class NineClient {
   }
 
   /** @returns how many bytes were taken, or why none were. */
-  async write(fid: number, data: string | Uint8Array): Promise<string> {
+  async write(fid: number, data: string | Uint8Array, offset = 0): Promise<string> {
     const bytes = Buffer.from(data);
     let count = -1;
     const why = await this.#ask(
-      (done) => this.#client.write(fid, 0, bytes, 0, bytes.length, done),
+      (done) => this.#client.write(fid, offset, bytes, 0, bytes.length, done),
       (reply) => {
         count = reply.count;
       },

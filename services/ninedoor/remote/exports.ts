@@ -130,8 +130,10 @@ export class Exports {
   lines(): string {
     let text = "";
     for (const { service, session } of this.#live.values()) {
-      const { name, root, inFlight, waiting, fids, qids } = service;
-      text += `service ${name} ${root === undefined ? "opening" : "up"} session=${session} in_flight=${inFlight}`;
+      const { name, inFlight, waiting, fids, qids } = service;
+      // Who looks after it may not let others see it yet.
+      const up = this.#options.services.find(name) !== undefined;
+      text += `service ${name} ${up ? "up" : "opening"} session=${session} in_flight=${inFlight}`;
       text += ` waiting=${waiting} fids=${fids} qids=${qids.size}\n`;
     }
     for (const name of this.#options.services.away) text += `service ${name} away\n`;

@@ -70,6 +70,25 @@ describe("RemoteService: an exporter comes up", () => {
     leavesNothing(hive, exporter);
   });
 
+  it("but not before who looks after it says so, and until then it is shown as one that opens", () => {
+    const hive = new ExportHive();
+    let ready: (() => void) | undefined;
+    hive.keepers.set("files", {
+      came: (_, then) => void (ready = then),
+      left: () => undefined,
+      lead: (names, name) => [...names, name],
+      audits: () => undefined,
+    });
+    const exporter = hive.dial("files").welcome();
+    const view = hive.view("queen");
+    expect(view.mount("files", "/mnt")?.name).to.equal("NotFound");
+    expect(hive.exports.lines()).to.match(/^service files opening session=101 /);
+    ready?.();
+    expect(view.mount("files", "/mnt")).to.equal(undefined);
+    expect(hive.exports.lines()).to.match(/^service files up session=101 /);
+    leavesNothing(hive, exporter);
+  });
+
   const refusals: [why: string, play: (exporter: Exporter, hive: ExportHive) => void][] = [
     ["it did not answer in time", (_, hive) => hive.pass(PROVIDER_US / 1000)],
     [
