@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-
 import { expect } from "chai";
 import { formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
