@@ -5,6 +5,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export class CuttableWay {
   /** Where it leads to; whoever comes next is led there. */
   target: number;
+  /** Whether it leads nowhere: whoever comes is cut off at once. */
+  closed = false;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -37,6 +39,7 @@ export class CuttableWay {
   }
 
   #lead(near: Socket): void {
+    if (this.closed) return void near.destroy();
     const far = connect(this.target, "127.0.0.1");
     for (const [socket, other] of [
       [near, far],

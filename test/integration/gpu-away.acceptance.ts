@@ -34,6 +34,31 @@ export function gpuAway(started: () => GpuSite): void {
     expect(status.filter((line) => line.includes(`"job":"slow","worker":"${worker}"`))).to.have.length(3);
   });
 
+  it("are nobody's any more at both ends when a lease's time is over while they are apart", async () => {
+    const site = started();
+    const worker = await site.spawned({ ttl_s: 2, mem_mb: 8192 });
+    const telemetry = await site.telemetry(worker);
+    const hanging = vaddJob("hangs", HANGING);
+    await site.given(worker, hanging);
+    await telemetry.job(hanging.id, /RUNNING/);
+    const mark = site.bridge.output.length;
+    site.way.closed = true;
+    site.way.cut();
+    await site.away();
+    await site.bridge.see(`${worker}'s lease is expired`, mark);
+    await site.see(`/worker/${worker}/status`, /\nlease none\n/);
+    expect(await site.log("gpu")).to.include(`GPU-0 expired worker=${worker}`);
+    site.way.closed = false;
+    await site.up();
+    await telemetry.job(hanging.id);
+    expect(telemetry.statesOf(hanging.id).slice(0, -1)).to.deep.equal(["QUEUED waiting", "RUNNING scheduled"]);
+    // By then it may have given up waiting for the bridge.
+    expect(telemetry.statesOf(hanging.id).at(-1)).to.be.oneOf([LOST, "ERR REVOKED"]);
+    expect(await site.queen.cat("/gpu/GPU-0/lease")).to.match(/"state":"EXPIRED"[^\n]*\n$/);
+    expect(await site.queen.counter("/gpu/GPU-0/counters", "leases_active")).to.equal(0);
+    await site.spawned({ mem_mb: 8192 });
+  });
+
   it("end a job as lost when their bridge is killed; the hive goes on, and so do they when a bridge is back", async () => {
     const site = started();
     const heart = await site.telemetry(await site.heartbeat());

@@ -90,6 +90,36 @@ export function gpuJobs(started: () => GpuSite, most: readonly [number, number, 
 
 /** @param started as of {@link gpuJobs}; the bridge is the paced one */
 export function gpuLeases(started: () => GpuSite): void {
+  it("leads its lessee to its own jobs, blobs and status, and nobody else there", async () => {
+    const site = started();
+    const [one, other] = [await site.spawned(), await site.spawned()];
+    const [lessee, neighbour] = [await site.lessee(one), await site.lessee(other)];
+    for (const [client, content] of [
+      [lessee, "mine"],
+      [neighbour, "theirs"],
+    ] as const)
+      // prettier-ignore
+      expect(await client.echo(content, "/gpu/GPU-0/blob/0/in")).to.equal(String(content.length));
+    expect(await lessee.cat("/gpu/GPU-0/blob/0/in")).to.equal("mine");
+    expect(await neighbour.cat("/gpu/GPU-0/blob/0/in")).to.equal("theirs");
+    const job = vaddJob("mine");
+    const telemetry = await site.telemetry(one);
+    // One that the worker was not given, but its lessee submits itself.
+    expect(await lessee.echo(`${job.line}\n`, "/gpu/GPU-0/job")).to.equal(String(job.line.length + 1));
+    await telemetry.job(job.id);
+    expect(telemetry.statesOf(job.id)).to.deep.equal(INLINE);
+    expect(await neighbour.cat("/gpu/GPU-0/status")).to.equal("");
+    expect(recordsOf(await lessee.cat("/gpu/GPU-0/status")).map(({ worker: of }) => of)).to.deep.equal([one, one, one]);
+    for (const path of [`/gpu/GPU-0/lessee/${other}/status`, `/gpu/GPU-0/lessee/${one}/status`, "/gpu/GPU-1/info", "/gpu/GPU-0/counters", `/worker/${other}/result`])
+      expect(await lessee.open(path), path).to.equal("!EPERM"); // prettier-ignore
+    expect(await lessee.open("/gpu/GPU-0/ctl", O_WRONLY)).to.equal("!EPERM");
+    // Its mailbox is the worker's alone, and its jobs are no Queen's to submit.
+    expect(await lessee.open("/worker/self/jobs")).to.equal("!EPERM");
+    expect(await site.queen.open("/gpu/GPU-0/job", O_WRONLY)).to.equal("!EPERM");
+    expect(await site.queen.open("/gpu/GPU-0/blob/0/in", O_WRONLY)).to.equal("!EPERM");
+    expect((await site.log("audit")).join("\n")).to.include(`denied walk path=/gpu/GPU-1 role=worker-gpu subject=${one} why=no-lease`); // prettier-ignore
+  });
+
   it("expires: what its lessee has open is closed, what runs is revoked, and nothing is opened or run any more", async () => {
     const site = started();
     const worker = await site.spawned({ ttl_s: 6 });
