@@ -17,6 +17,8 @@ import { NineClient } from "./nine-client.ts";
 
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 20;
+/** Of a worker, so that a slow machine does not use it up. */
+const BUDGET = { ttl_s: 3600, ops: 100_000, ticks: 100_000 };
 const UP = /\nservice gpu-bridge up /;
 
 /** `paced` is a mock that takes its time over the jobs of `pace.ts`. */
@@ -120,7 +122,7 @@ export class GpuSite {
   /** What the console answers to a spawn. */
   async spawn(terms: LeaseTerms = {}): Promise<string> {
     const lease = { gpu_id: "GPU-0", mem_mb: 64, streams: 2, ttl_s: 600, priority: 1, ...terms };
-    const [answer = ""] = await this.console.say(`SPAWN ${JSON.stringify({ spawn: "gpu", lease })}`);
+    const [answer = ""] = await this.console.say(`SPAWN ${JSON.stringify({ spawn: "gpu", lease, budget: BUDGET })}`);
     return answer;
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Done } from "../../secure9p/client-calls.ts";
 import { O_RDONLY, O_WRONLY } from "../../secure9p/constants.ts";
-import type { Refusal, RefusalName } from "../../secure9p/refusal.ts";
+import { type Refusal, type RefusalName, STALE } from "../../secure9p/refusal.ts";
 import { accept, Program, send, type WorkerPort } from "../program.ts";
 import { KIND } from "../protocol.ts";
 import { type Job, JOBS_MAX, JobTable } from "./job-table.ts";
@@ -181,7 +181,7 @@ export class GpuWorker extends Program {
     // What ends with a lease is no part of the next one, and so no answer to being called.
     if (this.#called) this.#open(link);
     else if (over) this.#drop(REVOKED);
-    else if (this.#jobs.size === 0) {
+    else if (this.#jobs.size === 0 && (why !== STALE || this.#tried)) {
       if (link.refused || this.#tried) this.#drop(AWAY);
     } else if (this.#attempts < WAITS_MS.length) this.#wait(WAITS_MS[this.#attempts++]!);
     else {

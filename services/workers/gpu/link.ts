@@ -172,7 +172,8 @@ export class Link {
   readonly #read: Done = ({ data: { bytes, start, length } }, error) => {
     this.#reading = false;
     if (!this.#answered()) return;
-    if (error === STALE && this.#overtaken++ === 0) return this.#catchUp();
+    // What is told again may be overtaken while it is; what is news must not be missed, so that is told again too.
+    if (error === STALE && this.offset < this.size && this.#overtaken++ === 0) return this.#catchUp();
     // At its end a read waits, so one that gives nothing is as good as an error.
     if (error !== undefined || length === 0) return this.#close(error ?? CLOSED);
     this.#overtaken = 0;
@@ -183,7 +184,6 @@ export class Link {
   /** The same offset now stands for the oldest line that is kept. */
   #catchUp(): void {
     this.lines.restart(this.offset);
-    if (this.offset >= this.size) return;
     this.size = -1;
     this.#ask(this.#client.getattr(this.#fid.status, GETATTR_SIZE, this.#sized));
   }

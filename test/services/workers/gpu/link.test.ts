@@ -176,6 +176,30 @@ describe("GPU worker: a bridge that is lost", () => {
     expect(rig.told).to.deep.equal(["a QUEUED", "a RUNNING", "a OK"]);
   });
 
+  it("ends what the ring has overtaken the end of, for nobody will tell it again", () => {
+    const rig = outstanding("a", "b");
+    rig.bridge.tell("a", "RUNNING", "OK");
+    for (let i = 0; i < 100; i++) rig.bridge.say("x".repeat(4000));
+    rig.bridge.tell("b", "RUNNING");
+    rig.run();
+    rig.wake();
+    const unknown = "a ERR LOST the GPU bridge knows nothing of it";
+    expect(rig.told).to.deep.equal(["a QUEUED", "b QUEUED", "a RUNNING", "b RUNNING", unknown]);
+    rig.give(job("c"));
+    rig.tell("c", "QUEUED", "OK");
+    rig.tell("b", "OK");
+    expect(rig.told.slice(5)).to.deep.equal(["c QUEUED", "c OK", "b OK"]);
+  });
+
+  it("is overtaken while nothing is outstanding, and tells what comes then", () => {
+    const rig = new Rig();
+    for (let i = 0; i < 100; i++) rig.bridge.say("x".repeat(4000));
+    rig.run();
+    rig.wake();
+    rig.tell("theirs", "QUEUED", "OK");
+    expect(rig.told).to.deep.equal(["theirs QUEUED", "theirs OK"]);
+  });
+
   it("reads on when the ring has overtaken it, in the replay too", () => {
     const rig = outstanding("a");
     const fill = (bridge: Bridge): void => {
@@ -183,6 +207,8 @@ describe("GPU worker: a bridge that is lost", () => {
     };
     fill(rig.bridge);
     rig.tell("a", "RUNNING");
+    expect(rig.pauses).to.deep.equal([250]);
+    rig.wake();
     expect(rig.told).to.deep.equal(["a QUEUED", "a RUNNING"]);
     const { ring } = rig.bridge;
     rig.go();
@@ -221,7 +247,7 @@ describe("GPU worker: a ring that overtakes it", () => {
   it("costs it the line that it had half of, and no other", () => {
     const rig = new Rig({ there: false });
     const bridge = scripted(rig, line("a", "QUEUED") + '{"job":"b","sta', STALE, line("c", "QUEUED"));
-    bridge.size = 0;
+    bridge.size = 200;
     rig.come(bridge);
     rig.give("");
     expect(rig.told).to.deep.equal(["a QUEUED", "c QUEUED"]);
