@@ -43,6 +43,7 @@ export interface LinkOptions {
 
 export class GpuLink {
   readonly gpu: string;
+  readonly place: Place;
   /** Lines that are no state of a lease. */
   ignored = 0;
   readonly #options: LinkOptions;
@@ -60,6 +61,7 @@ export class GpuLink {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.gpu = options.gpu;
+    this.place = options.place;
   }
 
   /** Open its files, from now on following. @param told why not, or undefined */

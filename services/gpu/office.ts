@@ -4,24 +4,20 @@
  * agree with the hive: it gives back what nobody here holds, and leases again, for the time that is left, what it has lost.
  */
 import type { AuditLog } from "../log/audit-log.ts";
-import type { Client } from "../ninedoor/place.ts";
 import type { RemotePlace } from "../ninedoor/remote/tree.ts";
 import type { Bytes, Clock, Pool } from "../ports/index.ts";
 import { Later } from "../pump/later.ts";
 import type { LeaseRequest } from "../queen/command.ts";
 import type { Leases } from "../roles/policy.ts";
-import { O_RDONLY } from "../secure9p/constants.ts";
-import { BUSY, CLOSED, NOT_FOUND, PERMISSION, type Refusal, TIMED_OUT } from "../secure9p/refusal.ts";
-import { list, open, walk } from "./ask.ts";
+import { BUSY, CLOSED, NOT_FOUND, type Refusal, TIMED_OUT } from "../secure9p/refusal.ts";
+import { GpuBridge } from "./bridge.ts";
 import { isLessees } from "./lessee.ts";
-import { isGpuId, isWorkerId, type LeaseEvent } from "./lease-line.ts";
-import { GpuLink } from "./link.ts";
+import { isWorkerId, type LeaseEvent } from "./lease-line.ts";
+import type { GpuLink } from "./link.ts";
 import { GPUS, type Lease, LEASES, LeaseTable } from "./table.ts";
 
 /** The service that has the GPUs. */
 export const BRIDGE = "gpu-bridge";
-/** How long a bridge may take to agree with the hive before others see it as it is. */
-const AGREEMENT_US = 10_000_000;
 /** When what a bridge could not do is tried again. */
 const RETRY_US = 1_000_000;
 /** How long a bridge has for saying itself that a lease is over. */
@@ -32,19 +28,6 @@ const RETURNS = GPUS * LEASES;
 
 /** How a lease is over. */
 type End = "released" | "expired" | "lost";
-
-/** A bridge that is there. */
-interface Bridge {
-  /** GPUs that can be leased, and all that were looked at. */
-  readonly links: Map<string, GpuLink>;
-  readonly opened: GpuLink[];
-  readonly root: RemotePlace;
-  /** Lets others see it; once. */
-  ready: (() => void) | undefined;
-  readonly agreeByUs: number;
-  /** Steps of coming to an agreement that are not over. */
-  open: number;
-}
 
 export interface OfficeOptions {
   readonly bytes: Bytes;
@@ -66,14 +49,8 @@ export class LeaseOffice implements Leases {
   #closings: { readonly gpu: string; readonly worker: string; readonly dueUs: number }[] = [];
   /** Leases that were asked for and not answered. */
   readonly #asked = new Set<string>();
-  readonly #client: Client = {
-    who: { role: "queen", subject: "" },
-    session: 0,
-    texts: { used: 0, peak: 0, full: 0 },
-    bind: () => PERMISSION,
-    mount: () => PERMISSION,
-  };
-  #bridge: Bridge | undefined;
+  #bridge: GpuBridge | undefined;
+  #root: RemotePlace | undefined;
   #highWater = 0;
 
   constructor(options: OfficeOptions) {
@@ -112,7 +89,7 @@ export class LeaseOffice implements Leases {
   /** Why nothing of that GPU can be leased at the moment: there is no bridge, or it has no such GPU. */
   away(gpu: string): Refusal | undefined {
     const bridge = this.#bridge;
-    if (bridge === undefined || bridge.ready !== undefined) return BUSY;
+    if (bridge?.settled !== true) return BUSY;
     return bridge.links.has(gpu) ? undefined : NOT_FOUND;
   }
 
@@ -156,29 +133,29 @@ export class LeaseOffice implements Leases {
 
   /** A bridge has dialled in. @param ready lets others see it */
   came(root: RemotePlace, ready: () => void): void {
-    const { clock, sweeper } = this.#options;
-    const agreeByUs = clock.nowUs() + AGREEMENT_US;
-    const bridge: Bridge = { links: new Map<string, GpuLink>(), opened: [], root, ready, agreeByUs, open: 1 };
+    const { bytes, clock, sweeper } = this.#options;
+    const bridge: GpuBridge = new GpuBridge({
+      root,
+      bytes,
+      clock,
+      event: (gpu, event) => this.#heard(gpu, event),
+      lessees: (link, names, fresh) => this.#reconcile(bridge, link, names, fresh),
+      say: (text) => this.#say(text),
+      changed: () => sweeper.changed(),
+      agreed: () => this.#open(bridge, ready),
+    });
     this.#bridge = bridge;
+    this.#root = root;
     this.counters.bridges++;
     sweeper.changed();
-    open(root, [], O_RDONLY, this.#client, (folder) => {
-      if (!this.#is(bridge)) return;
-      if ("errno" in folder) return this.#agreed(bridge);
-      const { file } = folder;
-      list(file, GPUS + 1, (names) => {
-        file.close();
-        if (!this.#is(bridge)) return;
-        if (!("errno" in names)) this.#followAll(bridge, names);
-        this.#agreed(bridge);
-      });
-    });
+    bridge.begin();
   }
 
   /** It is gone. What is leased stays so, for its time. */
   left(): void {
-    for (const link of this.#bridge?.opened ?? []) link.close();
+    this.#bridge?.leave();
     this.#bridge = undefined;
+    this.#root = undefined;
     this.#returns.clear();
     this.#closings = [];
     this.#options.sweeper.changed();
@@ -193,86 +170,19 @@ export class LeaseOffice implements Leases {
       this.#returns.delete(key);
       this.#giveBack(worker, gpu, 0);
     }
-    const bridge = this.#bridge;
-    if (bridge === undefined) return;
-    this.#close(bridge, nowUs);
-    for (const link of bridge.links.values()) if (link.resumeUs <= nowUs) link.resume();
-    if (bridge.ready !== undefined && bridge.agreeByUs <= nowUs) this.#open(bridge);
+    this.#close(nowUs);
+    this.#bridge?.sweep(nowUs);
   }
 
   nextUs(): number {
     let nextUs = this.#table.nextUs();
     for (const { dueUs } of this.#returns.values()) nextUs = Math.min(nextUs, dueUs);
     for (const { dueUs } of this.#closings) nextUs = Math.min(nextUs, dueUs);
-    const bridge = this.#bridge;
-    if (bridge === undefined) return nextUs;
-    if (bridge.ready !== undefined) nextUs = Math.min(nextUs, bridge.agreeByUs);
-    for (const { resumeUs } of bridge.links.values()) nextUs = Math.min(nextUs, resumeUs);
-    return nextUs;
-  }
-
-  #is(bridge: Bridge): boolean {
-    return this.#bridge === bridge;
-  }
-
-  #followAll(bridge: Bridge, names: readonly string[]): void {
-    const gpus = names.slice(0, GPUS).filter(isGpuId);
-    if (gpus.length < names.length) this.#say(`left out: what is no GPU's id, or beyond ${GPUS}`);
-    for (const gpu of gpus) this.#follow(bridge, gpu);
-  }
-
-  /** Look at one GPU of a bridge, and follow it. */
-  #follow(bridge: Bridge, gpu: string): void {
-    const { bytes, clock, sweeper } = this.#options;
-    bridge.open++;
-    const done = (why: Refusal | undefined): void => {
-      if (!this.#is(bridge)) return;
-      if (why !== undefined) this.#say(`${gpu} is left out: ${why.name}`);
-      this.#agreed(bridge);
-    };
-    walk(bridge.root, [gpu], this.#client, (place) => {
-      if (!this.#is(bridge)) return;
-      if ("errno" in place) return done(place);
-      const link: GpuLink = new GpuLink({
-        gpu,
-        place,
-        bytes,
-        clock,
-        client: this.#client,
-        event: (event) => {
-          if (this.#is(bridge)) this.#heard(gpu, event);
-        },
-        gap: () => this.#compare(bridge, link, false, () => undefined),
-        stalled: () => sweeper.changed(),
-        over: (why) => bridge.root.remote.end(`${gpu}: ${why}`),
-      });
-      bridge.opened.push(link);
-      link.open((why) => {
-        if (why !== undefined) return done(why);
-        bridge.links.set(gpu, link);
-        this.#compare(bridge, link, true, (unknown) => {
-          // Nobody knows what is leased there.
-          if (unknown !== undefined) {
-            bridge.links.delete(gpu);
-            link.close();
-          }
-          done(unknown);
-        });
-      });
-    });
-  }
-
-  /** Have a GPU's lessees and the hive's agree. @param fresh whether the bridge has just come, so that what is missing was lost */
-  #compare(bridge: Bridge, link: GpuLink, fresh: boolean, told: (why: Refusal | undefined) => void): void {
-    link.lessees((names) => {
-      if ("errno" in names) return told(names);
-      if (this.#is(bridge)) this.#reconcile(bridge, link, fresh, names);
-      told(undefined);
-    });
+    return Math.min(nextUs, this.#bridge?.nextUs ?? Infinity);
   }
 
   /** What the bridge has and nobody here holds it gives back; what it has lost it leases again, or it is over here too. */
-  #reconcile(bridge: Bridge, link: GpuLink, fresh: boolean, names: readonly string[]): void {
+  #reconcile(bridge: GpuBridge, link: GpuLink, names: readonly string[], fresh: boolean): void {
     const { gpu } = link;
     const nowUs = this.#options.clock.nowUs();
     for (const worker of names) {
@@ -287,28 +197,20 @@ export class LeaseOffice implements Leases {
         continue;
       }
       const ttlS = Math.ceil((endsUs - nowUs) / 1_000_000);
-      bridge.open++;
+      bridge.more();
       link.command(leaseCommand(worker, lease, Math.max(1, ttlS)), (why) => {
-        if (!this.#is(bridge)) return;
+        if (bridge.left) return;
         if (why !== undefined) this.#end(worker, gpu, "lost", 0);
         else this.#say(`${gpu} leased again worker=${worker} ttl_s=${ttlS}`);
-        this.#agreed(bridge);
+        bridge.step();
       });
     }
   }
 
-  /** A step towards an agreement is over. */
-  #agreed(bridge: Bridge): void {
-    if (--bridge.open === 0) this.#open(bridge);
-  }
-
   /** Others may see it. */
-  #open(bridge: Bridge): void {
-    const { ready } = bridge;
-    if (ready === undefined) return;
-    bridge.ready = undefined;
+  #open({ links }: GpuBridge, ready: () => void): void {
     ready();
-    for (const { worker, gpu } of this.#table.all()) if (bridge.links.has(gpu)) this.#options.changed(worker);
+    for (const { worker, gpu } of this.#table.all()) if (links.has(gpu)) this.#options.changed(worker);
     this.#options.sweeper.changed();
   }
 
@@ -358,12 +260,13 @@ export class LeaseOffice implements Leases {
   }
 
   /** Answer what a bridge owes those who have no lease any more. */
-  #close({ root }: Bridge, nowUs: number): void {
+  #close(nowUs: number): void {
     const due = this.#closings.filter(({ dueUs }) => dueUs <= nowUs);
     if (due.length === 0) return;
     this.#closings = this.#closings.filter(({ dueUs }) => dueUs > nowUs);
     for (const { gpu, worker } of due) {
-      if (!this.#table.isLessee(worker, gpu)) root.remote.revoke((names) => isLessees(names, gpu, worker), CLOSED);
+      if (!this.#table.isLessee(worker, gpu))
+        this.#root?.remote.revoke((names) => isLessees(names, gpu, worker), CLOSED);
     }
   }
 
@@ -375,13 +278,13 @@ export class LeaseOffice implements Leases {
     const key = `${gpu} ${worker}`;
     if (bridge === undefined || link === undefined) return;
     if (!this.#returns.has(key) && this.#returns.size >= RETURNS) {
-      return bridge.root.remote.end(`${gpu}: more leases to end than there can be`);
+      return bridge.end(`${gpu}: more leases to end than there can be`);
     }
     const due = { gpu, worker, dueUs: afterUs === 0 ? Infinity : clock.nowUs() + afterUs };
     this.#returns.set(key, due);
     if (afterUs > 0) return sweeper.changed();
     link.command(`RELEASE ${worker}`, (why) => {
-      if (!this.#is(bridge) || this.#returns.get(key) !== due) return;
+      if (bridge.left || this.#returns.get(key) !== due) return;
       this.#returns.delete(key);
       if (why === undefined || why === NOT_FOUND) return;
       this.#returns.set(key, { gpu, worker, dueUs: clock.nowUs() + RETRY_US });
