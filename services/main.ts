@@ -91,6 +91,7 @@ const pump = new Pump({
   log,
   heap: { usedBytes: () => host.memory().heapUsed, collect: () => host.gc() },
   describe: (error) => host.describe(error),
+  wanted: () => hive?.scheduler.running !== undefined,
   tickUs: manifest.pumpTickUs,
   timers: TIMERS,
 });
@@ -394,5 +395,5 @@ pump.addJob({
 export function turn(raised: number, nowUs: number): number {
   interrupts.raise(raised);
   if (raised & COMPONENT) supervisor.raise();
-  return pump.turn(nowUs);
+  return pump.turn(nowUs, (raised & COMPONENT) !== 0);
 }

@@ -74,7 +74,7 @@ export function memoryReport(facts: Facts): string[] {
 export function pumpReport({ pump }: Facts): string[] {
   const { tick, turnTime } = pump;
   return [
-    `turns count=${turnTime.count} p50_us=${turnTime.percentile(0.5)} p99_us=${turnTime.percentile(0.99)} max_us=${turnTime.max}`,
+    `turns count=${turnTime.count} p50_us=${turnTime.percentile(0.5)} p99_us=${turnTime.percentile(0.99)} max_us=${turnTime.max} rests=${pump.rests}`,
     `tick period_us=${tick.periodUs} count=${tick.count} missed=${tick.missed} late p50_us=${tick.lateness.percentile(0.5)}` +
       ` p99_us=${tick.lateness.percentile(0.99)} max_us=${tick.lateness.max}`,
     ...pump

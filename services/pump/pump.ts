@@ -50,6 +50,8 @@ export interface PumpOptions {
   readonly heap: Heap;
   /** An exception as text. */
   describe(error: unknown): string;
+  /** Whether a component waits for nothing but the processor. */
+  readonly wanted?: () => boolean;
   readonly tickUs: number;
   readonly timers?: number;
   readonly jobs?: number;
@@ -61,6 +63,12 @@ export interface Subsystem {
   readonly upUs: number;
 }
 
+/**
+ * What components are owed of the time that turns take while one of them wants the processor, and between how little and how much of
+ * that the pump rests for them. Where there is time between turns anyway it never does.
+ */
+const SHARE = 1 / 5;
+const REST_US = { least: 1000, most: 2000 };
 /** Quiet pulses after which a busy period counts as over. */
 const QUIET_TICKS = 5;
 /** Growth of the heap that is worth a collection in a quiet moment, and one at the next pulse however much there is to do. */
@@ -115,12 +123,20 @@ export class Pump {
   /** When the turn that is under way began, and how long all before it took. */
   #turnUs: number | undefined;
   #busyUs = 0;
+  /** Time that components are owed, since when it is paid, and until when the pump rests for that. */
+  #owedUs = 0;
+  #sinceUs = 0;
+  #restUs = 0;
+  /** Times that it did. */
+  rests = 0;
+  readonly #wanted: () => boolean;
   #stopped: () => void = () => undefined;
 
   constructor(options: PumpOptions) {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#describe = (error) => options.describe(error);
+    this.#wanted = options.wanted ?? ((): boolean => false);
     this.tick = new Tick(options.tickUs);
     this.collection = new Collection(options.heap, COLLECT_GROWTH);
     this.#timers = new Timers(options.timers ?? 64);
@@ -226,11 +242,15 @@ export class Pump {
     }));
   }
 
-  /** One turn. @returns when the next shall come at the latest. */
-  turn(nowUs: number): number {
+  /**
+   * One turn. @param called whether a component has called, which is what the pump may be resting for
+   * @returns when the next shall come at the latest.
+   */
+  turn(nowUs: number, called = true): number {
     if (this.#state === "stopped") return Infinity;
-    this.#turnUs = nowUs;
     const running = this.#state === "running";
+    if (nowUs < this.#restUs && !called && running) return this.#restUs;
+    this.#turnUs = nowUs;
     if (running && this.tick.observe(nowUs)) this.#pulse();
 
     this.#worked = false;
@@ -244,12 +264,25 @@ export class Pump {
     this.#busyUs += tookUs;
     this.#turnUs = undefined;
     if (this.#state !== "running") return this.#drain(nowUs, deferred);
+    if (this.#rests(nowUs, tookUs)) return this.#restUs;
     if (deferred) return nowUs;
     const timersUs = this.#timers.nextUs();
     const jobsUs = this.#jobs.nextUs();
     const tickUs = this.tick.nextUs;
     const nextUs = timersUs < jobsUs ? timersUs : jobsUs;
     return nextUs < tickUs ? nextUs : tickUs;
+  }
+
+  /** Whether components have their share first: however much others ask for, whoever is to run does so now and then. */
+  #rests(nowUs: number, tookUs: number): boolean {
+    const endUs = nowUs + tookUs;
+    const owedUs = this.#owedUs - (nowUs - this.#sinceUs);
+    this.#sinceUs = endUs;
+    this.#owedUs = this.#wanted() ? (owedUs > 0 ? owedUs : 0) + tookUs * SHARE : 0;
+    if (this.#owedUs < REST_US.least) return false;
+    this.#restUs = endUs + Math.min(this.#owedUs, REST_US.most);
+    this.rests++;
+    return true;
   }
 
   /** Serve the sources from `first` on, in one go: most have nothing to do, and a call and a `try` for each cost more than they. */

@@ -18,6 +18,10 @@
  * small whatever their budget says, a spawn first of all: who serves clients looks at the clock between two units and
  * leaves the rest to the next turn after {@link SLICE_US}. Components run below the root and are preempted by the kernel,
  * so they can delay nothing here.
+ *
+ * **Components' share.** They run when no turn does, so clients who ask without a pause would leave them nothing. While one of them
+ * wants the processor, the pump owes it a fifth of what its turns take, and where that is not had between turns anyway it rests for
+ * 1 to 2 ms, or until the component calls. What was raised meanwhile is served in the next turn.
  */
 
 /** What a source may take of a turn in microseconds, by which it goes over with at most one unit. */

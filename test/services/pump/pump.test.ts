@@ -389,3 +389,65 @@ describe("pump", () => {
     expect(stage(pump, "jobs").refused).to.equal(1);
   });
 });
+
+describe("pump: components' share", () => {
+  /** A pump with clients who ask without a pause, each turn's work taking that long. */
+  function busy(workUs: number, pauseUs = 0) {
+    const clock = new ManualClock();
+    let wanted = true;
+    const heap = { usedBytes: () => 0, collect: () => 0 };
+    const describe = String;
+    const pump = new Pump({ clock, log: new LineLog(), heap, describe, wanted: () => wanted, tickUs: 10_000 });
+    let served = 0;
+    pump.attach("dispatch", "clients", {
+      serve: () => {
+        served++;
+        clock.us += workUs;
+        return 1;
+      },
+      ready: () => pauseUs === 0,
+    });
+    /** Let that time pass. @returns how much of it no turn took */
+    const run = (us: number): number => {
+      const from = clock.us;
+      const spare = pump.spare.nowUs();
+      while (clock.us < from + us) {
+        const next = pump.turn(clock.us, false);
+        clock.us = Math.max(clock.us + pauseUs, Math.min(next, clock.us + 10_000));
+      }
+      return pump.spare.nowUs() - spare;
+    };
+    return { pump, clock, run, want: (does: boolean) => (wanted = does), served: () => served };
+  }
+
+  for (const workUs of [50, 900, 3000, 12_000]) {
+    it(`is had however much there is to do, in turns of ${workUs} us, and the rest is the clients'`, () => {
+      const { run, pump } = busy(workUs);
+      const spare = run(2_000_000);
+      // A turn that takes longer than a tick owes more than is paid for it at once.
+      expect(spare / 2_000_000).to.be.within(workUs > 10_000 ? 0.12 : 0.14, 0.2);
+      expect(pump.rests).to.be.greaterThan(100);
+    });
+  }
+
+  it("is nothing while no component wants to run, nor where there is time between turns", () => {
+    const { run, pump, want } = busy(900);
+    want(false);
+    expect([run(1_000_000), pump.rests]).to.deep.equal([0, 0]);
+    const idler = busy(900, 300);
+    idler.run(1_000_000);
+    expect(idler.pump.rests).to.equal(0);
+  });
+
+  it("ends with a component's call, and what is raised before that waits no longer than two milliseconds", () => {
+    const { pump, clock, served } = busy(6000);
+    const until = pump.turn(clock.us, false);
+    expect(until - clock.us).to.be.within(1000, 2000);
+    const before = served();
+    clock.us += 100;
+    expect(pump.turn(clock.us, false)).to.equal(until);
+    expect(served()).to.equal(before);
+    pump.turn(clock.us, true);
+    expect(served()).to.equal(before + 1);
+  });
+});
