@@ -21,7 +21,7 @@ import type { Refused } from "./refused.ts";
 
 const LEASE_LINE_BYTES = 512;
 const LEASE_RING_BYTES = 64 * 1024;
-/** Refused lines of `ctl` that are said at once, and a second in the long run. */
+/** Sentences that are said at once, and a second in the long run. */
 const SAID_BURST = 16;
 const SAID_PER_SECOND = 1;
 
@@ -31,7 +31,7 @@ export interface GpuOptions {
   readonly clock: BridgeClock;
   readonly memory: Memory;
   readonly limits: BridgeLimits;
-  /** Told in a sentence what becomes of leases. */
+  /** Told in a sentence what becomes of leases, or why a line of `ctl` was refused. */
   readonly said: (sentence: string) => void;
 }
 
@@ -44,6 +44,9 @@ export class Gpu {
   readonly #options: GpuOptions;
   readonly #blobs = new Map<Lease, Blobs>();
   readonly #sayings = new RateLimit(SAID_PER_SECOND, SAID_BURST);
+  /** Sentences that were left out: ever, and since the last that was said. */
+  #leftOut = 0;
+  #untold = 0;
 
   constructor(options: GpuOptions) {
     const { info, executor, clock, limits } = options;
@@ -109,6 +112,7 @@ export class Gpu {
       memory_refused: memory.refused,
       status_overwritten: states.ring.overwritten,
       lease_overwritten: this.leaseRing.overwritten,
+      said_left_out: this.#leftOut,
     };
     return Object.entries(all)
       .map(([name, count]) => `${name} ${count}\n`)
@@ -151,7 +155,14 @@ export class Gpu {
 
   #say(sentence: string): void {
     const { clock, said } = this.#options;
-    if (this.#sayings.take(clock.nowMs() * 1000)) said(`${this.info.id}: ${sentence}`);
+    if (!this.#sayings.take(clock.nowMs() * 1000)) {
+      this.#leftOut++;
+      this.#untold++;
+      return;
+    }
+    const untold = this.#untold === 0 ? "" : ` (${this.#untold} more left out)`;
+    this.#untold = 0;
+    said(`${this.info.id}: ${sentence}${untold}`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Layers } from "../cohsh/cli.ts";
 import type { Leaving } from "../cohsh/program.ts";
 import { leaveBySignal } from "../cohsh/9p/run.ts";
 import { exportTree } from "../cohsh/export/keep.ts";
+import { goOnUnread } from "../cohsh/export/unread.ts";
 import type { OpenBackend } from "./backends/open.ts";
 import { Bridge } from "./bridge.ts";
 import { type Invocation, parseGpuBridge, type ServeOptions } from "./cli.ts";
@@ -59,6 +60,8 @@ async function textFor(
 }
 
 async function serve(options: ServeOptions, open: OpenBackend): Promise<number> {
+  // Leases and their blobs are not to end with whoever read what is said of them.
+  goOnUnread();
   const leaving = leaveBySignal();
   let bridge: Bridge;
   try {

@@ -4,12 +4,14 @@ import { leaveBySignal } from "../9p/run.ts";
 import type { ExportOptions } from "./cli.ts";
 import { Folder } from "./folder.ts";
 import { exportTree } from "./keep.ts";
+import { goOnUnread } from "./unread.ts";
 
 /** @returns the exit status. */
 export async function runExport(options: ExportOptions): Promise<number> {
   const { service, mount } = options;
   const say = (sentence: string): void => void process.stdout.write(`# ${sentence}\n`);
   const complain = (sentence: string): void => void process.stderr.write(`cohsh: ${sentence}\n`);
+  goOnUnread();
   const leaving = leaveBySignal();
   let folder: Folder;
   try {

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -113,6 +114,44 @@ describe("gpu-bridge, as its users start it", function () {
     expect(bridge.output).to.contain("# GPU-0: worker-1's lease is released\n");
     expect(bridge.output).to.contain("# GPU-0: refused: mem_mb=1000 is more than is free, 960\n");
   });
+
+  it("goes on with its leases when nobody reads what it says any more", async () => {
+    const bridge = start([...serve, "--credentials", credentials]);
+    await bridge.see("# a Queen sees them after");
+    bridge.child.stdout?.destroy();
+    const queen = await HiveReader.queen(hive.port, hive.keys);
+    await queen.mount("gpu-bridge", "/gpu");
+    for (const line of ["LEASE worker-1 mem_mb=64 streams=2 ttl_s=60", "RELEASE worker-2"]) {
+      await queen.say(`ECHO /gpu/GPU-0/ctl ${line}`);
+    }
+    hive.cut();
+    await bridge.see("; trying again in ");
+    expect(await leaseOnceBack()).to.include({ state: "ACTIVE", worker_id: "worker-1" });
+    bridge.child.stderr?.destroy();
+    for (let i = 0; i < 2; i++) {
+      hive.cut();
+      expect(await leaseOnceBack()).to.include({ state: "ACTIVE", worker_id: "worker-1" });
+    }
+    expect(bridge.stderr).to.match(/^(gpu-bridge: [^\n]+; trying again in [\d.]+ s\n)+$/);
+    bridge.child.kill("SIGTERM");
+    expect(await bridge.exited).to.deep.equal({ status: 143, signal: null });
+  });
+
+  /** The first line of GPU-0's leases, as soon as the hive has the bridge. */
+  async function leaseOnceBack(): Promise<unknown> {
+    const queen = await HiveReader.queen(hive.port, hive.keys);
+    await queen.mount("gpu-bridge", "/gpu");
+    try {
+      for (;;) {
+        const [answer = "", line = ""] = await queen.say("CAT /gpu/GPU-0/lease");
+        if (answer.startsWith("OK")) return JSON.parse(line) as unknown;
+        expect(answer).to.contain("reason=busy");
+        await sleep(50);
+      }
+    } finally {
+      queen.close();
+    }
+  }
 
   it("takes its secrets from the environment or the command line, and shows none", async () => {
     const token = hive.keys.token();

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { formatCredentials } from "../../../cohsh/tickets/credentials.ts";
 import { RunningCohsh, testHome } from "../cohsh-process.ts";
@@ -60,6 +61,37 @@ describe("cohsh export, as its users start it", function () {
     running.child.kill("SIGTERM");
     expect(await running.exited).to.deep.equal({ status: 143, signal: null });
   });
+
+  it("goes on when nobody reads what it says any more", async () => {
+    const running = start(folder, "--as", "notes");
+    await running.see("# a Queen sees it after");
+    running.child.stdout?.destroy();
+    hive.cut();
+    await running.see("; trying again in ");
+    await readOnceBack();
+    running.child.stderr?.destroy();
+    for (let i = 0; i < 2; i++) {
+      hive.cut();
+      await readOnceBack();
+    }
+    running.child.kill("SIGTERM");
+    expect(await running.exited).to.deep.equal({ status: 143, signal: null });
+  });
+
+  /** Returns when the hive has the folder and the Queen has read it. */
+  async function readOnceBack(): Promise<void> {
+    const reader = await HiveReader.queen(hive.port, hive.keys);
+    await reader.mount("notes", "/notes");
+    for (;;) {
+      const [answer = "", line] = await reader.say("CAT /notes/notes");
+      if (answer.startsWith("OK")) {
+        expect(line).to.equal("one");
+        return reader.close();
+      }
+      expect(answer).to.contain("reason=busy");
+      await sleep(50);
+    }
+  }
 
   it("leaves with a sentence where nobody listens, and where the hive refuses it", async () => {
     const server = createServer();

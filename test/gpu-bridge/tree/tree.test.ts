@@ -271,6 +271,34 @@ describe("a bridge's tree over 9P", () => {
     expect(counters.get("memory_used")).to.equal("0");
   });
 
+  it("says 16 sentences at once and one a second, how many it left out, and counts them", () => {
+    const leftOut = (): string | undefined => /^said_left_out (\d+)$/m.exec(hive.cat("GPU-0/counters"))?.[1];
+    for (let i = 1; i <= 8; i++) {
+      lease("worker-1");
+      hive.echo("RELEASE worker-1\n", "GPU-0/ctl");
+    }
+    expect(test.said).to.have.length(16);
+    expect(test.said.join()).to.not.contain("left out");
+    expect(leftOut()).to.equal("0");
+    for (let i = 1; i <= 13; i++) expect(hive.echo("RELEASE worker-1\n", "GPU-0/ctl")).to.equal("!ENOENT");
+    // Another GPU has a rate of its own.
+    lease("worker-1", "GPU-1");
+    expect(leftOut()).to.equal("13");
+    test.clock.pass(1000);
+    lease("worker-1");
+    lease("worker-2");
+    test.clock.pass(2000);
+    for (const worker of ["worker-1", "worker-2", "worker-3"]) hive.echo(`RELEASE ${worker}\n`, "GPU-0/ctl");
+    expect(test.said.slice(16)).to.deep.equal([
+      "GPU-1: leased to worker-1 for 60 s",
+      "GPU-0: leased to worker-1 for 60 s (13 more left out)",
+      "GPU-0: worker-1's lease is released (1 more left out)",
+      "GPU-0: worker-2's lease is released",
+    ]);
+    expect(leftOut()).to.equal("15");
+    expect(linesOf(hive.cat("GPU-0/lease"))).to.have.length(20);
+  });
+
   it("goes on for the next connection, and is closed as a whole", async () => {
     lease("worker-1");
     test.executor.holding = true;
