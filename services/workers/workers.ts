@@ -64,6 +64,7 @@ export class Workers {
     budget: 0,
     failed: 0,
     unleased: 0,
+    unwanted: 0,
     stuck: 0,
     component: 0,
     highWater: 0,
@@ -169,7 +170,7 @@ export class Workers {
 
   /** Have a worker leased what it is for; without that it ends. Who spawned it waits for that. */
   #lease(worker: Worker, asked: LeaseRequest, spawned: Spawned): Later<Spawned | Refusal> {
-    const spawning = new Later<Spawned | Refusal>(() => this.#end(worker, { kind: "killed" }));
+    const spawning = new Later<Spawned | Refusal>(() => this.#end(worker, { kind: "unwanted" }));
     const leasing = this.#options.office.lease(worker.id, asked);
     worker.spawning = spawning;
     worker.leasing = leasing;

@@ -64,6 +64,10 @@ describe("hive: GPUs are leased", () => {
     hive.pass(100);
     queen.pump();
     expect(spawns[0]!.result).to.equal("");
+    expect(hive.told("worker")).to.deep.equal(["worker-2 not spawned: nobody waits for it any more; destroyed"]);
+    expect(queen.cat("/proc/9p/workers")).to.match(
+      /\nspawned 1\nrefused 0\n(?:\w+ \d+\n)*killed 0\n(?:\w+ \d+\n)*unwanted 1\n/,
+    );
     expect(bridge.leases()).to.deep.equal(["worker-1 60"]);
     hive.pass(100);
     expect(queen.cat("/worker/worker-1/trace")).to.match(/started/);
