@@ -111,6 +111,13 @@ export class GpuLink {
     this.#read();
   }
 
+  /** Count one more thing that the bridge makes the hive do. @returns false if these are too many: the bridge is left then */
+  spend(): boolean {
+    const paid = this.#rate.take(this.#options.clock.nowUs());
+    if (!paid) this.#options.over(TOO_MUCH);
+    return paid;
+  }
+
   /** Nothing is followed any more. */
   close(): void {
     this.#closed = true;

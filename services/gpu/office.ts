@@ -26,6 +26,15 @@ const LEASE_BYTES = 256;
 /** Leases that a bridge shall end and has not. */
 const RETURNS = GPUS * LEASES;
 
+/** A lease that a bridge shall end. */
+interface Return {
+  readonly gpu: string;
+  readonly worker: string;
+  readonly dueUs: number;
+  /** Nobody here held it, so that the log has nothing of it yet. */
+  readonly stray: boolean;
+}
+
 /** How a lease is over. */
 type End = "released" | "expired" | "lost";
 
@@ -44,7 +53,7 @@ export class LeaseOffice implements Leases {
   readonly #options: OfficeOptions;
   readonly #table = new LeaseTable();
   /** Leases that the bridge shall end, and when it is told so (again); by `<gpu> <worker>`. */
-  readonly #returns = new Map<string, { readonly gpu: string; readonly worker: string; dueUs: number }>();
+  readonly #returns = new Map<string, Return>();
   /** Those who lost a lease, and when whatever of theirs the bridge has not answered by then is closed. */
   #closings: { readonly gpu: string; readonly worker: string; readonly dueUs: number }[] = [];
   /** Leases that were asked for and not answered. */
@@ -108,7 +117,7 @@ export class LeaseOffice implements Leases {
       over = true;
       // It may have been heard of before its answer.
       this.#end(worker, gpu, "released", Infinity);
-      this.#returns.set(key, { gpu, worker, dueUs: Infinity });
+      this.#returns.set(key, { gpu, worker, dueUs: Infinity, stray: false });
     });
     const answered = (why: Refusal | undefined): void => {
       const unknown = why === TIMED_OUT || why === CLOSED;
@@ -165,10 +174,10 @@ export class LeaseOffice implements Leases {
     for (const { worker, gpu, endsUs } of this.#table.all()) {
       if (endsUs <= nowUs) this.#end(worker, gpu, "expired", NOTICE_US);
     }
-    for (const [key, { worker, gpu, dueUs }] of this.#returns) {
+    for (const [key, { worker, gpu, dueUs, stray }] of this.#returns) {
       if (dueUs > nowUs) continue;
       this.#returns.delete(key);
-      this.#giveBack(worker, gpu, 0);
+      this.#giveBack(worker, gpu, 0, stray);
     }
     this.#close(nowUs);
     this.#bridge?.sweep(nowUs);
@@ -187,7 +196,9 @@ export class LeaseOffice implements Leases {
     const nowUs = this.#options.clock.nowUs();
     for (const worker of names) {
       const ours = this.#table.isLessee(worker, gpu) || this.#asked.has(`${gpu} ${worker}`);
-      if (isWorkerId(worker) && !ours) this.#giveBack(worker, gpu, 0);
+      if (!isWorkerId(worker) || ours) continue;
+      if (!link.spend()) return;
+      this.#giveBack(worker, gpu, 0, true);
     }
     for (const lease of this.#table.of(gpu)) {
       const { worker, endsUs } = lease;
@@ -218,7 +229,7 @@ export class LeaseOffice implements Leases {
   #heard(gpu: string, { state, worker, ttlS, ...terms }: LeaseEvent): void {
     const key = `${gpu} ${worker}`;
     if (state !== "ACTIVE") {
-      this.#returns.delete(key);
+      this.#returned(worker, gpu);
       return this.#end(worker, gpu, state === "EXPIRED" ? "expired" : "released", Infinity);
     }
     // That is one which shall end, and whoever it was for is gone.
@@ -271,7 +282,7 @@ export class LeaseOffice implements Leases {
   }
 
   /** Have the bridge end a lease, until it has. A bridge that is away is told when it is back. */
-  #giveBack(worker: string, gpu: string, afterUs: number): void {
+  #giveBack(worker: string, gpu: string, afterUs: number, stray = false): void {
     const { clock, sweeper } = this.#options;
     const bridge = this.#bridge;
     const link = bridge?.links.get(gpu);
@@ -280,16 +291,24 @@ export class LeaseOffice implements Leases {
     if (!this.#returns.has(key) && this.#returns.size >= RETURNS) {
       return bridge.end(`${gpu}: more leases to end than there can be`);
     }
-    const due = { gpu, worker, dueUs: afterUs === 0 ? Infinity : clock.nowUs() + afterUs };
+    const due = { gpu, worker, dueUs: afterUs === 0 ? Infinity : clock.nowUs() + afterUs, stray };
     this.#returns.set(key, due);
     if (afterUs > 0) return sweeper.changed();
     link.command(`RELEASE ${worker}`, (why) => {
       if (bridge.left || this.#returns.get(key) !== due) return;
+      if (why === undefined) return this.#returned(worker, gpu);
       this.#returns.delete(key);
-      if (why === undefined || why === NOT_FOUND) return;
-      this.#returns.set(key, { gpu, worker, dueUs: clock.nowUs() + RETRY_US });
+      if (why === NOT_FOUND) return;
+      this.#returns.set(key, { gpu, worker, dueUs: clock.nowUs() + RETRY_US, stray });
       sweeper.changed();
     });
+  }
+
+  /** The bridge has ended a lease. */
+  #returned(worker: string, gpu: string): void {
+    const key = `${gpu} ${worker}`;
+    if (this.#returns.get(key)?.stray === true) this.#say(`${gpu} gave back worker=${worker}`);
+    this.#returns.delete(key);
   }
 
   #say(text: string): void {

@@ -194,6 +194,7 @@ describe("hive: a GPU bridge that comes back", () => {
     before.hangUp();
     const after = await GpuHive.with(bridge);
     expect(bridge.leases()).to.deep.equal([]);
+    expect(after.told("gpu")).to.deep.equal(["GPU-0 gave back worker=worker-1"]);
     expect(after.spawn({ mem_mb: 1024 })).to.equal("");
     expect(bridge.leases()).to.deep.equal(["worker-1 60"]);
   });
