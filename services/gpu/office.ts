@@ -89,17 +89,22 @@ export class LeaseOffice implements Leases {
       const left = Math.max(0, Math.ceil((endsUs - nowUs) / 1e6));
       text += `lease ${gpu} ${worker} mem_mb=${memMb} streams=${streams} priority=${priority} ttl_s_left=${left}\n`;
     }
+    const missing = this.#bridge?.missing ?? [];
+    for (const gpu of missing) text += `gpu ${gpu} away\n`;
     for (const { gpu, ignored, resumeUs } of this.#bridge?.links.values() ?? []) {
+      if (missing.includes(gpu)) continue;
       text += `gpu ${gpu} ${resumeUs < Infinity ? "stalled" : "followed"} ignored=${ignored}\n`;
     }
     return text;
   }
 
-  /** Why nothing of that GPU can be leased at the moment: there is no bridge, or it has no such GPU. */
-  away(gpu: string): Refusal | undefined {
+  /** Why nothing of that GPU can be leased at the moment: there is no bridge, it has no such GPU, or that cannot be told. */
+  away(gpu: string): { readonly refusal: Refusal; readonly why: string } | undefined {
     const bridge = this.#bridge;
-    if (bridge?.settled !== true) return BUSY;
-    return bridge.links.has(gpu) ? undefined : NOT_FOUND;
+    if (bridge?.settled !== true) return { refusal: BUSY, why: "no GPU bridge is there" };
+    const refusal = bridge.away(gpu);
+    if (refusal === undefined) return undefined;
+    return { refusal, why: refusal === BUSY ? "its bridge does not answer for that GPU" : "it has no such GPU" };
   }
 
   /**
@@ -152,6 +157,9 @@ export class LeaseOffice implements Leases {
       say: (text) => this.#say(text),
       changed: () => sweeper.changed(),
       agreed: () => this.#open(bridge, ready),
+      back: (gpu) => {
+        if (bridge.settled) for (const { worker } of this.#table.of(gpu)) this.#options.changed(worker);
+      },
     });
     this.#bridge = bridge;
     this.#root = root;
@@ -219,7 +227,8 @@ export class LeaseOffice implements Leases {
   }
 
   /** Others may see it. */
-  #open({ links }: GpuBridge, ready: () => void): void {
+  #open(bridge: GpuBridge, ready: () => void): void {
+    const { links } = bridge;
     ready();
     for (const { worker, gpu } of this.#table.all()) if (links.has(gpu)) this.#options.changed(worker);
     this.#options.sweeper.changed();
@@ -281,7 +290,7 @@ export class LeaseOffice implements Leases {
     }
   }
 
-  /** Have the bridge end a lease, until it has. A bridge that is away is told when it is back. */
+  /** Have the bridge end a lease, until it has. A bridge or GPU that is away is told when it is back. */
   #giveBack(worker: string, gpu: string, afterUs: number, stray = false): void {
     const { clock, sweeper } = this.#options;
     const bridge = this.#bridge;

@@ -40,7 +40,7 @@ export interface WorkersOptions extends Omit<
   /** Where GPUs are leased; see `gpu/office.ts`. */
   readonly office: {
     /** Why nothing of that GPU can be leased at the moment. */
-    away(gpu: string): Refusal | undefined;
+    away(gpu: string): { readonly refusal: Refusal; readonly why: string } | undefined;
     lease(worker: string, asked: LeaseRequest): Later<Refusal | undefined>;
     find(worker: string, gpu: string): Lease | undefined;
     release(worker: string): void;
@@ -124,7 +124,7 @@ export class Workers {
     const { rules, office } = this.#options;
     const { budget, clamped } = resolveBudget(spawn.budget, this.#defaults[spawn.kind], rules.maximum);
     const away = spawn.kind === "gpu" ? office.away(spawn.lease.gpuId) : undefined;
-    if (away !== undefined) return this.#refuse(away === BUSY ? "no GPU bridge is there" : "it has no such GPU", away);
+    if (away !== undefined) return this.#refuse(away.why, away.refusal);
     const worker = this.#make(spawn, budget);
     if (worker === undefined) return BUSY;
     const spawned = { worker: worker.id, clamps: clampsOf({ budget, clamped }) };
