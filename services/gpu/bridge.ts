@@ -53,6 +53,8 @@ export interface GpuBridgeOptions {
   readonly agreed: () => void;
   /** A GPU that was left out is followed again. */
   readonly back: (gpu: string) => void;
+  /** It is known of more GPUs than before that it does not have them; see {@link GpuBridge.lacks}. */
+  readonly lacking: () => void;
 }
 
 export class GpuBridge {
@@ -104,6 +106,11 @@ export class GpuBridge {
   away(gpu: string): Refusal | undefined {
     if (!this.#settled || !this.#listed || this.#attempts.has(gpu)) return BUSY;
     return this.links.has(gpu) ? undefined : NOT_FOUND;
+  }
+
+  /** Whether it is known that it does not have that GPU. */
+  lacks(gpu: string): boolean {
+    return this.#listed && !this.#attempts.has(gpu) && !this.links.has(gpu);
   }
 
   /** Look at what there is. */
@@ -182,6 +189,7 @@ export class GpuBridge {
     const gpus = names.slice(0, GPUS).filter(isGpuId);
     if (gpus.length < names.length) this.#options.say(`left out: what is no GPU's id, or beyond ${GPUS}`);
     for (const gpu of new Set(gpus)) this.#follow(gpu, false);
+    this.#options.lacking();
   }
 
   /** Look at one GPU, and follow it. @param said whether the log has that it is left out */
@@ -207,7 +215,7 @@ export class GpuBridge {
 
   /** An attempt to follow a GPU is over. */
   #tried(gpu: string, why: Refusal | undefined): void {
-    const { clock, say, changed, back } = this.#options;
+    const { clock, say, changed, back, lacking } = this.#options;
     const said = this.#attempts.get(gpu)?.said === true;
     this.#attempts.delete(gpu);
     if (why === undefined) {
@@ -217,7 +225,10 @@ export class GpuBridge {
       if (!said) say(`${gpu} is left out: ${why.name}; it is tried again`);
       this.#attempts.set(gpu, { dueUs: clock.nowUs() + RETRY_US, said: true });
       changed();
-    } else say(`${gpu} is left out: ${why.name}`);
+    } else {
+      say(`${gpu} is left out: ${why.name}`);
+      lacking();
+    }
     this.step();
   }
 

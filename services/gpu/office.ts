@@ -160,6 +160,9 @@ export class LeaseOffice implements Leases {
       back: (gpu) => {
         if (bridge.settled) for (const { worker } of this.#table.of(gpu)) this.#options.changed(worker);
       },
+      lacking: () => {
+        if (bridge.settled) this.#forget(bridge);
+      },
     });
     this.#bridge = bridge;
     this.#root = root;
@@ -229,9 +232,17 @@ export class LeaseOffice implements Leases {
   /** Others may see it. */
   #open(bridge: GpuBridge, ready: () => void): void {
     const { links } = bridge;
+    this.#forget(bridge);
     ready();
     for (const { worker, gpu } of this.#table.all()) if (links.has(gpu)) this.#options.changed(worker);
     this.#options.sweeper.changed();
+  }
+
+  /** What is leased of GPUs that the bridge does not have is lost. */
+  #forget(bridge: GpuBridge): void {
+    for (const { worker, gpu } of this.#table.all()) {
+      if (bridge.lacks(gpu)) this.#end(worker, gpu, "lost", Infinity);
+    }
   }
 
   /** The bridge tells of a lease. */

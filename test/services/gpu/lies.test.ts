@@ -228,6 +228,34 @@ describe("hive: a GPU bridge that lies", () => {
     healthy(hive);
   });
 
+  it("and is back, but does not answer for a GPU, has its leases still until it says that it has it no more", async () => {
+    for (const silent of ["root", "gpu"]) {
+      const hive = await lied(bridgeTree());
+      for (let i = 0; i < 2; i++) expect(hive.spawn()).to.equal("");
+      hive.hangUp();
+      const tree = bridgeTree();
+      const node = silent === "root" ? tree.root : gpuOf(tree).children.get("lessee")!;
+      node.io = "park";
+      hive.dial(new FakeBridge([]), tree);
+      await hive.settle();
+      for (let i = 0; i < 110; i++) hive.pass(100);
+      hive.order({ kill: "worker-2" });
+      expect(hive.told("gpu").slice(3), silent).to.deep.equal(["GPU-0 released worker=worker-2"]);
+      expect(hive.queen.cat("/worker/worker-1/status"), silent).to.match(/\nlease active /);
+      tree.root.children.delete("GPU-0");
+      node.io = "answer";
+      for (let i = 0; i < 70; i++) hive.pass(100);
+      expect(hive.told("gpu").slice(4), silent).to.deep.equal(
+        silent === "root"
+          ? ["its GPUs are listed", "GPU-0 lost worker=worker-1"]
+          : ["GPU-0 is left out: NotFound", "GPU-0 lost worker=worker-1"],
+      );
+      expect(hive.queen.cat("/worker/worker-1/status"), silent).to.match(/\nlease none\n/);
+      hive.order({ kill: "worker-1" });
+      healthy(hive);
+    }
+  });
+
   it("and is back, but answers for a GPU late, leases again what it has lost, and ends what ended meanwhile", async () => {
     const hive = await lied(bridgeTree());
     for (let i = 0; i < 2; i++) expect(hive.spawn()).to.equal("");

@@ -187,6 +187,21 @@ describe("hive: a GPU bridge that comes back", () => {
     ]);
   });
 
+  it("has lost what is leased of a GPU that it does not have any more", async () => {
+    const hive = await GpuHive.with(await FakeBridge.start());
+    hive.spawn();
+    hive.spawn({ gpu_id: "GPU-1" });
+    hive.hangUp();
+    hive.dial(await FakeBridge.start(GPUS.slice(0, 1)));
+    await hive.settle(100);
+    expect(hive.told("gpu").slice(2)).to.deep.equal([
+      "GPU-0 leased again worker=worker-1 ttl_s=60",
+      "GPU-1 lost worker=worker-2",
+    ]);
+    expect(hive.queen.cat("/worker/worker-2/status")).to.match(/\nlease none\n/);
+    expect(hive.queen.cat("/proc/9p/gpu")).to.match(/\nlost 1\n/);
+  });
+
   it("ends there what a hive that was started anew knows nothing of, before anybody can use it", async () => {
     const bridge = await FakeBridge.start();
     const before = await GpuHive.with(bridge);
