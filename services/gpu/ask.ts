@@ -6,7 +6,7 @@ import type { Client, Place, WalkRequest } from "../ninedoor/place.ts";
 import { GETATTR_SIZE } from "../secure9p/constants.ts";
 import type { Attributes } from "../secure9p/message.ts";
 import { INVALID, type Refusal } from "../secure9p/refusal.ts";
-import type { Node, OpenFile } from "../secure9p/tree.ts";
+import type { Node, OpenFile, Parked } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
 
 /** Either what was asked for or why not. */
@@ -16,6 +16,11 @@ export interface Piece {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly length: number;
+}
+
+/** One that may be given up: it is not answered then. */
+export interface Asked {
+  cancel(): void;
 }
 
 /** Of one answer of a listing. */
@@ -29,6 +34,7 @@ abstract class Ask<T> implements WalkRequest {
   readonly mask = GETATTR_SIZE;
   readonly partway = false;
   #told: Told<T> | undefined;
+  #parked: Parked | undefined;
 
   constructor(told: Told<T>, flags = 0, offset = 0, count = 0) {
     this.#told = told;
@@ -40,6 +46,7 @@ abstract class Ask<T> implements WalkRequest {
   protected tell(answer: T | Refusal): void {
     const told = this.#told;
     this.#told = undefined;
+    this.#parked = undefined;
     told?.(answer);
   }
 
@@ -47,7 +54,16 @@ abstract class Ask<T> implements WalkRequest {
     this.tell(why);
   }
 
-  park(): void {}
+  park(parked: Parked): void {
+    this.#parked = parked;
+  }
+
+  cancel(): void {
+    const parked = this.#parked;
+    this.#told = undefined;
+    this.#parked = undefined;
+    parked?.cancelled(this);
+  }
 
   found(_node: Node): void {
     this.tell(INVALID);
@@ -163,8 +179,10 @@ export function open(from: Place, names: readonly string[], flags: number, clien
   });
 }
 
-export function read(file: OpenFile, offset: number, count: number, told: Told<Piece>): void {
-  file.read(new AskRead(told, 0, offset, count));
+export function read(file: OpenFile, offset: number, count: number, told: Told<Piece>): Asked {
+  const asked = new AskRead(told, 0, offset, count);
+  file.read(asked);
+  return asked;
 }
 
 /** Write a whole line: what was taken of it in part was not done. */

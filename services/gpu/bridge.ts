@@ -1,19 +1,32 @@
 /**
  * A GPU bridge that has dialled in: its GPUs are looked at and followed, and then it has to agree with the hive on who has leased what,
- * all within a time. Only then others see it.
+ * all within a time. Only then others see it. What could not be looked at for a reason that passes is tried again until it can be.
  */
 import type { Client } from "../ninedoor/place.ts";
 import type { RemotePlace } from "../ninedoor/remote/tree.ts";
 import type { Bytes, Clock } from "../ports/index.ts";
 import { O_RDONLY } from "../secure9p/constants.ts";
-import { PERMISSION, type Refusal } from "../secure9p/refusal.ts";
-import { list, open, walk } from "./ask.ts";
+import { BUSY, NOT_FOUND, PERMISSION, type Refusal, type RefusalName } from "../secure9p/refusal.ts";
+import { list, open, type Told, walk } from "./ask.ts";
 import { isGpuId, type LeaseEvent } from "./lease-line.ts";
 import { GpuLink } from "./link.ts";
 import { GPUS } from "./table.ts";
 
 /** How long a bridge may take to agree with the hive before others see it as it is. */
 const AGREEMENT_US = 10_000_000;
+
+/** When what could not be looked at is tried again. */
+const RETRY_US = 1_000_000;
+/** Why something could not be looked at, which says nothing of what is there. */
+const PASSING: readonly RefusalName[] = ["TimedOut", "Busy", "Closed", "RateLimited"];
+
+/** A GPU that is not followed yet, or not any more. */
+interface Attempt {
+  /** When it is tried; Infinity while it is. */
+  dueUs: number;
+  /** Whether the log has that it is left out. */
+  readonly said: boolean;
+}
 
 /** Who asks a bridge: the hive itself. */
 const HIVE: Client = {
@@ -38,6 +51,10 @@ export interface GpuBridgeOptions {
   readonly changed: () => void;
   /** It agrees with the hive, or its time for that is over. */
   readonly agreed: () => void;
+  /** A GPU that was left out is followed again. */
+  readonly back: (gpu: string) => void;
+  /** It is known of more GPUs than before that it does not have them; see {@link GpuBridge.lacks}. */
+  readonly lacking: () => void;
 }
 
 export class GpuBridge {
@@ -45,10 +62,16 @@ export class GpuBridge {
   readonly links = new Map<string, GpuLink>();
   readonly #options: GpuBridgeOptions;
   readonly #agreeByUs: number;
-  /** All that were looked at. */
-  readonly #opened: GpuLink[] = [];
+  /** All that have files open. */
+  readonly #opened = new Set<GpuLink>();
+  /** GPUs that are tried (again). */
+  readonly #attempts = new Map<string, Attempt>();
+  /** Whether it is known which GPUs there are, and otherwise when that is asked (again). */
+  #listed = false;
+  #listUs = Infinity;
+  #unlistedSaid = false;
   /** Steps to an agreement that are not over. */
-  #steps = 1;
+  #steps = 0;
   #settled = false;
   #left = false;
 
@@ -68,21 +91,37 @@ export class GpuBridge {
 
   /** When {@link sweep} has something to do. */
   get nextUs(): number {
-    let nextUs = this.#settled ? Infinity : this.#agreeByUs;
+    let nextUs = Math.min(this.#settled ? Infinity : this.#agreeByUs, this.#listUs);
+    for (const { dueUs } of this.#attempts.values()) nextUs = Math.min(nextUs, dueUs);
     for (const { resumeUs } of this.links.values()) nextUs = Math.min(nextUs, resumeUs);
     return nextUs;
   }
 
+  /** Those that are left out for the moment. */
+  get missing(): string[] {
+    return [...this.#attempts.keys()];
+  }
+
+  /** Why nothing of a GPU can be leased: `Busy` if that may pass. */
+  away(gpu: string): Refusal | undefined {
+    if (!this.#settled || !this.#listed || this.#attempts.has(gpu)) return BUSY;
+    return this.links.has(gpu) ? undefined : NOT_FOUND;
+  }
+
+  /** Whether it is known that it does not have that GPU. */
+  lacks(gpu: string): boolean {
+    return this.#listed && !this.#attempts.has(gpu) && !this.links.has(gpu);
+  }
+
   /** Look at what there is. */
   begin(): void {
-    open(this.#options.root, [], O_RDONLY, HIVE, (folder) => {
-      if (this.#left || "errno" in folder) return this.step();
-      const { file } = folder;
-      list(file, GPUS + 1, (names) => {
-        file.close();
-        if (!this.#left && !("errno" in names)) this.#followAll(names);
-        this.step();
-      });
+    this.#listUs = Infinity;
+    this.more();
+    this.#list((names) => {
+      if (this.#gone) return;
+      if ("errno" in names) this.#unlisted(names);
+      else this.#followAll(names);
+      this.step();
     });
   }
 
@@ -97,6 +136,8 @@ export class GpuBridge {
   }
 
   sweep(nowUs: number): void {
+    if (this.#listUs <= nowUs) this.begin();
+    for (const [gpu, { dueUs, said }] of this.#attempts) if (dueUs <= nowUs) this.#follow(gpu, said);
     for (const link of this.links.values()) if (link.resumeUs <= nowUs) link.resume();
     if (this.#agreeByUs <= nowUs) this.#settle();
   }
@@ -118,37 +159,98 @@ export class GpuBridge {
     this.#options.agreed();
   }
 
-  #followAll(names: readonly string[]): void {
-    const gpus = names.slice(0, GPUS).filter(isGpuId);
-    if (gpus.length < names.length) this.#options.say(`left out: what is no GPU's id, or beyond ${GPUS}`);
-    for (const gpu of gpus) this.#follow(gpu);
+  /** Whether what comes of it has no meaning any more. */
+  get #gone(): boolean {
+    return this.#left || this.#options.root.remote.ended;
   }
 
-  /** Look at one GPU, and follow it. */
-  #follow(gpu: string): void {
-    const { root, say } = this.#options;
+  #list(told: Told<string[]>): void {
+    open(this.#options.root, [], O_RDONLY, HIVE, (folder) => {
+      if ("errno" in folder) return told(folder);
+      const { file } = folder;
+      list(file, GPUS + 1, (names) => {
+        file.close();
+        told(names);
+      });
+    });
+  }
+
+  #unlisted({ name }: Refusal): void {
+    const { clock, say, changed } = this.#options;
+    if (!this.#unlistedSaid) say(`its GPUs cannot be listed: ${name}; that is tried again`);
+    this.#unlistedSaid = true;
+    this.#listUs = clock.nowUs() + RETRY_US;
+    changed();
+  }
+
+  #followAll(names: readonly string[]): void {
+    if (this.#unlistedSaid) this.#options.say("its GPUs are listed");
+    this.#listed = true;
+    const gpus = names.slice(0, GPUS).filter(isGpuId);
+    if (gpus.length < names.length) this.#options.say(`left out: what is no GPU's id, or beyond ${GPUS}`);
+    for (const gpu of new Set(gpus)) this.#follow(gpu, false);
+    this.#options.lacking();
+  }
+
+  /** Look at one GPU, and follow it. @param said whether the log has that it is left out */
+  #follow(gpu: string, said: boolean): void {
+    this.#attempts.set(gpu, { dueUs: Infinity, said });
     this.more();
-    const done = (why: Refusal | undefined): void => {
-      if (this.#left) return;
-      if (why !== undefined) say(`${gpu} is left out: ${why.name}`);
-      this.step();
-    };
-    walk(root, [gpu], HIVE, (place) => {
-      if (this.#left) return;
-      if ("errno" in place) return done(place);
+    walk(this.#options.root, [gpu], HIVE, (place) => {
+      if (this.#gone) return;
+      if ("errno" in place) return this.#tried(gpu, place);
       const link = this.#link(gpu, place);
       link.open((why) => {
-        if (why !== undefined) return done(why);
+        if (this.#gone) return;
+        if (why !== undefined) return this.#dropped(link, why);
         this.links.set(gpu, link);
         this.#compare(link, true, (unknown) => {
-          // Nobody knows what is leased there.
-          if (unknown !== undefined) {
-            this.links.delete(gpu);
-            link.close();
-          }
-          done(unknown);
+          // It may have been dropped meanwhile, for what it has lost is not known.
+          if (unknown !== undefined || this.links.get(gpu) !== link) this.#dropped(link, unknown ?? BUSY);
+          else this.#tried(gpu, undefined);
         });
       });
+    });
+  }
+
+  /** An attempt to follow a GPU is over. */
+  #tried(gpu: string, why: Refusal | undefined): void {
+    const { clock, say, changed, back, lacking } = this.#options;
+    const said = this.#attempts.get(gpu)?.said === true;
+    this.#attempts.delete(gpu);
+    if (why === undefined) {
+      if (said) say(`${gpu} is followed again`);
+      back(gpu);
+    } else if (PASSING.includes(why.name)) {
+      if (!said) say(`${gpu} is left out: ${why.name}; it is tried again`);
+      this.#attempts.set(gpu, { dueUs: clock.nowUs() + RETRY_US, said: true });
+      changed();
+    } else {
+      say(`${gpu} is left out: ${why.name}`);
+      lacking();
+    }
+    this.step();
+  }
+
+  /** Nobody knows what is leased there. */
+  #dropped(link: GpuLink, why: Refusal): void {
+    this.#drop(link);
+    this.#tried(link.gpu, why);
+  }
+
+  #drop(link: GpuLink): void {
+    if (this.links.get(link.gpu) === link) this.links.delete(link.gpu);
+    this.#opened.delete(link);
+    link.close();
+  }
+
+  /** Lines of a GPU were lost: who is a lessee there is asked; if that cannot be told it is as one that has just come. */
+  #overtaken(link: GpuLink): void {
+    this.#compare(link, false, (why) => {
+      if (why === undefined || this.links.get(link.gpu) !== link) return;
+      if (this.#attempts.has(link.gpu)) return this.#drop(link);
+      this.more();
+      this.#dropped(link, why);
     });
   }
 
@@ -161,22 +263,24 @@ export class GpuBridge {
       clock,
       client: HIVE,
       event: (told) => {
-        if (!this.#left) event(gpu, told);
+        if (!this.#gone) event(gpu, told);
       },
-      gap: () => this.#compare(link, false, () => undefined),
+      gap: () => this.#overtaken(link),
       stalled: changed,
       over: (why) => this.end(`${gpu}: ${why}`),
     });
-    this.#opened.push(link);
+    this.#opened.add(link);
     return link;
   }
 
   /** Have a GPU's lessees and the hive's agree. */
   #compare(link: GpuLink, fresh: boolean, told: (why: Refusal | undefined) => void): void {
     link.lessees((names) => {
+      if (this.#gone) return;
       if ("errno" in names) return told(names);
-      if (!this.#left) this.#options.lessees(link, names, fresh);
-      told(undefined);
+      if (this.links.get(link.gpu) === link) this.#options.lessees(link, names, fresh);
+      // What came of that may be that it was left.
+      if (!this.#gone) told(undefined);
     });
   }
 }

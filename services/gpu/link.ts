@@ -9,7 +9,7 @@ import type { Bytes, Clock } from "../ports/index.ts";
 import { O_RDONLY, O_WRONLY } from "../secure9p/constants.ts";
 import { BUSY, type Refusal, STALE } from "../secure9p/refusal.ts";
 import type { OpenFile } from "../secure9p/tree.ts";
-import { list, open, read, sizeOf, type Told, write } from "./ask.ts";
+import { type Asked, list, open, read, sizeOf, type Told, write } from "./ask.ts";
 import { type LeaseEvent, readLeaseLine } from "./lease-line.ts";
 import { LEASES } from "./table.ts";
 
@@ -54,6 +54,8 @@ export class GpuLink {
   #offset = 0;
   #ctl: OpenFile | undefined;
   #follow: OpenFile | undefined;
+  /** The last that was asked of it. */
+  #asked: Asked | undefined;
   #closed = false;
   /** When to go on following where there was no place to wait for more; Infinity while it is followed. */
   resumeUs = Infinity;
@@ -111,9 +113,19 @@ export class GpuLink {
     this.#read();
   }
 
+  /** Count one more thing that the bridge makes the hive do. @returns false if these are too many: the bridge is left then */
+  spend(): boolean {
+    const paid = this.#rate.take(this.#options.clock.nowUs());
+    if (!paid) this.#options.over(TOO_MUCH);
+    return paid;
+  }
+
   /** Nothing is followed any more. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
+    // A place to wait at is not given back by whoever closes the file.
+    this.#asked?.cancel();
     this.#ctl?.close();
     this.#follow?.close();
   }
@@ -126,7 +138,7 @@ export class GpuLink {
 
   #read(): void {
     if (this.#closed) return;
-    read(this.#follow!, this.#offset, READ_BYTES, (piece) => {
+    this.#asked = read(this.#follow!, this.#offset, READ_BYTES, (piece) => {
       if (this.#closed) return;
       if ("errno" in piece) return this.#failed(piece);
       const { bytes, start, length } = piece;

@@ -26,6 +26,15 @@ const LEASE_BYTES = 256;
 /** Leases that a bridge shall end and has not. */
 const RETURNS = GPUS * LEASES;
 
+/** A lease that a bridge shall end. */
+interface Return {
+  readonly gpu: string;
+  readonly worker: string;
+  readonly dueUs: number;
+  /** Nobody here held it, so that the log has nothing of it yet. */
+  readonly stray: boolean;
+}
+
 /** How a lease is over. */
 type End = "released" | "expired" | "lost";
 
@@ -44,7 +53,7 @@ export class LeaseOffice implements Leases {
   readonly #options: OfficeOptions;
   readonly #table = new LeaseTable();
   /** Leases that the bridge shall end, and when it is told so (again); by `<gpu> <worker>`. */
-  readonly #returns = new Map<string, { readonly gpu: string; readonly worker: string; dueUs: number }>();
+  readonly #returns = new Map<string, Return>();
   /** Those who lost a lease, and when whatever of theirs the bridge has not answered by then is closed. */
   #closings: { readonly gpu: string; readonly worker: string; readonly dueUs: number }[] = [];
   /** Leases that were asked for and not answered. */
@@ -80,17 +89,22 @@ export class LeaseOffice implements Leases {
       const left = Math.max(0, Math.ceil((endsUs - nowUs) / 1e6));
       text += `lease ${gpu} ${worker} mem_mb=${memMb} streams=${streams} priority=${priority} ttl_s_left=${left}\n`;
     }
+    const missing = this.#bridge?.missing ?? [];
+    for (const gpu of missing) text += `gpu ${gpu} away\n`;
     for (const { gpu, ignored, resumeUs } of this.#bridge?.links.values() ?? []) {
+      if (missing.includes(gpu)) continue;
       text += `gpu ${gpu} ${resumeUs < Infinity ? "stalled" : "followed"} ignored=${ignored}\n`;
     }
     return text;
   }
 
-  /** Why nothing of that GPU can be leased at the moment: there is no bridge, or it has no such GPU. */
-  away(gpu: string): Refusal | undefined {
+  /** Why nothing of that GPU can be leased at the moment: there is no bridge, it has no such GPU, or that cannot be told. */
+  away(gpu: string): { readonly refusal: Refusal; readonly why: string } | undefined {
     const bridge = this.#bridge;
-    if (bridge?.settled !== true) return BUSY;
-    return bridge.links.has(gpu) ? undefined : NOT_FOUND;
+    if (bridge?.settled !== true) return { refusal: BUSY, why: "no GPU bridge is there" };
+    const refusal = bridge.away(gpu);
+    if (refusal === undefined) return undefined;
+    return { refusal, why: refusal === BUSY ? "its bridge does not answer for that GPU" : "it has no such GPU" };
   }
 
   /**
@@ -108,7 +122,7 @@ export class LeaseOffice implements Leases {
       over = true;
       // It may have been heard of before its answer.
       this.#end(worker, gpu, "released", Infinity);
-      this.#returns.set(key, { gpu, worker, dueUs: Infinity });
+      this.#returns.set(key, { gpu, worker, dueUs: Infinity, stray: false });
     });
     const answered = (why: Refusal | undefined): void => {
       const unknown = why === TIMED_OUT || why === CLOSED;
@@ -143,6 +157,12 @@ export class LeaseOffice implements Leases {
       say: (text) => this.#say(text),
       changed: () => sweeper.changed(),
       agreed: () => this.#open(bridge, ready),
+      back: (gpu) => {
+        if (bridge.settled) for (const { worker } of this.#table.of(gpu)) this.#options.changed(worker);
+      },
+      lacking: () => {
+        if (bridge.settled) this.#forget(bridge);
+      },
     });
     this.#bridge = bridge;
     this.#root = root;
@@ -165,10 +185,10 @@ export class LeaseOffice implements Leases {
     for (const { worker, gpu, endsUs } of this.#table.all()) {
       if (endsUs <= nowUs) this.#end(worker, gpu, "expired", NOTICE_US);
     }
-    for (const [key, { worker, gpu, dueUs }] of this.#returns) {
+    for (const [key, { worker, gpu, dueUs, stray }] of this.#returns) {
       if (dueUs > nowUs) continue;
       this.#returns.delete(key);
-      this.#giveBack(worker, gpu, 0);
+      this.#giveBack(worker, gpu, 0, stray);
     }
     this.#close(nowUs);
     this.#bridge?.sweep(nowUs);
@@ -187,7 +207,9 @@ export class LeaseOffice implements Leases {
     const nowUs = this.#options.clock.nowUs();
     for (const worker of names) {
       const ours = this.#table.isLessee(worker, gpu) || this.#asked.has(`${gpu} ${worker}`);
-      if (isWorkerId(worker) && !ours) this.#giveBack(worker, gpu, 0);
+      if (!isWorkerId(worker) || ours) continue;
+      if (!link.spend()) return;
+      this.#giveBack(worker, gpu, 0, true);
     }
     for (const lease of this.#table.of(gpu)) {
       const { worker, endsUs } = lease;
@@ -208,17 +230,26 @@ export class LeaseOffice implements Leases {
   }
 
   /** Others may see it. */
-  #open({ links }: GpuBridge, ready: () => void): void {
+  #open(bridge: GpuBridge, ready: () => void): void {
+    const { links } = bridge;
+    this.#forget(bridge);
     ready();
     for (const { worker, gpu } of this.#table.all()) if (links.has(gpu)) this.#options.changed(worker);
     this.#options.sweeper.changed();
+  }
+
+  /** What is leased of GPUs that the bridge does not have is lost. */
+  #forget(bridge: GpuBridge): void {
+    for (const { worker, gpu } of this.#table.all()) {
+      if (bridge.lacks(gpu)) this.#end(worker, gpu, "lost", Infinity);
+    }
   }
 
   /** The bridge tells of a lease. */
   #heard(gpu: string, { state, worker, ttlS, ...terms }: LeaseEvent): void {
     const key = `${gpu} ${worker}`;
     if (state !== "ACTIVE") {
-      this.#returns.delete(key);
+      this.#returned(worker, gpu);
       return this.#end(worker, gpu, state === "EXPIRED" ? "expired" : "released", Infinity);
     }
     // That is one which shall end, and whoever it was for is gone.
@@ -270,8 +301,8 @@ export class LeaseOffice implements Leases {
     }
   }
 
-  /** Have the bridge end a lease, until it has. A bridge that is away is told when it is back. */
-  #giveBack(worker: string, gpu: string, afterUs: number): void {
+  /** Have the bridge end a lease, until it has. A bridge or GPU that is away is told when it is back. */
+  #giveBack(worker: string, gpu: string, afterUs: number, stray = false): void {
     const { clock, sweeper } = this.#options;
     const bridge = this.#bridge;
     const link = bridge?.links.get(gpu);
@@ -280,16 +311,24 @@ export class LeaseOffice implements Leases {
     if (!this.#returns.has(key) && this.#returns.size >= RETURNS) {
       return bridge.end(`${gpu}: more leases to end than there can be`);
     }
-    const due = { gpu, worker, dueUs: afterUs === 0 ? Infinity : clock.nowUs() + afterUs };
+    const due = { gpu, worker, dueUs: afterUs === 0 ? Infinity : clock.nowUs() + afterUs, stray };
     this.#returns.set(key, due);
     if (afterUs > 0) return sweeper.changed();
     link.command(`RELEASE ${worker}`, (why) => {
       if (bridge.left || this.#returns.get(key) !== due) return;
+      if (why === undefined) return this.#returned(worker, gpu);
       this.#returns.delete(key);
-      if (why === undefined || why === NOT_FOUND) return;
-      this.#returns.set(key, { gpu, worker, dueUs: clock.nowUs() + RETRY_US });
+      if (why === NOT_FOUND) return;
+      this.#returns.set(key, { gpu, worker, dueUs: clock.nowUs() + RETRY_US, stray });
       sweeper.changed();
     });
+  }
+
+  /** The bridge has ended a lease. */
+  #returned(worker: string, gpu: string): void {
+    const key = `${gpu} ${worker}`;
+    if (this.#returns.get(key)?.stray === true) this.#say(`${gpu} gave back worker=${worker}`);
+    this.#returns.delete(key);
   }
 
   #say(text: string): void {

@@ -9,6 +9,8 @@ export type WorkerCause =
   | { readonly kind: "finished" | "killed" | "stuck" }
   /** It was not leased what it was spawned for. */
   | { readonly kind: "unleased"; readonly why: string }
+  /** Whoever spawned it has gone, or has taken that back, before it was leased what it was spawned for. */
+  | { readonly kind: "unwanted" }
   /** Its account is closed; that says why. */
   | { readonly kind: "budget" }
   /** It threw, and that is what it says of it: a message, then lines of a stack. */
@@ -32,6 +34,8 @@ export function describeCause(cause: WorkerCause, revocation: Revocation | undef
       return cause.kind;
     case "unleased":
       return `not leased its GPU: ${cause.why}`;
+    case "unwanted":
+      return "not spawned: nobody waits for it any more";
     case "stuck":
       return `revoked: stuck, it ran ${quanta} quanta without a call`;
     case "budget":

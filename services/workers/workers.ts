@@ -40,7 +40,7 @@ export interface WorkersOptions extends Omit<
   /** Where GPUs are leased; see `gpu/office.ts`. */
   readonly office: {
     /** Why nothing of that GPU can be leased at the moment. */
-    away(gpu: string): Refusal | undefined;
+    away(gpu: string): { readonly refusal: Refusal; readonly why: string } | undefined;
     lease(worker: string, asked: LeaseRequest): Later<Refusal | undefined>;
     find(worker: string, gpu: string): Lease | undefined;
     release(worker: string): void;
@@ -64,6 +64,7 @@ export class Workers {
     budget: 0,
     failed: 0,
     unleased: 0,
+    unwanted: 0,
     stuck: 0,
     component: 0,
     highWater: 0,
@@ -123,7 +124,7 @@ export class Workers {
     const { rules, office } = this.#options;
     const { budget, clamped } = resolveBudget(spawn.budget, this.#defaults[spawn.kind], rules.maximum);
     const away = spawn.kind === "gpu" ? office.away(spawn.lease.gpuId) : undefined;
-    if (away !== undefined) return this.#refuse(away === BUSY ? "no GPU bridge is there" : "it has no such GPU", away);
+    if (away !== undefined) return this.#refuse(away.why, away.refusal);
     const worker = this.#make(spawn, budget);
     if (worker === undefined) return BUSY;
     const spawned = { worker: worker.id, clamps: clampsOf({ budget, clamped }) };
@@ -169,7 +170,7 @@ export class Workers {
 
   /** Have a worker leased what it is for; without that it ends. Who spawned it waits for that. */
   #lease(worker: Worker, asked: LeaseRequest, spawned: Spawned): Later<Spawned | Refusal> {
-    const spawning = new Later<Spawned | Refusal>(() => this.#end(worker, { kind: "killed" }));
+    const spawning = new Later<Spawned | Refusal>(() => this.#end(worker, { kind: "unwanted" }));
     const leasing = this.#options.office.lease(worker.id, asked);
     worker.spawning = spawning;
     worker.leasing = leasing;

@@ -11,6 +11,13 @@ afterEach(expectNoErrors);
 
 const AWAY = "!EBUSY";
 const MANY = 10_000;
+const LEFT_OUT = "GPU-0 is left out: TimedOut; it is tried again";
+/** What of a GPU may not answer, and to which request. */
+const SILENT = [
+  ["ctl", "opening"],
+  ["lease.follow", "asking"],
+  ["lessee", "io"],
+] as const;
 
 /** A file whose reads are answered by the test. */
 class Saying extends TestNode {
@@ -109,7 +116,7 @@ describe("hive: a GPU bridge that lies", () => {
     const follow = gpuOf(tree).children.get("lease.follow")!;
     follow.content = { length: Number.MAX_SAFE_INTEGER - 100 } as Uint8Array;
     const hive = await lied(tree);
-    expect(hive.told("export").at(-1)).to.match(/^gone service=gpu-bridge session=\d+ why=GPU-0: Invalid$/);
+    expect(hive.told("export").at(-1)).to.match(/^failed service=gpu-bridge session=\d+ why=GPU-0: Invalid$/);
     expect(hive.spawn()).to.equal(AWAY);
     healthy(hive);
   });
@@ -154,20 +161,165 @@ describe("hive: a GPU bridge that lies", () => {
     }
   });
 
-  it("and never answers is seen in time all the same, and its GPUs are left out", async () => {
-    for (const [name, behaviour] of [
-      ["ctl", "opening"],
-      ["lease.follow", "asking"],
-      ["lessee", "io"],
-    ] as const) {
-      const tree = bridgeTree();
+  it("and never answers is seen in time all the same, without its GPUs, and holds nothing of the hive's however often it is tried", async () => {
+    for (const [name, behaviour] of SILENT) {
+      const tree = bridgeTree(["GPU-0", "GPU-1"]);
       gpuOf(tree).children.get(name)![behaviour] = "park";
       const hive = await lied(tree);
       expect(hive.spawn(), name).to.equal(AWAY);
       expect(hive.told("export"), name).to.deep.equal([]);
       hive.pass(5100);
-      expect(hive.told("gpu"), name).to.deep.equal(["GPU-0 is left out: TimedOut"]);
-      expect(hive.spawn(), name).to.equal("!ENOENT");
+      expect(hive.told("gpu"), name).to.deep.equal([LEFT_OUT]);
+      expect(hive.spawn(), name).to.equal(AWAY);
+      expect(hive.told("worker").at(-1), name).to.equal("not spawned: its bridge does not answer for that GPU");
+      expect(hive.spawn({ gpu_id: "GPU-1" }), name).to.equal("");
+      hive.order({ kill: "worker-1" });
+      for (let i = 0; i < 1000; i++) hive.pass(100);
+      // A try a second after the end of the one before.
+      expect(tree.cancelled.length, name).to.be.within(15, 36);
+      // The one GPU's two files, of the other at most those of one try and what is under way; each has its place to wait at.
+      expect(tree.opened - tree.closed, name).to.be.at.most(5);
+      expect(tree.parked.length, name).to.be.at.most(3);
+      // Not every bridge answers a read that waits when its file is closed, so it is told to.
+      if (name === "lessee") expect(hive.hive.exports.requests.cancelled).to.be.at.least(15);
+      expect(
+        hive.told("gpu").filter((text) => text.startsWith("GPU-0")),
+        name,
+      ).to.deep.equal([LEFT_OUT]);
+      expect(hive.queen.cat("/proc/9p/gpu"), name).to.match(/\ngpu GPU-0 away\n/);
+      hive.order({ spawn: "heartbeat" });
+      expect(hive.queen.list("/worker")).to.have.length(1);
+    }
+  });
+
+  it("and does not answer for a moment has that GPU again, agreed on as that of a fresh one", async () => {
+    for (const [name, behaviour] of SILENT) {
+      const tree = bridgeTree();
+      const gpu = gpuOf(tree);
+      gpu.children.get("lessee")!.dir("worker-70");
+      gpu.children.get(name)![behaviour] = "park";
+      const hive = await lied(tree);
+      hive.pass(5100);
+      expect(hive.spawn(), name).to.equal(AWAY);
+      gpu.children.get(name)![behaviour] = "answer";
+      hive.pass(1000);
+      hive.pass(100);
+      expect(hive.told("gpu"), name).to.deep.equal([
+        LEFT_OUT,
+        "GPU-0 is followed again",
+        "GPU-0 gave back worker=worker-70",
+      ]);
+      expect(Buffer.from(gpu.children.get("ctl")!.content).toString(), name).to.equal("RELEASE worker-70\n");
+      expect(hive.spawn(), name).to.equal("");
+      hive.order({ kill: "worker-1" });
+      healthy(hive);
+    }
+  });
+
+  it("and turns out to have no such GPU when it is tried again has it left out for good", async () => {
+    const tree = bridgeTree();
+    gpuOf(tree).children.get("lessee")!.opening = "park";
+    const hive = await lied(tree);
+    hive.pass(5100);
+    gpuOf(tree).children.delete("lessee");
+    for (let i = 0; i < 50; i++) hive.pass(100);
+    expect(hive.told("gpu")).to.deep.equal([LEFT_OUT, "GPU-0 is left out: NotFound"]);
+    expect(hive.spawn()).to.equal("!ENOENT");
+    healthy(hive);
+  });
+
+  it("and is back, but does not answer for a GPU, has its leases still until it says that it has it no more", async () => {
+    for (const silent of ["root", "gpu"]) {
+      const hive = await lied(bridgeTree());
+      for (let i = 0; i < 2; i++) expect(hive.spawn()).to.equal("");
+      hive.hangUp();
+      const tree = bridgeTree();
+      const node = silent === "root" ? tree.root : gpuOf(tree).children.get("lessee")!;
+      node.io = "park";
+      hive.dial(new FakeBridge([]), tree);
+      await hive.settle();
+      for (let i = 0; i < 110; i++) hive.pass(100);
+      hive.order({ kill: "worker-2" });
+      expect(hive.told("gpu").slice(3), silent).to.deep.equal(["GPU-0 released worker=worker-2"]);
+      expect(hive.queen.cat("/worker/worker-1/status"), silent).to.match(/\nlease active /);
+      tree.root.children.delete("GPU-0");
+      node.io = "answer";
+      for (let i = 0; i < 70; i++) hive.pass(100);
+      expect(hive.told("gpu").slice(4), silent).to.deep.equal(
+        silent === "root"
+          ? ["its GPUs are listed", "GPU-0 lost worker=worker-1"]
+          : ["GPU-0 is left out: NotFound", "GPU-0 lost worker=worker-1"],
+      );
+      expect(hive.queen.cat("/worker/worker-1/status"), silent).to.match(/\nlease none\n/);
+      hive.order({ kill: "worker-1" });
+      healthy(hive);
+    }
+  });
+
+  it("and is back, but answers for a GPU late, leases again what it has lost, and ends what ended meanwhile", async () => {
+    const hive = await lied(bridgeTree());
+    for (let i = 0; i < 2; i++) expect(hive.spawn()).to.equal("");
+    hive.hangUp();
+    const tree = bridgeTree();
+    const lessee = gpuOf(tree).children.get("lessee")!;
+    lessee.dir("worker-2");
+    lessee.io = "park";
+    hive.dial(new FakeBridge([]), tree);
+    await hive.settle(5100);
+    hive.order({ kill: "worker-2" });
+    lessee.io = "answer";
+    for (let i = 0; i < 12; i++) hive.pass(100);
+    expect(hive.told("gpu").slice(3)).to.have.members([
+      "GPU-0 released worker=worker-2",
+      "GPU-0 gave back worker=worker-2",
+      "GPU-0 leased again worker=worker-1 ttl_s=54",
+      "GPU-0 is followed again",
+    ]);
+    const told = Buffer.from(gpuOf(tree).children.get("ctl")!.content).toString();
+    expect(told).to.match(/^RELEASE worker-2\nLEASE worker-1 mem_mb=512 streams=2 ttl_s=54 priority=5\n$/);
+    hive.order({ kill: "worker-1" });
+    healthy(hive);
+  });
+
+  it("and loses lines of a GPU without saying who is a lessee has it left out until it says so", async () => {
+    const tree = bridgeTree();
+    const hive = await lied(tree);
+    expect(hive.spawn()).to.equal("");
+    const lessee = gpuOf(tree).children.get("lessee")!;
+    lessee.opening = "park";
+    tree.unpark().refuse(STALE);
+    hive.pass(100);
+    hive.pass(5100);
+    expect(hive.told("gpu").slice(1)).to.deep.equal([LEFT_OUT]);
+    expect(hive.spawn()).to.equal(AWAY);
+    hive.order({ kill: "worker-1" });
+    lessee.dir("worker-1");
+    lessee.opening = "answer";
+    hive.pass(1000);
+    hive.pass(100);
+    expect(hive.told("gpu").slice(2)).to.deep.equal([
+      "GPU-0 released worker=worker-1",
+      "GPU-0 is followed again",
+      "GPU-0 gave back worker=worker-1",
+    ]);
+    healthy(hive);
+  });
+
+  it("and does not list its GPUs is asked again until it does", async () => {
+    for (const behaviour of ["opening", "io"] as const) {
+      const tree = bridgeTree();
+      tree.root[behaviour] = "park";
+      const hive = await lied(tree);
+      hive.pass(5100);
+      expect(hive.told("gpu")).to.deep.equal(["its GPUs cannot be listed: TimedOut; that is tried again"]);
+      expect(hive.spawn()).to.equal(AWAY);
+      for (let i = 0; i < 100; i++) hive.pass(100);
+      tree.root[behaviour] = "answer";
+      hive.pass(6000);
+      hive.pass(1000);
+      expect(hive.told("gpu").slice(1)).to.deep.equal(["its GPUs are listed"]);
+      expect(hive.spawn()).to.equal("");
+      hive.order({ kill: "worker-1" });
       healthy(hive);
     }
   });

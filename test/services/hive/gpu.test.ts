@@ -64,6 +64,10 @@ describe("hive: GPUs are leased", () => {
     hive.pass(100);
     queen.pump();
     expect(spawns[0]!.result).to.equal("");
+    expect(hive.told("worker")).to.deep.equal(["worker-2 not spawned: nobody waits for it any more; destroyed"]);
+    expect(queen.cat("/proc/9p/workers")).to.match(
+      /\nspawned 1\nrefused 0\n(?:\w+ \d+\n)*killed 0\n(?:\w+ \d+\n)*unwanted 1\n/,
+    );
     expect(bridge.leases()).to.deep.equal(["worker-1 60"]);
     hive.pass(100);
     expect(queen.cat("/worker/worker-1/trace")).to.match(/started/);
@@ -183,6 +187,21 @@ describe("hive: a GPU bridge that comes back", () => {
     ]);
   });
 
+  it("has lost what is leased of a GPU that it does not have any more", async () => {
+    const hive = await GpuHive.with(await FakeBridge.start());
+    hive.spawn();
+    hive.spawn({ gpu_id: "GPU-1" });
+    hive.hangUp();
+    hive.dial(await FakeBridge.start(GPUS.slice(0, 1)));
+    await hive.settle(100);
+    expect(hive.told("gpu").slice(2)).to.deep.equal([
+      "GPU-0 leased again worker=worker-1 ttl_s=60",
+      "GPU-1 lost worker=worker-2",
+    ]);
+    expect(hive.queen.cat("/worker/worker-2/status")).to.match(/\nlease none\n/);
+    expect(hive.queen.cat("/proc/9p/gpu")).to.match(/\nlost 1\n/);
+  });
+
   it("ends there what a hive that was started anew knows nothing of, before anybody can use it", async () => {
     const bridge = await FakeBridge.start();
     const before = await GpuHive.with(bridge);
@@ -190,6 +209,7 @@ describe("hive: a GPU bridge that comes back", () => {
     before.hangUp();
     const after = await GpuHive.with(bridge);
     expect(bridge.leases()).to.deep.equal([]);
+    expect(after.told("gpu")).to.deep.equal(["GPU-0 gave back worker=worker-1"]);
     expect(after.spawn({ mem_mb: 1024 })).to.equal("");
     expect(bridge.leases()).to.deep.equal(["worker-1 60"]);
   });
