@@ -31,6 +31,12 @@ function started(start: () => Promise<ListeningHive>): () => HiveAtHand {
     at = { ...keys, terminal: hive, tick: await tickOf(wire) };
     wire.close();
   });
+  let shown = false;
+  afterEach(function () {
+    if (shown || this.currentTest?.state !== "failed") return;
+    shown = true;
+    console.log(`      its line said: ${JSON.stringify(hive.output.slice(-8000))}`);
+  });
   after(() => hive.end());
   return () => at;
 }
