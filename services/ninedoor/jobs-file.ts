@@ -3,7 +3,7 @@
  * away when its read is answered whole, so none is lost to a Tflush. Lines that wait are bounded, and what does not fit is
  * refused to whoever sent it. The empty line says that the worker shall look for its GPU; one of it at the end is enough.
  */
-import type { Bytes } from "../ports/index.ts";
+import type { Bytes, Pool } from "../ports/index.ts";
 import { BUSY, CLOSED, INVALID, NOT_FOUND, PERMISSION, TOO_BIG } from "../secure9p/refusal.ts";
 import type { OpenFile, Parked, Request } from "../secure9p/tree.ts";
 import type { Qid } from "../secure9p/wire.ts";
@@ -16,6 +16,10 @@ import { touch } from "./qids.ts";
 export const JOB_LINES = 8;
 export const JOB_BYTES = 16_384;
 
+/** What is empty is never next to another, so there is at most one more of them than there are lines. */
+const MEMORY = JOB_BYTES + JOB_LINES + 1;
+/** The pool of a mailbox that was never used. */
+export const UNUSED: Pool = ["worker.jobs", MEMORY, 0, MEMORY, 0, "refused", 0];
 const NEWLINE = 0x0a;
 const NOTHING = new Uint8Array(0);
 
@@ -36,6 +40,8 @@ export class JobsFile implements Place, Parked {
   #lines = NOTHING;
   readonly #lengths: number[] = [];
   #used = 0;
+  #peak = 0;
+  #refused = 0;
   #waiting: Request | undefined = undefined;
 
   constructor(options: JobsFileOptions) {
@@ -49,6 +55,11 @@ export class JobsFile implements Place, Parked {
       this.#waiting = undefined;
       if (request !== undefined) this.#close(request);
     });
+  }
+
+  /** For reports. */
+  pool(): Pool {
+    return ["worker.jobs", MEMORY, this.#used, MEMORY, this.#peak, "refused", this.#refused];
   }
 
   /** Lines that nobody has read yet. */
@@ -71,13 +82,14 @@ export class JobsFile implements Place, Parked {
     if (length === 0 && this.#lengths[this.#lengths.length - 1] === 1) return true;
     if (length > 0 && !this.#fits(length)) {
       this.#options.counters.jobsRefused++;
+      this.#refused++;
       return false;
     }
-    // What is empty is never next to another, so there is at most one more of them than there are lines.
-    if (this.#lines.length === 0) this.#lines = new Uint8Array(JOB_BYTES + JOB_LINES + 1);
+    if (this.#lines.length === 0) this.#lines = new Uint8Array(MEMORY);
     this.#options.bytes.copy(this.#lines, this.#used, from, start, length);
     this.#lines[this.#used + length] = NEWLINE;
     this.#used += length + 1;
+    this.#peak = Math.max(this.#peak, this.#used);
     this.#lengths.push(length + 1);
     touch(this.qid);
     const request = this.#waiting;

@@ -9,7 +9,7 @@ import { isWorker } from "../roles/roles.ts";
 import { ControlFile } from "./control-file.ts";
 import { Directory } from "./directory.ts";
 import type { FileMaker } from "./file-maker.ts";
-import { JobsFile } from "./jobs-file.ts";
+import { JobsFile, UNUSED } from "./jobs-file.ts";
 import { Lifetime, type LineHandler } from "./place.ts";
 import { RecordAppender } from "./ring-file.ts";
 import type { Ring } from "./ring.ts";
@@ -62,13 +62,13 @@ export class Workers {
   readonly #maker: FileMaker;
   readonly #limits: WorkerLimits;
   readonly #entries = new Map<string, Entry>();
-  readonly #rings: Several;
+  readonly #pools: Several;
   #lastId = 0;
 
   constructor(maker: FileMaker, limits: WorkerLimits) {
     this.#maker = maker;
     this.#limits = limits;
-    this.#rings = new Several(limits.workers, ringPools(this.#ringsOf()));
+    this.#pools = new Several(limits.workers, poolsOf({ ...this.#ringsOf(), jobs: undefined }));
     this.directory = new Directory({
       qid: maker.qids.next(QTDIR),
       counters: maker.counters,
@@ -140,7 +140,7 @@ export class Workers {
     const entry = this.#entries.get(id);
     if (entry === undefined) return false;
     this.#entries.delete(id);
-    this.#rings.ended(ringPools(entry));
+    this.#pools.ended(poolsOf(entry));
     this.directory.remove(id);
     entry.life.end();
     return true;
@@ -161,10 +161,13 @@ export class Workers {
   }
 
   pools(): Pool[] {
-    return this.#rings.pools([...this.#entries.values()].map(ringPools));
+    return this.#pools.pools([...this.#entries.values()].map(poolsOf));
   }
 }
 
-function ringPools({ telemetry, trace, result }: Pick<WorkerEntry, "telemetry" | "trace" | "result">): Pool[] {
-  return [telemetry.pool("worker.telemetry"), trace.pool("worker.trace"), result.pool("worker.result")];
+type Pooled = Pick<WorkerEntry, "telemetry" | "trace" | "result" | "jobs">;
+
+function poolsOf({ telemetry, trace, result, jobs }: Pooled): Pool[] {
+  const rings = [telemetry.pool("worker.telemetry"), trace.pool("worker.trace"), result.pool("worker.result")];
+  return [...rings, jobs?.pool() ?? UNUSED];
 }

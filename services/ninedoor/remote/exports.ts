@@ -9,8 +9,10 @@ import { homeOf } from "../../roles/policy.ts";
 import { BUSY, PERMISSION, type Refusal } from "../../secure9p/refusal.ts";
 import type { QidSource } from "../qids.ts";
 import type { Services } from "../services.ts";
+import { MSIZE, PATIENT, READ_FRAME, TAGS, WAITING } from "./bounds.ts";
+import { RemoteCounters } from "./counters.ts";
 import { KNOWN } from "./qids.ts";
-import { MSIZE, PATIENT, READ_FRAME, RemoteCounters, RemoteService, TAGS, WAITING } from "./service.ts";
+import { RemoteService } from "./service.ts";
 import type { Manners, RemotePlace } from "./tree.ts";
 
 /** Refusals that are logged at once; a service dials in seldom. */

@@ -35,6 +35,15 @@ const FOREIGN: Readonly<Record<number, Refusal>> = {
   38: UNSUPPORTED,
 };
 
+/** What is asked of, by whom. */
+export interface About {
+  readonly place: RemotePlace;
+  /** If it is open. */
+  readonly file?: RemoteFile | undefined;
+  /** See {@link Forward.own}. */
+  readonly own: boolean;
+}
+
 export abstract class Forward implements Parked {
   /** Whom to answer; `undefined` when that is over. */
   request: WalkRequest | undefined;
@@ -43,15 +52,18 @@ export abstract class Forward implements Parked {
   /** Of what it waits for. */
   tag = NO_TAG;
   readonly place: RemotePlace;
+  /** Whether the hive itself or a worker's own session asks, for whom some places are kept. */
+  readonly own: boolean;
   /** What is asked for it: the open file's, or one that was walked to. */
   protected fid: number;
   readonly #file: RemoteFile | undefined;
   readonly #names: readonly string[];
   #walking = false;
 
-  constructor(request: WalkRequest, place: RemotePlace, file: RemoteFile | undefined, names = place.names) {
+  constructor(request: WalkRequest, { place, file, own }: About, names = place.names) {
     this.request = request;
     this.place = place;
+    this.own = own;
     this.fid = file?.fid ?? NO_FID;
     this.#file = file;
     this.#names = names;

@@ -7,58 +7,32 @@ import type { Bytes, Clock } from "../../ports/index.ts";
 import { HeldTimer } from "../../pump/held-timer.ts";
 import type { TimerPort } from "../../pump/timers.ts";
 import { Client, NO_TAG } from "../../secure9p/client.ts";
-import { GETATTR_BASIC, HEADER, QTDIR } from "../../secure9p/constants.ts";
+import { GETATTR_BASIC, QTDIR } from "../../secure9p/constants.ts";
 import type { Message } from "../../secure9p/message.ts";
 import { BUSY, CLOSED, type Refusal, TIMED_OUT } from "../../secure9p/refusal.ts";
 import type { Names } from "../mounts.ts";
 import type { QidSource } from "../qids.ts";
+import {
+  ALL_TAGS,
+  FIDS,
+  MSIZE,
+  MSIZE_LEAST,
+  OTHERS_FILES,
+  OTHERS_PATIENT,
+  OTHERS_WAITING,
+  PATIENT,
+  TAGS,
+  UNSENT,
+  WAITING,
+} from "./bounds.ts";
+import type { RemoteCounters } from "./counters.ts";
 import { type Forward, ROOT } from "./forward.ts";
 import { RemoteQids } from "./qids.ts";
 import { type Manners, RemotePlace } from "./tree.ts";
 
-/** Requests under way, and those that wait for their turn. */
-export const TAGS = 16;
-export const WAITING = 32;
-/**
- * Reads under way that may take as long as they like. They take nothing from the others: as many workers as a hive has may wait
- * for the end of their jobs at one exporter, and a few more for other news.
- */
-export const PATIENT = 96;
-/** A Tread, which is all that such a read asks. */
-export const READ_FRAME = HEADER + 16;
-/** Fids there at once. */
-const FIDS = 256;
-export const MSIZE = 8192;
-/** A walk of the longest names has to fit. */
-const MSIZE_LEAST = 4096;
 /** How often it is asked whether it is there. */
 const PROBE_US = 30_000_000;
 const UNAME = "hive";
-/** A tag rests until its Tflush is answered too, and there is room for all that can be under way. */
-const ALL_TAGS = 2 * (TAGS + PATIENT);
-/** Of what is asked, on its way to the exporter. */
-const UNSENT = 2 * TAGS * MSIZE + PATIENT * READ_FRAME;
-
-/** What all exporters together are asked and answer. */
-export class RemoteCounters {
-  requests = 0;
-  answers = 0;
-  bytesIn = 0;
-  bytesOut = 0;
-  /** Requests that ended without an answer: in time, by whoever asked, for want of a place. */
-  timedOut = 0;
-  cancelled = 0;
-  busy = 0;
-  inFlightHighWater = 0;
-  /** Requests that had to wait for their turn. */
-  waited = 0;
-  waitingHighWater = 0;
-  /** Reads that may take as long as they like: most that were under way, and those for which there was no place. */
-  followingHighWater = 0;
-  followingRefused = 0;
-  qidsHighWater = 0;
-  forgotten = 0;
-}
 
 export interface RemoteOptions {
   readonly name: string;
@@ -93,6 +67,9 @@ export class RemoteService {
   readonly #deadlines = new Float64Array(ALL_TAGS).fill(Infinity);
   #inFlight = 0;
   #following = 0;
+  /** Of those, and of open files, what is not the hive's own. */
+  #othersFollowing = 0;
+  #othersFiles = 0;
   readonly #waiting: Forward[] = [];
   /** Fids to give back. */
   readonly #clunks: number[] = [];
@@ -195,13 +172,13 @@ export class RemoteService {
     if (request === undefined) return;
     if (this.ended) return request.refuse(CLOSED);
     const { counters, clock, providerUs } = this.#options;
-    const { patient } = forward;
+    const { patient, own } = forward;
     const full = this.#inFlight >= TAGS;
-    if (patient && this.#following >= PATIENT) {
+    if (patient && (this.#following >= PATIENT || (!own && this.#othersFollowing >= OTHERS_PATIENT))) {
       counters.followingRefused++;
       return request.refuse(BUSY);
     }
-    if (!patient && full && this.#waiting.length >= WAITING) {
+    if (!patient && full && !this.#mayWait(own)) {
       counters.busy++;
       return request.refuse(BUSY);
     }
@@ -216,6 +193,25 @@ export class RemoteService {
     this.#waiting.push(forward);
     counters.waited++;
     counters.waitingHighWater = Math.max(counters.waitingHighWater, this.#waiting.length);
+  }
+
+  /** Whether there is a place to wait: for others, while they do not have all that are for them. */
+  #mayWait(own: boolean): boolean {
+    const { length } = this.#waiting;
+    if (own || length < OTHERS_WAITING) return length < WAITING;
+    let others = 0;
+    for (const waiting of this.#waiting) if (!waiting.own) others++;
+    return length < WAITING && others < OTHERS_WAITING;
+  }
+
+  /** Whether others than the hive's own have as many open files as they may. */
+  get crowded(): boolean {
+    return this.#othersFiles >= OTHERS_FILES;
+  }
+
+  /** A file is open, until it is clunked. */
+  opened(own: boolean): void {
+    if (!own) this.#othersFiles++;
   }
 
   /** Nobody wants its answer any more. */
@@ -233,8 +229,9 @@ export class RemoteService {
     }
   }
 
-  /** Give a fid back. */
-  clunk(fid: number): void {
+  /** Give an open file's fid back. */
+  clunk(fid: number, own: boolean): void {
+    if (!own) this.#othersFiles--;
     if (this.ended) return;
     this.#clunks.push(fid);
     this.#pump();
@@ -295,11 +292,12 @@ export class RemoteService {
     forward.tag = tag;
     this.#forwards[tag] = forward;
     this.#deadlines[tag] = forward.deadlineUs;
-    this.#begun(isPatient(forward));
+    this.#begun(isPatient(forward), forward.own);
   }
 
-  #begun(patient: boolean): void {
+  #begun(patient: boolean, own: boolean): void {
     const { counters } = this.#options;
+    if (patient && !own) this.#othersFollowing++;
     if (patient) counters.followingHighWater = Math.max(counters.followingHighWater, ++this.#following);
     else counters.inFlightHighWater = Math.max(counters.inFlightHighWater, ++this.#inFlight);
   }
@@ -307,16 +305,17 @@ export class RemoteService {
   #answered(forward: Forward, reply: Message, error: Refusal | undefined): void {
     const { tag } = forward;
     forward.tag = NO_TAG;
-    this.#settled(tag, isPatient(forward));
+    this.#settled(tag, isPatient(forward), forward.own);
     if (forward.answered(reply, error)) this.#send(forward);
     else this.#spare(forward);
     this.#pump();
   }
 
-  #settled(tag: number, patient: boolean): void {
+  #settled(tag: number, patient: boolean, own: boolean): void {
     this.#forwards[tag] = undefined;
     // What was answered and is being flushed all the same has that to answer still.
     if (!this.#client.busy(tag)) this.#deadlines[tag] = Infinity;
+    if (patient && !own) this.#othersFollowing--;
     if (patient) this.#following--;
     else this.#inFlight--;
     if (!this.ended) this.#options.counters.answers++;
@@ -340,11 +339,11 @@ export class RemoteService {
   #clunk(fid: number): void {
     const { clock, providerUs } = this.#options;
     const tag = this.#client.clunk(fid, () => {
-      this.#settled(tag, false);
+      this.#settled(tag, false, true);
       this.#pump();
     });
     if (tag === NO_TAG) return this.end("it did not answer in time");
-    this.#begun(false);
+    this.#begun(false, true);
     this.#watch((this.#deadlines[tag] = clock.nowUs() + providerUs));
   }
 

@@ -2,7 +2,7 @@
  * The tree of an exporter as places of the namespace. A place holds nothing of the exporter's but a name, for nobody tells when it
  * is not needed any more; an open file holds one fid there. What the exporter says is used only as far as it can be true here.
  */
-import type { Client as NineClient } from "../../secure9p/client.ts";
+import { type Client as NineClient, NO_TAG } from "../../secure9p/client.ts";
 import type { Done } from "../../secure9p/client-calls.ts";
 import * as p9 from "../../secure9p/constants.ts";
 import { Entries } from "../../secure9p/entries.ts";
@@ -11,9 +11,9 @@ import { INVALID, NOT_FOUND, TOO_BIG } from "../../secure9p/refusal.ts";
 import type { OpenFile, Request } from "../../secure9p/tree.ts";
 import type { Qid } from "../../secure9p/wire.ts";
 import type { Names } from "../mounts.ts";
-import type { Client, Place, WalkRequest } from "../place.ts";
+import { type Client, OWN_SESSION, type Place, type WalkRequest } from "../place.ts";
 import { POINT_OFFSET } from "../view-node.ts";
-import { Forward } from "./forward.ts";
+import { type About, Forward } from "./forward.ts";
 import type { RemoteService } from "./service.ts";
 
 const FOLLOW = ".follow";
@@ -69,54 +69,65 @@ export class RemotePlace implements Place {
     // However deep the exporter says that it is.
     if (names.length >= p9.WALK_DEPTH) return request.refuse(TOO_BIG);
     const led = remote.manners?.lead(names, name, client) ?? [...names, name];
-    remote.submit(new Walk(request, this, undefined, led));
+    remote.submit(new Walk(request, this.#about(client), led));
   }
 
-  open(request: Request): void {
-    this.remote.submit(new Open(request, this, undefined));
+  open(request: Request, client: Client): void {
+    this.remote.submit(new Open(request, this.#about(client)));
   }
 
-  getattr(request: Request, file: OpenFile | undefined): void {
-    this.remote.submit(new Getattr(request, this, file instanceof RemoteFile ? file : undefined));
+  getattr(request: Request, file: OpenFile | undefined, client: Client): void {
+    this.remote.submit(new Getattr(request, this.#about(client, file)));
   }
 
-  setattr(request: Request, change: AttributeChange, file: OpenFile | undefined): void {
-    this.remote.submit(new Setattr(request, this, file instanceof RemoteFile ? file : undefined, change));
+  setattr(request: Request, change: AttributeChange, file: OpenFile | undefined, client: Client): void {
+    this.remote.submit(new Setattr(request, this.#about(client, file), change));
+  }
+
+  #about({ session }: Client, file?: OpenFile): About {
+    return { place: this, file: file instanceof RemoteFile ? file : undefined, own: session === OWN_SESSION };
   }
 }
 
 /** An open file. */
-export class RemoteFile implements OpenFile {
+export class RemoteFile implements OpenFile, About {
+  readonly place: RemotePlace;
   readonly fid: number;
-  readonly #place: RemotePlace;
+  readonly own: boolean;
 
-  constructor(place: RemotePlace, fid: number) {
-    this.#place = place;
+  constructor({ place, own }: About, fid: number) {
+    this.place = place;
     this.fid = fid;
+    this.own = own;
+    place.remote.opened(own);
+  }
+
+  get file(): this {
+    return this;
   }
 
   read(request: Request): void {
-    this.#place.remote.submit(new Read(request, this.#place, this));
+    this.place.remote.submit(new Read(request, this));
   }
 
   write(request: Request, bytes: Uint8Array, start: number, length: number): void {
-    this.#place.remote.submit(new Write(request, this.#place, this, bytes, start, length));
+    this.place.remote.submit(new Write(request, this, bytes, start, length));
   }
 
   readdir(request: Request): void {
-    this.#place.remote.submit(new Readdir(request, this.#place, this));
+    this.place.remote.submit(new Readdir(request, this));
   }
 
   close(): void {
-    this.#place.remote.clunk(this.fid);
+    this.place.remote.clunk(this.fid, this.own);
   }
 }
 
 class Walk extends Forward {
   readonly #names: Names;
 
-  constructor(request: WalkRequest, place: RemotePlace, file: undefined, names: Names) {
-    super(request, place, file, names);
+  constructor(request: WalkRequest, about: About, names: Names) {
+    super(request, about, names);
     this.#names = names;
   }
 
@@ -136,6 +147,10 @@ class Walk extends Forward {
 }
 
 class Open extends Forward {
+  override send(client: NineClient, done: Done): number {
+    return !this.own && this.place.remote.crowded ? NO_TAG : super.send(client, done);
+  }
+
   protected override ask(client: NineClient, done: Done): number {
     return client.open(this.fid, this.request!.flags & OPEN_FLAGS, done);
   }
@@ -148,7 +163,7 @@ class Open extends Forward {
     const most = this.place.remote.iounit;
     const { fid } = this;
     this.fid = -1;
-    request.opened(new RemoteFile(this.place, fid), iounit > 0 && iounit < most ? iounit : most);
+    request.opened(new RemoteFile(this, fid), iounit > 0 && iounit < most ? iounit : most);
     return false;
   }
 }
@@ -169,8 +184,8 @@ class Getattr extends Forward {
 class Setattr extends Forward {
   readonly #change: AttributeChange;
 
-  constructor(request: Request, place: RemotePlace, file: RemoteFile | undefined, change: AttributeChange) {
-    super(request, place, file);
+  constructor(request: Request, about: About, change: AttributeChange) {
+    super(request, about);
     this.#change = exact(Object.assign(new AttributeChange(), change));
   }
 
@@ -206,15 +221,8 @@ class Write extends Forward {
   #start: number;
   readonly #length: number;
 
-  constructor(
-    request: Request,
-    place: RemotePlace,
-    file: RemoteFile,
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-  ) {
-    super(request, place, file);
+  constructor(request: Request, file: RemoteFile, bytes: Uint8Array, start: number, length: number) {
+    super(request, file);
     this.#bytes = bytes;
     this.#start = start;
     this.#length = length;
@@ -238,8 +246,8 @@ class Write extends Forward {
 class Readdir extends Forward {
   #offset: number;
 
-  constructor(request: Request, place: RemotePlace, file: RemoteFile) {
-    super(request, place, file);
+  constructor(request: Request, file: RemoteFile) {
+    super(request, file);
     this.#offset = request.offset;
   }
 

@@ -36,6 +36,7 @@ const WAITS_MS = [250, 500, 1000, 2000, 2000, 2000, 2000] as const;
 const REVOKED = "REVOKED";
 const LOST = "LOST the GPU bridge is away";
 const UNKNOWN = "LOST the GPU bridge knows nothing of it";
+const OVERTAKEN = "LOST its end was overtaken in the GPU's status";
 const AWAY = "BUSY the GPU bridge is away";
 const FULL = `BUSY ${JOBS_MAX} jobs are outstanding`;
 /** Of a line that is refused without a sentence. */
@@ -71,6 +72,10 @@ export class GpuWorker extends Program {
   #called = false;
   /** Whether lines may be ones that came before. */
   #replaying = false;
+  /** Whether lines may be gone that were never read, since all were last told again. */
+  #overtaken = false;
+  /** Whether the lease is over that it knew; the next one's status begins anew, and knows other jobs only. */
+  #revoked = false;
   /** With what all jobs that are outstanding end now, or all that the replay did not mention. */
   #ending: { readonly detail: string; readonly unseen: boolean } | undefined = undefined;
 
@@ -113,6 +118,10 @@ export class GpuWorker extends Program {
   protected override received(): void {
     const link = this.#link;
     if (link === undefined) return;
+    if (this.#revoked && link.state === "open") {
+      this.#revoked = false;
+      this.#jobs.forgetEnded();
+    }
     // What does not fit now is done when some of it has been written.
     while (this.#outlet.ready && this.#advance(link));
     this.#outlet.flush();
@@ -176,6 +185,7 @@ export class GpuWorker extends Program {
     if (link.state !== "away" || why === undefined) return false;
     link.why = undefined;
     this.#replaying = false;
+    if (why === STALE) this.#overtaken = true;
     const over = link.refused && why.name === "Permission";
     if (over) this.#giveUp(REVOKED);
     // What ends with a lease is no part of the next one, and so no answer to being called.
@@ -208,13 +218,15 @@ export class GpuWorker extends Program {
     if (!this.#replaying || link.state !== "open" || link.size < 0 || link.offset < link.size) return false;
     this.#replaying = false;
     this.#attempts = 0;
-    this.#ending = { detail: UNKNOWN, unseen: true };
+    this.#ending = { detail: this.#overtaken || link.overtaken ? OVERTAKEN : UNKNOWN, unseen: true };
+    this.#overtaken = false;
     return true;
   }
 
   /** Let all jobs that are outstanding end. */
   #giveUp(detail: string): void {
     this.#attempts = 0;
+    this.#overtaken = false;
     this.#ending = { detail, unseen: false };
   }
 
@@ -224,11 +236,11 @@ export class GpuWorker extends Program {
     const job = this.#jobs.any(unseen);
     if (job === undefined) {
       this.#ending = undefined;
-      // The next lease's status begins anew, and knows other jobs only.
-      if (detail === REVOKED) this.#jobs.forgetEnded();
+      if (detail === REVOKED) this.#revoked = true;
     } else {
+      const id = this.#jobs.hasEnded(job.id) ? "" : job.id;
       this.#jobs.giveUp(job);
-      this.#tellError(job.id, detail);
+      this.#tellError(id, detail);
     }
     return true;
   }
@@ -273,7 +285,8 @@ export class GpuWorker extends Program {
   #drop(detail: string): void {
     if (this.#phase !== "taken") return;
     this.#phase = "none";
-    this.#tellError(this.#jobs.has(this.#id) ? "" : this.#id, detail);
+    const known = this.#jobs.has(this.#id) || this.#jobs.hasEnded(this.#id);
+    this.#tellError(known ? "" : this.#id, detail);
   }
 
   #submit(link: Link): boolean {
@@ -328,7 +341,7 @@ export class GpuWorker extends Program {
     const own = this.#own;
     const ours = own !== undefined && this.#jobs.isNew(own);
     if (ours) this.#jobs.withdraw(own);
-    this.#tellError(ours ? own.id : "", this.#reason ?? DETAILS[this.#refusal!.name]);
+    this.#tellError(ours && !this.#jobs.hasEnded(own.id) ? own.id : "", this.#reason ?? DETAILS[this.#refusal!.name]);
     return true;
   }
 }

@@ -37,6 +37,11 @@ export class JobTable {
     return this.#jobs.has(id);
   }
 
+  /** Whether an end of that id is remembered, and no job was accepted by it since. */
+  hasEnded(id: string): boolean {
+    return this.#ended.has(id);
+  }
+
   /** A job that is being submitted. The caller sees that there is room and none of that id. */
   add(id: string): Job {
     const job = { id, rank: 0, seen: false };

@@ -33,6 +33,8 @@ export class Link {
   /** Bytes of it that have come, and how many there were when it was opened, -1 if that is unknown. */
   offset = 0;
   size = -1;
+  /** Whether the ring has overtaken it since then. */
+  overtaken = false;
   /** What became of a job that was written: `"taken"`, or why not. */
   answer: Refusal | "taken" | undefined = undefined;
   /** The status file's size when {@link measure} asked for it, -1 until that is known; 0 if it stays unknown. */
@@ -67,6 +69,7 @@ export class Link {
     this.lines.restart(0);
     this.offset = 0;
     this.size = -1;
+    this.overtaken = false;
     this.#overtaken = 0;
     this.#step = 0;
     // Name by name, for only the first name of a walk says why it is refused.
@@ -183,6 +186,7 @@ export class Link {
 
   /** The same offset now stands for the oldest line that is kept. */
   #catchUp(): void {
+    this.overtaken = true;
     this.lines.restart(this.offset);
     this.size = -1;
     this.#ask(this.#client.getattr(this.#fid.status, GETATTR_SIZE, this.#sized));

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { SERVED } from "../../../cohsh/export/serve.ts";
-import { PATIENT } from "../../../services/ninedoor/remote/service.ts";
+import { OWN_SESSION } from "../../../services/ninedoor/place.ts";
+import { PATIENT } from "../../../services/ninedoor/remote/bounds.ts";
 import { O_WRONLY } from "../../../services/secure9p/constants.ts";
 import { Session } from "../../../services/secure9p/session.ts";
 import { ExportHive } from "../../services/ninedoor/remote/support.ts";
@@ -27,7 +28,7 @@ describe("a bridge that many wait for", () => {
 
   /** One who may write too, as the hive itself. */
   function visitor(): Visitor {
-    const view = hive.view("queen");
+    const view = hive.view("queen", undefined, OWN_SESSION);
     view.may = () => undefined;
     expect(view.mount("gpu-bridge", "/gpu")).to.equal(undefined);
     const entered = hive.watched(hive.enter(view));

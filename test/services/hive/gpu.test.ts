@@ -295,6 +295,32 @@ describe("hive: a GPU worker", () => {
     expect(states(hive, "worker-1").slice(2)).to.deep.equal(["jid-1 ERR REVOKED", "jid-2 ERR REVOKED"]);
   });
 
+  it("hears of its jobs however often another lessee logs in, opens and follows what it may", async () => {
+    const hive = await GpuHive.with(await FakeBridge.start());
+    hive.spawn();
+    hive.pass(100);
+    for (let login = 0; login < 7; login++) {
+      const greedy = hive.lessee("worker-1");
+      const follow = greedy.opened("/gpu/GPU-0/status.follow");
+      const end = greedy.size(follow) as number;
+      for (let i = 0; i < 15; i++) greedy.readLater(follow, end);
+    }
+    for (let login = 0; login < 7; login++) {
+      const greedy = hive.lessee("worker-1");
+      for (let i = 0; i < 60; i++) greedy.open("/gpu/GPU-0/status");
+    }
+    hive.spawn({ gpu_id: "GPU-1" });
+    hive.pass(100);
+    expect(give(hive, "worker-2", vadd("jid-1", [1], [2]))).to.equal("");
+    await hive.settle(100);
+    await hive.settle(15_000);
+    expect(states(hive, "worker-2")).to.deep.equal([
+      "jid-1 QUEUED waiting",
+      "jid-1 RUNNING scheduled",
+      "jid-1 OK inline",
+    ]);
+  });
+
   it("goes on with what runs when the bridge was away for a moment, and tells no state twice", async () => {
     const bridge = await FakeBridge.start();
     bridge.executor().holding = true;

@@ -96,6 +96,29 @@ describe("jobs file", () => {
     expect(visitor.session.counters.late).to.equal(0);
   });
 
+  it("is a pool of all workers, with the fullest and with what was refused, of workers that are gone too", () => {
+    const hive = new Hive({ workers: 4 });
+    const { workers } = hive.namespace;
+    const put = (id: string, line: string): boolean => workers.find(id)!.jobs!.put(utf8(line), 0, line.length);
+    const pool = () => workers.pools().find(([name]) => name === "worker.jobs");
+    const most = JOB_BYTES + JOB_LINES + 1;
+    const shown = (used: number, peak: number, refused: number) =>
+      expect(pool()).to.deep.equal(["worker.jobs", 4 * most, used, most, peak, "refused", refused]);
+    shown(0, 0, 0);
+    hive.spawn(false);
+    const [first, second] = [hive.spawn(true), hive.spawn(true)];
+    shown(0, 0, 0);
+    for (let i = 0; i < JOB_LINES; i++) put(first, "1234");
+    put(second, "1");
+    shown(5 * JOB_LINES, 5 * JOB_LINES, 0);
+    expect([put(first, "5"), put(first, "6")]).to.deep.equal([false, false]);
+    workers.remove(first);
+    shown(2, 5 * JOB_LINES, 2);
+    expect(put(second, "x".repeat(JOB_BYTES))).to.equal(false);
+    shown(2, 5 * JOB_LINES, 3);
+    expect(hive.namespace.counters.jobsRefused).to.equal(3);
+  });
+
   it("keeps a line for which a read has no room, be it there already or not", () => {
     const { visitor, put } = jobsFile();
     const fid = visitor.opened("/file");

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { SERVED } from "../../../../cohsh/export/serve.ts";
 import * as p9 from "../../../../services/secure9p/constants.ts";
-import { PATIENT } from "../../../../services/ninedoor/remote/service.ts";
+import { OWN_SESSION } from "../../../../services/ninedoor/place.ts";
+import { OTHERS_PATIENT, PATIENT } from "../../../../services/ninedoor/remote/bounds.ts";
 import { Session } from "../../../../services/secure9p/session.ts";
 import { frame, TestTree } from "../../secure9p/fixture.ts";
 import { nodeBytes, text, utf8 } from "../../support/ports.ts";
@@ -253,14 +254,24 @@ describe("RemoteService: an honest exporter", () => {
     leavesNothing(hive, exporter);
   });
 
-  it("has at most 256 fids of the hive, and the next open is refused", () => {
+  it("has at most 384 fids of the hive, 192 of them of files of others, and the next open is refused", () => {
     const { hive, tree, session, exporter } = served();
     tree.root.file("a", "x");
-    const queens = Array.from({ length: 5 }, () => hive.mounted("files"));
-    const opened = queens.flatMap((queen) => Array.from({ length: 60 }, () => queen.open("/mnt/a")));
-    expect(opened.filter((fid) => typeof fid === "number")).to.have.length(255);
-    expect(opened.at(-1)).to.equal(AWAY);
-    expect(session.fids).to.equal(256);
+    const enter = (own: boolean) =>
+      Array.from({ length: 4 }, () => hive.mounted("files", own ? OWN_SESSION : undefined));
+    const open = (queen: Visitor) => Array.from({ length: 60 }, () => queen.open("/mnt/a"));
+    const count = (fids: readonly unknown[]) => fids.filter((fid) => typeof fid === "number").length;
+    const others = enter(false);
+    const theirs = others.flatMap(open);
+    expect([count(theirs), theirs.at(-1), session.fids]).to.deep.equal([192, AWAY, 193]);
+    const own = enter(true);
+    const ours = own.flatMap(open);
+    expect([count(ours), ours.at(-1), session.fids]).to.deep.equal([191, AWAY, 384]);
+    // A file that is closed makes room for one.
+    own[0]!.clunk(ours[0] as number);
+    others[0]!.clunk(theirs[0] as number);
+    expect([count([others[0]!.open("/mnt/a"), others[0]!.open("/mnt/a")]), session.fids]).to.deep.equal([1, 383]);
+    const queens = [...others, ...own];
     for (const queen of queens) queen.session.close();
     exporter.carry();
     expect([session.fids, exporter.service.fids]).to.deep.equal([1, 1]);
@@ -414,7 +425,7 @@ describe("RemoteService: while an exporter is away", () => {
 describe("RemoteService: bounds", () => {
   it("asks 16 things at once, has 32 wait, and refuses the rest", () => {
     const { hive, exporter } = played();
-    const queens = Array.from({ length: 4 }, () => hive.mounted("files"));
+    const queens = Array.from({ length: 4 }, () => hive.mounted("files", OWN_SESSION));
     const asked = queens.flatMap((queen) => Array.from({ length: 14 }, (_, i) => step(queen, `f${i}`, 100 + i)));
     const first = exporter.asked();
     expect(first).to.have.length(16);
@@ -438,6 +449,19 @@ describe("RemoteService: bounds", () => {
     for (const queen of queens) queen.pump();
     expect(asked.filter(({ result }) => result === "")).to.have.length(48);
     expect(exporter.service.fids).to.equal(1);
+    leavesNothing(hive, exporter);
+  });
+
+  it("lets 16 wait that are not the hive's own, however many of those do, and has room for them all the same", () => {
+    const { hive, exporter } = played();
+    const walk = (own: boolean, count: number): string[] => {
+      const queen = hive.mounted("files", own ? OWN_SESSION : undefined);
+      return Array.from({ length: count }, (_, i) => step(queen, "a", 100 + i)).map(({ result }) => result);
+    };
+    const results = [walk(true, 14), walk(true, 10), walk(false, 14), walk(false, 4), walk(true, 10)];
+    const waiting = results.map((each) => each.filter((result) => result === WAITS).length);
+    expect(waiting).to.deep.equal([14, 10, 14, 2, 8]);
+    expect([exporter.service.inFlight, exporter.service.waiting]).to.deep.equal([16, 32]);
     leavesNothing(hive, exporter);
   });
 
@@ -632,8 +656,8 @@ describe("RemoteService: reads of X.follow", () => {
   const READS = 16;
 
   /** A Queen's open X.follow, at an exporter that the test plays. */
-  function following(hive: ExportHive, exporter: Exporter): { queen: Visitor; fid: number } {
-    const queen = hive.mounted("files");
+  function following(hive: ExportHive, exporter: Exporter, session?: number): { queen: Visitor; fid: number } {
+    const queen = hive.mounted("files", session);
     step(queen, "status.follow", 9);
     exporter.walked(exporter.one(p9.TWALK).tag, 7);
     exporter.reply(p9.RCLUNK, exporter.one(p9.TCLUNK).tag);
@@ -652,7 +676,7 @@ describe("RemoteService: reads of X.follow", () => {
     tree.root.file("news.follow", "").io = "park";
     tree.root.file("slow", "").io = "park";
     tree.root.file("a", "x");
-    const queens = Array.from({ length: PATIENT / READS }, () => hive.mounted("files"));
+    const queens = Array.from({ length: PATIENT / READS }, () => hive.mounted("files", OWN_SESSION));
     const waiting = queens.flatMap((each) => reading({ queen: each, fid: each.opened("/mnt/news.follow") }));
     const results = (asked: readonly { result: string }[]) => [...new Set(asked.map(({ result }) => result))];
     expect([results(waiting), exporter.service.following, exporter.service.inFlight]).to.deep.equal([[WAITS], 96, 0]);
@@ -680,6 +704,28 @@ describe("RemoteService: reads of X.follow", () => {
     expect([results(waiting), results(busy)]).to.deep.equal([["news"], ["news"]]);
     expect([exporter.service.following, exporter.service.inFlight]).to.deep.equal([0, 0]);
     expect(other.read(news, 0)).to.equal(WAITS);
+    leavesNothing(hive, exporter);
+  });
+
+  it("of others leave 80 places to the hive and its workers, who find theirs however often one logs in and reads", () => {
+    const { hive, exporter } = played();
+    const lessee = Array.from({ length: 7 }, () => following(hive, exporter));
+    const theirs = lessee.flatMap((each) => reading(each, 15));
+    const count = (asked: readonly { result: string }[], result: string) =>
+      asked.filter((each) => each.result === result).length;
+    expect([count(theirs, WAITS), count(theirs, AWAY)]).to.deep.equal([OTHERS_PATIENT, 7 * 15 - OTHERS_PATIENT]);
+    expect(hive.exports.requests.followingRefused).to.equal(7 * 15 - OTHERS_PATIENT);
+    expect(exporter.asked()).to.have.length(OTHERS_PATIENT);
+    const own = Array.from({ length: 6 }, () => following(hive, exporter, OWN_SESSION));
+    const ours = own.flatMap((each) => reading(each, 14));
+    expect([count(ours, WAITS), count(ours, AWAY), exporter.service.following]).to.deep.equal([80, 4, PATIENT]);
+    // Whoever goes makes room for others, and for no more than went.
+    expect(exporter.asked()).to.have.length(80);
+    lessee[0]!.queen.session.close();
+    for (const { type, tag } of exporter.asked()) exporter.reply(type === p9.TFLUSH ? p9.RFLUSH : p9.RCLUNK, tag);
+    expect(exporter.service.following).to.equal(81);
+    const again = reading(lessee[6]!);
+    expect([count(again, WAITS), count(again, AWAY)]).to.deep.equal([15, 1]);
     leavesNothing(hive, exporter);
   });
 
@@ -724,7 +770,7 @@ describe("RemoteService: reads of X.follow", () => {
 
   it("have tags for all of them though as many rest, for they were answered and their Tflush were not", () => {
     const { hive, exporter } = played();
-    const first = Array.from({ length: PATIENT / READS }, () => following(hive, exporter));
+    const first = Array.from({ length: PATIENT / READS }, () => following(hive, exporter, OWN_SESSION));
     first.forEach((each) => reading(each));
     const reads = exporter.asked();
     for (const { queen } of first) queen.session.close();
@@ -734,7 +780,7 @@ describe("RemoteService: reads of X.follow", () => {
     for (const { tag } of reads) exporter.reply(p9.RREAD, tag, { data: "" });
     for (const { type, tag } of left) if (type === p9.TCLUNK) exporter.reply(p9.RCLUNK, tag);
     expect([exporter.service.following, exporter.service.inFlight]).to.deep.equal([0, 0]);
-    const second = Array.from({ length: PATIENT / READS }, () => following(hive, exporter));
+    const second = Array.from({ length: PATIENT / READS }, () => following(hive, exporter, OWN_SESSION));
     const again = second.flatMap((each) => reading(each));
     const asked = exporter.asked();
     expect(asked).to.have.length(PATIENT);
@@ -767,7 +813,7 @@ describe("RemoteService: walks", () => {
     const probe = new Probe();
     probe.park = () => undefined;
     const change = Object.assign(new AttributeChange(), { valid: p9.SETATTR_ATIME, atimeSec: -1, mtimeNsec: 5 });
-    exporter.service.root!.setattr(probe, change, undefined);
+    exporter.service.root!.setattr(probe, change, undefined, hive.view("queen"));
     exporter.say(walked(exporter.one(p9.TWALK).tag));
     const set = exporter.one(p9.TSETATTR);
     exporter.reply(p9.RSETATTR, set.tag);

@@ -182,9 +182,9 @@ export class ExportHive extends Hive {
     return exporter;
   }
 
-  /** A Queen who sees a service at `/mnt`. */
-  mounted(name: string): Visitor {
-    const view = this.view("queen");
+  /** A Queen who sees a service at `/mnt`. @param session its number, if it is not one more than the last */
+  mounted(name: string, session?: number): Visitor {
+    const view = this.view("queen", undefined, session);
     expect(view.mount(name, "/mnt")).to.equal(undefined);
     return this.watched(this.enter(view));
   }

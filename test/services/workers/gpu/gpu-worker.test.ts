@@ -11,7 +11,7 @@ import {
 } from "../../../../services/secure9p/refusal.ts";
 import { GpuWorker } from "../../../../services/workers/gpu/gpu-worker.ts";
 import { nodeBytes, utf8 } from "../../support/ports.ts";
-import { GRACE, job, LOST, outstanding, Rig } from "./rig.ts";
+import { Bridge, GRACE, job, LOST, outstanding, Rig } from "./rig.ts";
 
 describe("GPU worker", () => {
   it("submits a job as it was given, and tells its states and its result", () => {
@@ -256,6 +256,38 @@ describe("GPU worker: what is refused", () => {
     expect(rig.told).to.deep.equal(["a QUEUED", ...Array.from({ length: 6 }, () => " ERR INVALID that")]);
     rig.tell("a", "RUNNING", "OK");
     expect(rig.told.slice(-2)).to.deep.equal(["a RUNNING", "a OK"]);
+  });
+
+  it("says of nobody's what has the id of a job that has ended, for that has its end, until the lease is another", () => {
+    const rig = outstanding("a");
+    rig.tell("a", "OK");
+    const known = "INVALID id: a is the id of a job that is known";
+    rig.bridge.refuse(INVALID, known);
+    rig.give(job("a"));
+    rig.give(job("b"));
+    expect(rig.told).to.deep.equal(["a QUEUED", "a OK", ` ERR ${known}`, `b ERR ${known}`]);
+    expect(rig.result.map(({ job: id }) => id)).to.deep.equal(["a", "", "b"]);
+    rig.expire();
+    rig.give(job("a"));
+    rig.give(job("c"));
+    expect(rig.told.slice(4)).to.deep.equal([" ERR REVOKED", "c ERR REVOKED"]);
+    rig.hive.leased = true;
+    rig.hive.namespace.services.remove("gpu-bridge");
+    rig.come(new Bridge(rig.hive));
+    rig.bridge.refuse(INVALID, "INVALID n");
+    rig.give("");
+    rig.give(job("a"));
+    expect(rig.told.slice(6)).to.deep.equal(["a ERR INVALID n"]);
+  });
+
+  it("says of nobody's what may have been taken by the id of a job that has ended, and is not told of", () => {
+    const rig = outstanding("a");
+    rig.tell("a", "OK");
+    rig.bridge.answer = () => "later";
+    rig.give(job("a"));
+    rig.go();
+    for (let i = 0; i < GRACE.length; i++) rig.wake();
+    expect(rig.told).to.deep.equal(["a QUEUED", "a OK", ` ${LOST}`]);
   });
 
   it("takes a sentence for another's when its own line was taken", () => {

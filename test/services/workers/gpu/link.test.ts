@@ -12,6 +12,7 @@ import { utf8 } from "../../support/ports.ts";
 import { Bridge, GRACE, job, LOST, outstanding, Rig } from "./rig.ts";
 
 const AWAY = "ERR BUSY the GPU bridge is away";
+const OVERTAKEN = "ERR LOST its end was overtaken in the GPU's status";
 const UNKNOWN = "ERR LOST the GPU bridge knows nothing of it";
 
 describe("GPU worker: a bridge that is lost", () => {
@@ -183,12 +184,32 @@ describe("GPU worker: a bridge that is lost", () => {
     rig.bridge.tell("b", "RUNNING");
     rig.run();
     rig.wake();
-    const unknown = "a ERR LOST the GPU bridge knows nothing of it";
-    expect(rig.told).to.deep.equal(["a QUEUED", "b QUEUED", "a RUNNING", "b RUNNING", unknown]);
+    expect(rig.told).to.deep.equal(["a QUEUED", "b QUEUED", "a RUNNING", "b RUNNING", `a ${OVERTAKEN}`]);
     rig.give(job("c"));
     rig.tell("c", "QUEUED", "OK");
     rig.tell("b", "OK");
     expect(rig.told.slice(5)).to.deep.equal(["c QUEUED", "c OK", "b OK"]);
+    // What is lost later is lost for another reason.
+    rig.give(job("d"));
+    rig.go();
+    rig.come(new Bridge(rig.hive));
+    rig.wake();
+    expect(rig.told.slice(8)).to.deep.equal([`d ${UNKNOWN}`]);
+  });
+
+  it("says that too of what it was overtaken of while it was told again", () => {
+    const rig = outstanding("a", "b");
+    const { ring } = rig.bridge;
+    rig.go();
+    const back = new Bridge(rig.hive, ring);
+    back.measured = () => {
+      back.measured = undefined;
+      for (let i = 0; i < 100; i++) back.say("x".repeat(4000));
+      back.tell("b", "RUNNING");
+    };
+    rig.come(back);
+    rig.wake();
+    expect(rig.told).to.deep.equal(["a QUEUED", "b QUEUED", "b RUNNING", `a ${OVERTAKEN}`]);
   });
 
   it("is overtaken while nothing is outstanding, and tells what comes then", () => {
