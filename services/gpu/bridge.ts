@@ -2,12 +2,13 @@
  * A GPU bridge that has dialled in: its GPUs are looked at and followed, and then it has to agree with the hive on who has leased what,
  * all within a time. Only then others see it. What could not be looked at for a reason that passes is tried again until it can be.
  */
-import type { Client } from "../ninedoor/place.ts";
+import { type Client, OWN_SESSION } from "../ninedoor/place.ts";
 import type { RemotePlace } from "../ninedoor/remote/tree.ts";
 import type { Bytes, Clock } from "../ports/index.ts";
 import { O_RDONLY } from "../secure9p/constants.ts";
-import { BUSY, NOT_FOUND, PERMISSION, type Refusal, type RefusalName } from "../secure9p/refusal.ts";
+import { BUSY, CLOSED, NOT_FOUND, PERMISSION, type Refusal, type RefusalName } from "../secure9p/refusal.ts";
 import { list, open, type Told, walk } from "./ask.ts";
+import { isLessees } from "./lessee.ts";
 import { isGpuId, type LeaseEvent } from "./lease-line.ts";
 import { GpuLink } from "./link.ts";
 import { GPUS } from "./table.ts";
@@ -31,7 +32,7 @@ interface Attempt {
 /** Who asks a bridge: the hive itself. */
 const HIVE: Client = {
   who: { role: "queen", subject: "" },
-  session: 0,
+  session: OWN_SESSION,
   texts: { used: 0, peak: 0, full: 0 },
   bind: () => PERMISSION,
   mount: () => PERMISSION,
@@ -145,6 +146,11 @@ export class GpuBridge {
   /** It is not as a bridge has to be: leave it. */
   end(why: string): void {
     this.#options.root.remote.end(why);
+  }
+
+  /** Answer whatever somebody waits for there who has no lease of that GPU any more. */
+  revoke(worker: string, gpu: string): void {
+    this.#options.root.remote.revoke((names) => isLessees(names, gpu, worker), CLOSED);
   }
 
   /** It is gone. */

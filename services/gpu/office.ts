@@ -11,7 +11,6 @@ import type { LeaseRequest } from "../queen/command.ts";
 import type { Leases } from "../roles/policy.ts";
 import { BUSY, CLOSED, NOT_FOUND, type Refusal, TIMED_OUT } from "../secure9p/refusal.ts";
 import { GpuBridge } from "./bridge.ts";
-import { isLessees } from "./lessee.ts";
 import { isWorkerId, type LeaseEvent } from "./lease-line.ts";
 import type { GpuLink } from "./link.ts";
 import { GPUS, type Lease, LEASES, LeaseTable } from "./table.ts";
@@ -59,7 +58,6 @@ export class LeaseOffice implements Leases {
   /** Leases that were asked for and not answered. */
   readonly #asked = new Set<string>();
   #bridge: GpuBridge | undefined;
-  #root: RemotePlace | undefined;
   #highWater = 0;
 
   constructor(options: OfficeOptions) {
@@ -165,7 +163,6 @@ export class LeaseOffice implements Leases {
       },
     });
     this.#bridge = bridge;
-    this.#root = root;
     this.counters.bridges++;
     sweeper.changed();
     bridge.begin();
@@ -175,7 +172,6 @@ export class LeaseOffice implements Leases {
   left(): void {
     this.#bridge?.leave();
     this.#bridge = undefined;
-    this.#root = undefined;
     this.#returns.clear();
     this.#closings = [];
     this.#options.sweeper.changed();
@@ -296,8 +292,7 @@ export class LeaseOffice implements Leases {
     if (due.length === 0) return;
     this.#closings = this.#closings.filter(({ dueUs }) => dueUs > nowUs);
     for (const { gpu, worker } of due) {
-      if (!this.#table.isLessee(worker, gpu))
-        this.#root?.remote.revoke((names) => isLessees(names, gpu, worker), CLOSED);
+      if (!this.#table.isLessee(worker, gpu)) this.#bridge?.revoke(worker, gpu);
     }
   }
 

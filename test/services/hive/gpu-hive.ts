@@ -7,6 +7,7 @@ import type { Tree } from "../../../services/secure9p/tree.ts";
 import type { HiveSession } from "../../../services/hive/session.ts";
 import { bytesOf, FakeBackend, type FakeExecutor, hashed, INFO, ManualClock } from "../../gpu-bridge/support.ts";
 import { nodeBytes } from "../support/ports.ts";
+import { carry } from "../ninedoor/remote/support.ts";
 import type { Visitor } from "../ninedoor/support.ts";
 import { TestHive } from "./support.ts";
 
@@ -119,18 +120,7 @@ export class GpuHive extends TestHive {
   #carry(): boolean {
     const session = this.#session;
     const service = this.#service;
-    if (session === undefined || service === undefined || service.ended || this.cut) return false;
-    let moved = false;
-    while (service.unsent + session.unsent > 0 && !service.ended) {
-      moved = true;
-      if (service.unsent > 0) service.sent(session.receive(service.out, service.start, service.run));
-      if (session.unsent > 0) {
-        const { run } = session;
-        service.receive(session.out, session.start, run);
-        session.sent(run);
-      }
-    }
-    return moved;
+    return session !== undefined && service !== undefined && !this.cut && carry(service, session);
   }
 }
 

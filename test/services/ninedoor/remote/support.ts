@@ -88,20 +88,8 @@ export class Exporter {
 
   /** Carry bytes between the hive and the session that serves it. @returns whether there were any */
   carry(): boolean {
-    const { service } = this;
     const session = this.#session;
-    if (session === undefined || service.ended) return false;
-    let moved = false;
-    while (service.unsent + session.unsent > 0 && !service.ended) {
-      moved = true;
-      if (service.unsent > 0) service.sent(session.receive(service.out, service.start, service.run));
-      if (session.unsent > 0) {
-        const { run } = session;
-        service.receive(session.out, session.start, run);
-        session.sent(run);
-      }
-    }
-    return moved;
+    return session !== undefined && carry(this.service, session);
   }
 
   /** Answer the handshake as a test that plays the exporter. */
@@ -133,6 +121,21 @@ export class Exporter {
   reply(type: number, tag: number, fields: Frame = {}): void {
     this.say(frame(type, tag, fields));
   }
+}
+
+/** Carry bytes between the hive and the session that serves an exporter's tree. @returns whether there were any */
+export function carry(service: RemoteService, session: Session): boolean {
+  let moved = false;
+  while (!service.ended && service.unsent + session.unsent > 0) {
+    moved = true;
+    if (service.unsent > 0) service.sent(session.receive(service.out, service.start, service.run));
+    if (session.unsent > 0) {
+      const { run } = session;
+      service.receive(session.out, session.start, run);
+      session.sent(run);
+    }
+  }
+  return moved;
 }
 
 export function attached(tag: number, root: QidValue): Uint8Array {
