@@ -111,6 +111,26 @@ describe("virtio devices on seL4 in QEMU", function () {
     }
   });
 
+  it("takes what is pasted into QEMU's terminal of its virtio console, each line once and in order", async () => {
+    const { child, end } = start(["--console", "virtio", "--net", "none"]);
+    try {
+      let output = "";
+      child.stdout.on("data", (bytes: Buffer) => (output += bytes.toString("utf8")));
+      const seen = async (text: string): Promise<void> => {
+        for (let tries = 0; !output.includes(text) && tries < 600; tries++) await delay(100);
+        expect(output).to.contain(text);
+      };
+      await seen("PONG 1\r\n");
+      const lines = Array.from({ length: 4000 }, (_, i) => `line-${i}`);
+      child.stdin.write([...lines, "ping", ""].join("\r"));
+      await seen("\nPONG\r\n");
+      expect(output.match(/(?<=^cohesix> )line-.*(?=\r\n)/gm)).to.deep.equal(lines);
+      expect(output.match(/^ERR PARSE reason=policy detail=unsupported console command\r$/gm)).to.have.length(4000);
+    } finally {
+      await end();
+    }
+  });
+
   it("has its console on the virtio console, and its log on the UART as well", async () => {
     const log = join(folder, "uart.log");
     const hive = new HiveProcess(["--console", "virtio", "--net", "none", "--log", log]);

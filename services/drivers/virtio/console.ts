@@ -22,13 +22,16 @@ const FEATURES = 0;
 const RECEIVE_QUEUE = 0;
 const TRANSMIT_QUEUE = 1;
 
-/** Buffers a queue, and bytes a buffer. A host that sends key by key uses up one for each key. */
-const BUFFERS = 16;
-export const RX_BUFFER_BYTES = 512;
+/**
+ * Receive buffers, of a byte each. The multiplexer of QEMU before 9.1 passes a terminal's bytes one at a time, each in a buffer of its
+ * own, but reads as many from the terminal as all buffers have room for: where a buffer has room for more than one, it overwrites what
+ * it read and passes its last 32 bytes again and again.
+ */
+export const RX_BYTES = 64;
+const TX_BUFFERS = 16;
 export const TX_BUFFER_BYTES = 1024;
-/** The most that waits in each direction. */
-export const RX_BYTES = BUFFERS * RX_BUFFER_BYTES;
-export const TX_BYTES = BUFFERS * TX_BUFFER_BYTES;
+/** The most that waits for the host. */
+export const TX_BYTES = TX_BUFFERS * TX_BUFFER_BYTES;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -65,17 +68,13 @@ export class VirtioConsole implements SerialPort {
   readonly #rx: Uint8Array;
   readonly #tx: Uint8Array;
   /** Received buffers that wait for {@link read}, oldest first, a ring; and whether an id is among them. */
-  readonly #ids = new Uint8Array(BUFFERS);
-  readonly #lengths = new Uint16Array(BUFFERS);
-  readonly #inHand = new Uint8Array(BUFFERS);
+  readonly #ids = new Uint8Array(RX_BYTES);
+  readonly #inHand = new Uint8Array(RX_BYTES);
   #head = 0;
   #count = 0;
   #peak = 0;
-  /** Bytes of the oldest that were read, and bytes in all that were not. */
-  #offset = 0;
-  #waiting = 0;
   /** Bytes in each buffer that the device has, and in all of them. */
-  readonly #sending = new Uint16Array(BUFFERS);
+  readonly #sending = new Uint16Array(TX_BUFFERS);
   #inFlight = 0;
   #broken = false;
   #quiet = false;
@@ -89,15 +88,15 @@ export class VirtioConsole implements SerialPort {
     this.#transport = transport;
     this.#restarted = restarted;
     transport.negotiate(FEATURES);
-    this.#receive = new Virtqueue(host, BUFFERS);
-    this.#transmit = new Virtqueue(host, BUFFERS);
+    this.#receive = new Virtqueue(host, RX_BYTES);
+    this.#transmit = new Virtqueue(host, TX_BUFFERS);
     const rx = host.dmaAlloc(RX_BYTES);
     const tx = host.dmaAlloc(TX_BYTES);
     this.#rx = new Uint8Array(rx.buffer);
     this.#tx = new Uint8Array(tx.buffer);
-    for (let id = 0; id < BUFFERS; id++) {
-      // §5.3.6.1: nothing readable in the receive queue, nothing writable in the transmit queue.
-      this.#receive.describe(id, rx.address + id * RX_BUFFER_BYTES, RX_BUFFER_BYTES, true);
+    // §5.3.6.1: nothing readable in the receive queue, nothing writable in the transmit queue.
+    for (let id = 0; id < RX_BYTES; id++) this.#receive.describe(id, rx.address + id, 1, true);
+    for (let id = 0; id < TX_BUFFERS; id++) {
       this.#transmit.describe(id, tx.address + id * TX_BUFFER_BYTES, TX_BUFFER_BYTES, false);
     }
     this.bit = host.irqBind(transport.node.irq, transport.node.trigger);
@@ -117,32 +116,22 @@ export class VirtioConsole implements SerialPort {
   }
 
   readable(): number {
-    return this.#waiting;
+    return this.#count;
   }
 
   read(into: Uint8Array, at: number, max: number): number {
     if (this.#broken) this.#recover();
-    let done = 0;
-    let returned = false;
-    while (done < max && this.#count > 0) {
+    const done = Math.min(max, this.#count);
+    for (let i = 0; i < done; i++) {
       const id = this.#ids[this.#head]!;
-      const left = this.#lengths[this.#head]! - this.#offset;
-      const length = Math.min(left, max - done);
-      this.#host.copy(into, at + done, this.#rx, id * RX_BUFFER_BYTES + this.#offset, length);
-      done += length;
-      this.#offset += length;
-      if (length < left) break;
-      this.#offset = 0;
-      this.#head = (this.#head + 1) % BUFFERS;
-      this.#count--;
+      into[at + i] = this.#rx[id]!;
+      this.#head = (this.#head + 1) % RX_BYTES;
       this.#inHand[id] = 0;
       // A device that is out of service gets all its buffers when it starts again.
-      if (this.#broken) continue;
-      this.#receive.offer(id, RX_BUFFER_BYTES);
-      returned = true;
+      if (!this.#broken) this.#receive.offer(id, 1);
     }
-    this.#waiting -= done;
-    if (returned) this.#show(this.#receive, RECEIVE_QUEUE);
+    this.#count -= done;
+    if (done > 0 && !this.#broken) this.#show(this.#receive, RECEIVE_QUEUE);
     return done;
   }
 
@@ -187,8 +176,8 @@ export class VirtioConsole implements SerialPort {
     const rx = this.#receive;
     const tx = this.#transmit;
     return [
-      ["virtio-console.rx", RX_BYTES + rx.bytes, this.#count, BUFFERS, this.#peak, "held_back", rx.dry],
-      ["virtio-console.tx", TX_BYTES + tx.bytes, tx.outstanding, BUFFERS, tx.peak, "refused", this.counters.refused],
+      ["virtio-console.rx", RX_BYTES + rx.bytes, this.#count, RX_BYTES, this.#peak, "held_back", rx.dry],
+      ["virtio-console.tx", TX_BYTES + tx.bytes, tx.outstanding, TX_BUFFERS, tx.peak, "refused", this.counters.refused],
     ];
   }
 
@@ -211,7 +200,7 @@ export class VirtioConsole implements SerialPort {
     this.counters.lost += this.#inFlight;
     this.#inFlight = 0;
     for (let id = receive.allocate(); id !== NONE; id = receive.allocate()) {
-      if (this.#inHand[id] === 0) receive.offer(id, RX_BUFFER_BYTES);
+      if (this.#inHand[id] === 0) receive.offer(id, 1);
     }
     this.#host.barrier(2);
     receive.publish();
@@ -226,13 +215,10 @@ export class VirtioConsole implements SerialPort {
     const queue = this.#receive;
     let id = queue.take();
     while (id >= 0 && queue.usedLength > 0) {
-      const at = (this.#head + this.#count) % BUFFERS;
-      this.#ids[at] = id;
-      this.#lengths[at] = queue.usedLength;
+      this.#ids[(this.#head + this.#count) % RX_BYTES] = id;
       this.#inHand[id] = 1;
       if (++this.#count > this.#peak) this.#peak = this.#count;
-      this.#waiting += queue.usedLength;
-      this.counters.received += queue.usedLength;
+      this.counters.received++;
       id = queue.take();
     }
     // Without a byte a buffer would come back at once, and so on for ever.

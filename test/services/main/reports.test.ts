@@ -115,7 +115,7 @@ describe("reports of a hive", function () {
     expect(line).to.match(
       /^line virtio-console received=\d\d+ sent=\d\d\d+ overruns=0 .* device_errors=0 resets=0 lost=0$/,
     );
-    expect(rx).to.match(/^queue virtio-console\.rx size=16 free=0 driver=0 device=16 /);
+    expect(rx).to.match(/^queue virtio-console\.rx size=64 free=0 driver=0 device=64 /);
     expect(tx).to.match(/^queue virtio-console\.tx size=16 free=\d+ driver=0 device=\d+ peak=[1-9]/);
     // The serial line shows the log beside it.
     expect(shape(rest)).to.deep.equal([

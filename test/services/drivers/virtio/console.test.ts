@@ -2,7 +2,7 @@ import { expect } from "chai";
 import * as fc from "fast-check";
 import { VirtioConsole as Model } from "../../../../engine/sim/devices/virtio/console.ts";
 import type { UsedEntry } from "../../../../engine/sim/devices/virtio/queue.ts";
-import { RX_BUFFER_BYTES, RX_BYTES, TX_BYTES, VirtioConsole } from "../../../../services/drivers/virtio/console.ts";
+import { RX_BYTES, TX_BYTES, VirtioConsole } from "../../../../services/drivers/virtio/console.ts";
 import { RESETS_PER_WINDOW, WINDOW_US } from "../../../../services/drivers/virtio/recovery.ts";
 import { deviceNode, FakeMachine } from "../machine.ts";
 import { FakeVirtio } from "./device.ts";
@@ -11,7 +11,7 @@ import { SimulatedMachine } from "./simulated.ts";
 
 const RX = 0;
 const TX = 1;
-const BUFFERS = 16;
+const TX_BUFFERS = 16;
 const LINE_LIMIT = 1024 * 1024;
 
 /** The driver on the simulator's device. */
@@ -103,7 +103,17 @@ describe("VirtioConsole", () => {
     new VirtioConsole(machine, found.transport);
     expect(device.accepted).to.deep.equal([0, 1]);
     expect(device.queues.map(({ ready }) => ready)).to.deep.equal([1, 1, 0, 0]);
-    expect(device.queue(RX).waiting()).to.equal(BUFFERS);
+    expect(device.queue(RX).waiting()).to.equal(RX_BYTES);
+  });
+
+  it("has room for as many bytes as it has receive buffers, for QEMU's multiplexer counts bytes and uses up a buffer for each", () => {
+    const machine = new FakeMachine();
+    const device = new FakeVirtio(machine, 3, [RX_BYTES, TX_BUFFERS]);
+    machine.place(0xa000000, device);
+    new VirtioConsole(machine, probeVirtio(machine, [deviceNode()]).devices[0]!.transport);
+    const queue = device.queue(RX);
+    const sizes = Array.from({ length: queue.waiting() }, () => queue.pop()!.length);
+    expect(sizes).to.deep.equal(new Array(RX_BYTES).fill(1));
   });
 
   describe("receiving", () => {
@@ -186,7 +196,7 @@ describe("VirtioConsole", () => {
     const lies: [string, number, (entry: UsedEntry) => void][] = [
       ["an id beyond the queue", RX, (entry) => (entry.id = 77)],
       ["an empty receive buffer", RX, (entry) => (entry.length = 0)],
-      ["a length beyond the buffer", RX, (entry) => (entry.length = RX_BUFFER_BYTES + 1)],
+      ["a length beyond the buffer", RX, (entry) => (entry.length = 2)],
       ["an index that jumps", RX, (entry) => (entry.index = (entry.index + 99) & 0xffff)],
       ["a sent id beyond the queue", TX, (entry) => (entry.id = 16)],
       ["a sent buffer that was written", TX, (entry) => (entry.length = 1025)],
@@ -335,20 +345,20 @@ describe("VirtioConsole", () => {
     const rig = new Rig();
     const pools = (): unknown[] => rig.port.pools().map(([name, , ...rest]) => [name, ...rest]);
     expect(pools()).to.deep.equal([
-      ["virtio-console.rx", 0, BUFFERS, 0, "held_back", 0],
-      ["virtio-console.tx", 0, BUFFERS, 0, "refused", 0],
+      ["virtio-console.rx", 0, RX_BYTES, 0, "held_back", 0],
+      ["virtio-console.tx", 0, TX_BUFFERS, 0, "refused", 0],
     ]);
-    for (let i = 0; i < 3; i++) rig.type("key");
-    expect(pools()[0]).to.deep.equal(["virtio-console.rx", 3, BUFFERS, 3, "held_back", 0]);
+    rig.type("key");
+    expect(pools()[0]).to.deep.equal(["virtio-console.rx", 3, RX_BYTES, 3, "held_back", 0]);
     rig.read();
-    expect(pools()[0]).to.deep.equal(["virtio-console.rx", 0, BUFFERS, 3, "held_back", 0]);
-    for (let i = 0; i < BUFFERS; i++) rig.type("key");
+    expect(pools()[0]).to.deep.equal(["virtio-console.rx", 0, RX_BYTES, 3, "held_back", 0]);
+    rig.type(pattern(RX_BYTES));
     rig.model.line.write(Buffer.from("more"));
     rig.turns();
-    expect(rig.port.pools()[0]!.slice(2, 5)).to.deep.equal([BUFFERS, BUFFERS, BUFFERS]);
+    expect(rig.port.pools()[0]!.slice(2, 5)).to.deep.equal([RX_BYTES, RX_BYTES, RX_BYTES]);
     expect(rig.port.queues().map((line) => line.split(" device=")[0])).to.deep.equal([
-      `queue virtio-console.rx size=${BUFFERS} free=0 driver=${BUFFERS}`,
-      `queue virtio-console.tx size=${BUFFERS} free=${BUFFERS} driver=0`,
+      `queue virtio-console.rx size=${RX_BYTES} free=0 driver=${RX_BYTES}`,
+      `queue virtio-console.tx size=${TX_BUFFERS} free=${TX_BUFFERS} driver=0`,
     ]);
   });
 });
