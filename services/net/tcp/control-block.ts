@@ -153,8 +153,9 @@ export class ControlBlock {
   progressUs = 0;
   heardUs = 0;
   sentUs = 0;
-  keepProbes = 0;
-  persistProbes = 0;
+  /** Probes and retransmissions since then, and answers in a row that the window is still shut. */
+  unheard = 0;
+  shutAnswers = 0;
   challengeUs = -Infinity;
   /** Times in a row that there was no buffer or no way to send. */
   blocked = 0;
@@ -225,8 +226,8 @@ export class ControlBlock {
     this.progressUs = nowUs;
     this.heardUs = nowUs;
     this.sentUs = nowUs;
-    this.keepProbes = 0;
-    this.persistProbes = 0;
+    this.unheard = 0;
+    this.shutAnswers = 0;
     this.challengeUs = -Infinity;
     this.blocked = 0;
     this.bytesIn = 0;

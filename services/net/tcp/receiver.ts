@@ -104,13 +104,13 @@ export class Receiver {
     }
     taken.connection++;
     tcb.heardUs = core.nowUs;
-    tcb.keepProbes = 0;
     // RFC 7323 §4.3: of the segments that one acknowledgement covers, the earliest is echoed.
     if (tcb.timestamps && notAfter(sequence, tcb.lastAck)) {
       tcb.recent = core.options.timestamp;
       tcb.recentUs = core.nowUs;
     }
     this.#acknowledgement(tcb, segment, ack);
+    tcb.unheard = 0;
     if (span > 0) this.#data(tcb, packet, segment, offset, room);
     if (tcb.finAcked || tcb.finSeen) this.#finished(tcb);
   }
@@ -153,7 +153,10 @@ export class Receiver {
     if (tcb.persistUs !== Infinity || !before(tcb.una, tcb.edge)) tcb.progressUs = core.nowUs;
     if (tcb.persistUs !== Infinity && moved) {
       tcb.persistUs = Infinity;
-      tcb.persistProbes = 0;
+      tcb.shutAnswers = 0;
+    } else if (tcb.persistUs !== Infinity && tcb.unheard > 0) {
+      tcb.persistUs = core.nowUs + tcb.rtt.timeout(++tcb.shutAnswers);
+      core.due(tcb.persistUs);
     }
     if (!old && (ack !== tcb.una || tcb.segments.count > 0 || tcb.probeDoubt)) {
       const bare = segment.length === 0 && (segment.flags & FIN) === 0;

@@ -171,7 +171,7 @@ export class Sender {
   /** The peer's window is shut, or too narrow: ask now and then whether it still is (RFC 9293 §3.8.6.1). */
   #persist(tcb: ControlBlock): void {
     const core = this.#core;
-    tcb.persistUs = core.nowUs + tcb.rtt.timeout(tcb.persistProbes);
+    tcb.persistUs = core.nowUs + tcb.rtt.timeout(tcb.shutAnswers);
     core.due(tcb.persistUs);
   }
 

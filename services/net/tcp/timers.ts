@@ -7,6 +7,10 @@ import type { Core } from "./core.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Recovery } from "./recovery.ts";
 import { RESENT, WITH_FIN } from "./segments.ts";
+import { before } from "./sequence.ts";
+
+/** Probes that a peer leaves unanswered, at least, before its silence counts: fewer may be lost together. */
+const UNHEARD = 4;
 
 export class Timers {
   readonly #core: Core;
@@ -67,11 +71,14 @@ export class Timers {
       tcb.force = true;
       return;
     }
-    if (core.nowUs - tcb.progressUs >= core.settings.userTimeoutUs) {
+    // Those into a window that was taken back are probes, of which one or two may be lost.
+    const sure = before(tcb.una, tcb.edge) || tcb.unheard >= UNHEARD;
+    if (sure && core.nowUs - tcb.progressUs >= core.settings.userTimeoutUs) {
       this.#emitter.reset(tcb);
       core.end(tcb, "timed-out");
       return;
     }
+    tcb.unheard++;
     this.#recovery.timeout(tcb);
   }
 
@@ -99,16 +106,17 @@ export class Timers {
     this.#recovery.arm(tcb);
   }
 
+  /** RFC 9293 §3.8.6.1: the more answers that say so the longer a window stays shut, but a probe that is lost is soon sent again. */
   #persist(tcb: ControlBlock): void {
     const core = this.#core;
-    if (core.nowUs - tcb.progressUs >= core.settings.userTimeoutUs && tcb.persistProbes > 1) {
+    if (tcb.unheard >= UNHEARD && core.nowUs - tcb.progressUs >= core.settings.userTimeoutUs) {
       this.#emitter.reset(tcb);
       core.end(tcb, "timed-out");
       return;
     }
     this.#emitter.probe(tcb);
-    tcb.persistProbes++;
-    tcb.persistUs = core.nowUs + tcb.rtt.timeout(tcb.persistProbes);
+    tcb.persistUs = core.nowUs + tcb.rtt.timeout(tcb.unheard);
+    tcb.unheard++;
   }
 
   /** RFC 9293 §3.8.4: ask a silent peer whether it is there, while nothing else would find out. */
@@ -124,13 +132,13 @@ export class Timers {
       tcb.keepUs = core.nowUs + keepAliveIntervalUs;
       return;
     }
-    if (tcb.keepProbes >= keepAliveProbes) {
+    if (tcb.unheard >= keepAliveProbes) {
       this.#emitter.reset(tcb);
       core.end(tcb, "timed-out");
       return;
     }
     this.#emitter.probe(tcb);
-    tcb.keepProbes++;
+    tcb.unheard++;
     tcb.keepUs = core.nowUs + keepAliveIntervalUs;
   }
 

@@ -15,7 +15,8 @@ import {
 
 const EVERY_STATE: typeof STATES = [["listen", socketListen], ...STATES, ["time-wait", socketTimeWait]];
 const CONTROLS = ["newreno", "rate"] as const;
-const MINUTE_US = 60_000_000;
+const SECOND_US = 1_000_000;
+const MINUTE_US = 60 * SECOND_US;
 
 /** State of the connection or of what is left of it. */
 function stateOf(rig: TcpRig): (string | number | undefined)[] {
@@ -117,6 +118,22 @@ describe("TCP, a peer that shrinks its window (RFC 9293 §3.8.6)", () => {
     }
     expect(rig.socket?.unacknowledged).to.equal(0);
     rig.balanced();
+  });
+
+  it("to nothing, and whose answers are lost now and then, is asked all the same", () => {
+    const rig = socketEstablished(...open);
+    rig.write(3000);
+    rig.peer({ ack: 1, window: 0 });
+    rig.sent();
+    let asked = 0;
+    for (let second = 0; second < 3600; second++) {
+      for (let sent = rig.wait(SECOND_US).length; sent > 0; sent--) {
+        if (asked++ % 3 !== 0) continue;
+        rig.peer({ ack: 1, window: 0 });
+        rig.sent();
+      }
+    }
+    expect([rig.socket?.state, rig.socket?.error]).to.deep.equal(["established", undefined]);
   });
 
   it("to nothing and is silent ends the connection", () => {
