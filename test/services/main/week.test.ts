@@ -209,7 +209,7 @@ class Week {
 
 describe("a week of a hive", () => {
   it("leaves it with the heap, the pools and the books of its first day", async function () {
-    this.timeout(300_000);
+    this.timeout(900_000);
     const hive = new Hive(await bundle(), { manifest });
     await hive.boot();
     const week = new Week(hive);
