@@ -9,11 +9,17 @@ import { Lifetime } from "../../services/ninedoor/place.ts";
 import { Ring } from "../../services/ninedoor/ring.ts";
 import { NOT_FOUND, PERMISSION, type Refusal } from "../../services/secure9p/refusal.ts";
 import type { BridgeClock } from "../clock.ts";
-import { STATUS_LINE_BYTES } from "../limits.ts";
+import { LIMITS, STATUS_LINE_BYTES } from "../limits.ts";
 import { busy, invalid, Refused } from "../refused.ts";
 import type { LeaseTerms } from "./command.ts";
 
-const STATUS_RING_BYTES = 64 * 1024;
+/** What RUNNING and its line's ring entry take of a job at most. */
+const RUNNING_BYTES = 512;
+/**
+ * A hive that is away reads nothing and submits nothing, so all that its jobs still have to say has to fit, their longest results
+ * included, beside as much that it had not read yet.
+ */
+export const STATUS_RING_BYTES = 2 * (LIMITS.leaseWaiting + LIMITS.running) * (STATUS_LINE_BYTES + RUNNING_BYTES);
 
 export type LeaseState = "ACTIVE" | "RELEASED" | "EXPIRED";
 

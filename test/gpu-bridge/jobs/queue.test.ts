@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { ExecutionError } from "../../../gpu-bridge/backend.ts";
 import type { Gpu } from "../../../gpu-bridge/gpu.ts";
-import type { BridgeLimits } from "../../../gpu-bridge/limits.ts";
+import { type BridgeLimits, INLINE_BYTES, LIMITS } from "../../../gpu-bridge/limits.ts";
+import { STATUS_RING_BYTES } from "../../../gpu-bridge/leases/leases.ts";
 import { bytesOf, hashed, linesOf, settle, type StatusLine, testBridge, type TestBridge, vadd } from "../support.ts";
 
 describe("jobs of a GPU", () => {
@@ -56,6 +57,26 @@ describe("jobs of a GPU", () => {
     ]);
     expect(test.bridge.memory.used).to.equal(0);
     expect(test.clock.timers).to.equal(1);
+  });
+
+  it("have room in their lease's status for all that they can still say while nobody reads it", async () => {
+    lease("worker-1");
+    const { status: ring } = gpu.leases.of("worker-1")!;
+    const n = INLINE_BYTES / 4;
+    const input = bytesOf(Array.from({ length: 2 * n }, (_, i) => i));
+    const largest = { params: { n }, bytes_hash: hashed(input), payload_b64: Buffer.from(input).toString("base64") };
+    const { leaseWaiting, running } = LIMITS;
+    const ids = Array.from({ length: leaseWaiting + running }, (_, i) => `${"j".repeat(60)}-${i}`);
+    for (const id of ids) expect(submit("worker-1", vadd(id, largest))).to.equal("taken");
+    const read = ring.end;
+    for (let i = 0; i < ids.length; i++) {
+      test.clock.pass(3);
+      await settle();
+    }
+    expect(ids.map((id) => states(id).at(-1))).to.deep.equal(ids.map(() => "OK inline"));
+    // And once more beside it, for what was not read before either.
+    expect(2 * (ring.end - read)).to.be.within(100_000, STATUS_RING_BYTES);
+    expect(ring.start).to.be.at.most(read);
   });
 
   it("are refused before anything runs if length or hash is another, and are heard of in a line of no job", () => {

@@ -85,12 +85,12 @@ describe("status of a lessee", () => {
     expect(shown(hive.cat("GPU-0/status"))).to.have.length(16);
   });
 
-  it("keeps the last 64 KiB, and says to a reader that it was overtaken", () => {
+  it("keeps the last 180 KiB, and says to a reader that it was overtaken", () => {
     lease("worker-1");
     const fid = hive.opened(own("worker-1", "status"));
-    for (let i = 0; i < 1000; i++) submit("worker-1", {});
+    for (let i = 0; i < 2000; i++) submit("worker-1", {});
     const kept = hive.cat(own("worker-1", "status"));
-    expect(kept.length).to.be.within(64 * 1024 - 4096, 64 * 1024);
+    expect(kept.length).to.be.within(180 * 1024 - 4096, 180 * 1024);
     expect(hive.read(fid, 0)).to.equal("!ESTALE");
     expect(hive.read(fid, 0)).to.equal(kept.slice(0, 4096));
   });
