@@ -2,28 +2,14 @@
  * `npm run build`: the VM bundles and the host tools, with esbuild alone. Everything lands in `out/`; a file
  * that would not change is not written.
  */
-import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { ensureCredentials } from "./lib/credentials.ts";
-import { bundleHostTool } from "./lib/host-tool.ts";
-import { sizeText, writeIfChanged } from "./lib/output.ts";
+import { buildHostTool } from "./lib/host-tool.ts";
+import { sizeText } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
 import { bothVariants, describeVariants } from "./lib/variants.ts";
 import { buildVmBundle, workerEntry } from "./lib/vm-bundle.ts";
-
-const hostTools = [
-  { name: "cohsh", entry: "cohsh/main.ts" },
-  { name: "gpu-bridge", entry: "gpu-bridge/main.ts" },
-  { name: "start", entry: "scripts/start.ts" },
-] as const;
-
-async function buildHostTool(name: string, entry: string): Promise<string> {
-  const outfile = inRepository("out", "host", `${name}.mjs`);
-  writeIfChanged(outfile, await bundleHostTool(entry, outfile));
-  chmodSync(outfile, 0o755);
-  return outfile;
-}
 
 interface BuildOptions {
   readonly worker: string;
@@ -50,7 +36,7 @@ async function main(): Promise<void> {
   };
   const bundle = await buildVmBundle({ ...sources, net: options.net });
   ensureCredentials();
-  const tools = await Promise.all(hostTools.map(({ name, entry }) => buildHostTool(name, entry)));
+  const tools = await Promise.all((["cohsh", "gpu-bridge", "start"] as const).map(buildHostTool));
   if (options.quiet === true) return;
   console.log(`${join(out, "main.js")}: ${sizeText(bundle.js.length)}`);
   console.log(`${join(out, "worker.js")}: ${sizeText(bundle.worker.js.length)}`);

@@ -5,8 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inRepository } from "../../scripts/lib/repository.ts";
-
-const MAIN = inRepository("cohsh", "main.ts");
+import { COHSH } from "../host-tools.ts";
 
 /** An environment whose home, state and configuration are the test's own. */
 export function testHome(): {
@@ -42,7 +41,7 @@ export interface Finished {
 
 /** One run of the shell whose standard input is these bytes and then its end. */
 export function runCohsh(args: readonly string[], env: NodeJS.ProcessEnv, input?: string | Uint8Array): Finished {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", MAIN, ...args], {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [COHSH, ...args], {
     cwd: inRepository(),
     env,
     input: input ?? "",
@@ -82,12 +81,12 @@ export class RunningCohsh {
   }
 
   static piped(args: readonly string[], env: NodeJS.ProcessEnv): RunningCohsh {
-    return new RunningCohsh(process.execPath, ["--import", "tsx", MAIN, ...args], env);
+    return new RunningCohsh(process.execPath, [COHSH, ...args], env);
   }
 
   /** On a pseudo-terminal made by util-linux `script`; what comes after the shell in `then` runs there too. */
   static onTerminal(args: readonly string[], env: NodeJS.ProcessEnv, then = ""): RunningCohsh {
-    const command = `stty cols 120 rows 40; '${process.execPath}' --import tsx '${MAIN}' ${args.join(" ")}; code=$?; ${then} exit $code`;
+    const command = `stty cols 120 rows 40; '${process.execPath}' '${COHSH}' ${args.join(" ")}; code=$?; ${then} exit $code`;
     return new RunningCohsh("script", ["-qefc", command, "/dev/null"], env);
   }
 

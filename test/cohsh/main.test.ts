@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:
 import { dirname, join } from "node:path";
 import { createCredentials, formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
+import { COHSH } from "../host-tools.ts";
 import { RunningCohsh, runCohsh, testHome } from "./cohsh-process.ts";
 
 describe("cohsh without a terminal", function () {
@@ -247,7 +248,7 @@ describe("cohsh without a terminal", function () {
   }
 
   it("ends without a word when nobody reads any more", async () => {
-    const child = spawn(process.execPath, ["--import", "tsx", inRepository("cohsh", "main.ts")], {
+    const child = spawn(process.execPath, [COHSH], {
       cwd: inRepository(),
       env: home.env,
       stdio: ["pipe", "pipe", "pipe"],

@@ -1,23 +1,26 @@
 /** Starts a bridge as its users start theirs. */
 
-import { inRepository } from "../../scripts/lib/repository.ts";
 import { RunningCohsh } from "../cohsh/cohsh-process.ts";
+import { GPU_BRIDGE, testProgram } from "../host-tools.ts";
+
+const FAKE = await testProgram("test/gpu-bridge/fake-bridge.ts", "fake-bridge");
+const PACED = await testProgram("test/gpu-bridge/paced-bridge.ts", "paced-bridge");
 
 /** That of `fake-bridge.ts`. */
 export function runBridge(args: readonly string[], env: NodeJS.ProcessEnv): RunningCohsh {
-  return run(["test", "gpu-bridge", "fake-bridge.ts"], args, env);
+  return run(FAKE, args, env);
 }
 
 /** The real one, with the backend that its arguments say. */
 export function runRealBridge(args: readonly string[], env: NodeJS.ProcessEnv): RunningCohsh {
-  return run(["gpu-bridge", "main.ts"], args, env);
+  return run(GPU_BRIDGE, args, env);
 }
 
 /** The same, whose mock is that of `paced-bridge.ts`. */
 export function runPacedBridge(args: readonly string[], env: NodeJS.ProcessEnv): RunningCohsh {
-  return run(["test", "gpu-bridge", "paced-bridge.ts"], args, env);
+  return run(PACED, args, env);
 }
 
-function run(main: readonly string[], args: readonly string[], env: NodeJS.ProcessEnv): RunningCohsh {
-  return new RunningCohsh(process.execPath, ["--import", "tsx", inRepository(...main), ...args], env);
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): RunningCohsh {
+  return new RunningCohsh(process.execPath, [program, ...args], env);
 }

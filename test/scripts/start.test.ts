@@ -10,6 +10,7 @@ import { qemuMissing } from "../../scripts/lib/qemu-available.ts";
 import { processRuns } from "../../scripts/lib/qmp.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { readCredentials } from "../../services/roles/credentials.ts";
+import { START } from "../host-tools.ts";
 import { ConsoleWire } from "../integration/console-wire.ts";
 
 describe("npm start in the simulator", function () {
@@ -17,7 +18,7 @@ describe("npm start in the simulator", function () {
 
   /** Starts it with a pipe as its terminal. */
   const started = (...words: string[]): { child: ChildProcess; said: () => string; ended: Promise<number | null> } => {
-    const tool = ["--import", "tsx", inRepository("scripts", "start.ts"), "--target", "sim"];
+    const tool = [START, "--target", "sim"];
     const child = spawn(process.execPath, [...tool, ...words], { cwd: inRepository() });
     let said = "";
     child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString("utf8")));
@@ -107,7 +108,7 @@ describe("npm start in QEMU", function () {
   });
 
   it("leaves no QEMU behind when it is killed", async () => {
-    const tool = ["--import", "tsx", inRepository("scripts", "start.ts")];
+    const tool = [START];
     expect(await endedBy("SIGKILL", process.execPath, ...tool)).to.equal(true);
   });
 });
