@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inRepository } from "../../scripts/lib/repository.ts";
-import { COHSH } from "../host-tools.ts";
+import { COHSH } from "../scripts/host-tools.ts";
 
 /** An environment whose home, state and configuration are the test's own. */
 export function testHome(): {

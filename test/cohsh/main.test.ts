@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:
 import { dirname, join } from "node:path";
 import { createCredentials, formatCredentials } from "../../cohsh/tickets/credentials.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
-import { COHSH } from "../host-tools.ts";
+import { COHSH } from "../scripts/host-tools.ts";
 import { RunningCohsh, runCohsh, testHome } from "./cohsh-process.ts";
 
 describe("cohsh without a terminal", function () {

@@ -1,7 +1,7 @@
 /** Starts a bridge as its users start theirs. */
 
 import { RunningCohsh } from "../cohsh/cohsh-process.ts";
-import { GPU_BRIDGE, testProgram } from "../host-tools.ts";
+import { GPU_BRIDGE, testProgram } from "../scripts/host-tools.ts";
 
 const FAKE = await testProgram("test/gpu-bridge/fake-bridge.ts", "fake-bridge");
 const PACED = await testProgram("test/gpu-bridge/paced-bridge.ts", "paced-bridge");

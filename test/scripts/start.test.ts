@@ -10,7 +10,7 @@ import { qemuMissing } from "../../scripts/lib/qemu-available.ts";
 import { processRuns } from "../../scripts/lib/qmp.ts";
 import { inRepository } from "../../scripts/lib/repository.ts";
 import { readCredentials } from "../../services/roles/credentials.ts";
-import { START } from "../host-tools.ts";
+import { START } from "./host-tools.ts";
 import { ConsoleWire } from "../integration/console-wire.ts";
 
 describe("npm start in the simulator", function () {

@@ -1,6 +1,6 @@
 /** The host's programs as their users have them, of the sources as they are now: they are up in half the time that sources take. */
-import { buildHostTool, buildProgram } from "../scripts/lib/host-tool.ts";
-import { inRepository } from "../scripts/lib/repository.ts";
+import { buildHostTool, buildProgram } from "../../scripts/lib/host-tool.ts";
+import { inRepository } from "../../scripts/lib/repository.ts";
 
 export const COHSH = await buildHostTool("cohsh");
 export const GPU_BRIDGE = await buildHostTool("gpu-bridge");
