@@ -228,6 +228,8 @@ if [ -n "$leash" ]; then
         kill -TERM $$
     ) <&"$leash" >/dev/null 2>&1 9>&- &
     leash_pid=$!
+    # Nobody needs to be told on the terminal that it was killed.
+    disown "$leash_pid"
 fi
 
 if [ "$net" = tap ] && [ -z "$tap" ]; then

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -102,6 +102,17 @@ describe("npm start in QEMU", function () {
     if (!gone) process.kill(pid, "SIGKILL");
     return gone;
   };
+
+  it("says where it is, and nothing more when it ends", () => {
+    const words = ["--target", "qemu", "--port", "none", "--expect", "cohesix> "];
+    const { status, stderr } = spawnSync(process.execPath, [START, ...words], {
+      cwd: inRepository(),
+      env: { ...process.env, QEMU: inRepository("test/scripts/fake-qemu.mjs"), FAKE_QEMU_NOTE: join(folder, "note") },
+      encoding: "utf8",
+    });
+    expect(status).to.equal(0);
+    expect(stderr).to.match(/^start: on seL4 in QEMU, kernel of \S+\n$/);
+  });
 
   it("leaves no QEMU behind when npm is told to end", async () => {
     expect(await endedBy("SIGTERM", "npm", "start", "--silent", "--")).to.equal(true);
