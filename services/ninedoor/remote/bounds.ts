@@ -14,7 +14,7 @@ export const OTHERS_WAITING = 16;
  * for the end of their jobs at one exporter, and a few more for other news.
  */
 export const PATIENT = 96;
-/** Each of 64 workers has one for the end of its jobs, and the hive one for the leases of each of 16 GPUs. */
+/** Each of 64 workers has one for the end of its jobs, and no more of its own, and the hive one for the leases of each of 16 GPUs. */
 export const OTHERS_PATIENT = PATIENT - 64 - 16;
 /** A Tread, which is all that such a read asks. */
 export const READ_FRAME = HEADER + 16;

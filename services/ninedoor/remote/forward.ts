@@ -42,6 +42,8 @@ export interface About {
   readonly file?: RemoteFile | undefined;
   /** See {@link Forward.own}. */
   readonly own: boolean;
+  /** Which worker asks, empty if none does. */
+  readonly subject: string;
 }
 
 export abstract class Forward implements Parked {
@@ -54,16 +56,18 @@ export abstract class Forward implements Parked {
   readonly place: RemotePlace;
   /** Whether the hive itself or a worker's own session asks, for whom some places are kept. */
   readonly own: boolean;
+  readonly subject: string;
   /** What is asked for it: the open file's, or one that was walked to. */
   protected fid: number;
   readonly #file: RemoteFile | undefined;
   readonly #names: readonly string[];
   #walking = false;
 
-  constructor(request: WalkRequest, { place, file, own }: About, names = place.names) {
+  constructor(request: WalkRequest, { place, file, own, subject }: About, names = place.names) {
     this.request = request;
     this.place = place;
     this.own = own;
+    this.subject = subject;
     this.fid = file?.fid ?? NO_FID;
     this.#file = file;
     this.#names = names;

@@ -70,6 +70,8 @@ export class RemoteService {
   /** Of those, and of open files, what is not the hive's own. */
   #othersFollowing = 0;
   #othersFiles = 0;
+  /** Workers whose own session has such a read under way. */
+  readonly #workersFollowing = new Set<string>();
   readonly #waiting: Forward[] = [];
   /** Fids to give back. */
   readonly #clunks: number[] = [];
@@ -174,7 +176,7 @@ export class RemoteService {
     const { counters, clock, providerUs } = this.#options;
     const { patient, own } = forward;
     const full = this.#inFlight >= TAGS;
-    if (patient && (this.#following >= PATIENT || (!own && this.#othersFollowing >= OTHERS_PATIENT))) {
+    if (patient && !this.#mayFollow(forward)) {
       counters.followingRefused++;
       return request.refuse(BUSY);
     }
@@ -193,6 +195,12 @@ export class RemoteService {
     this.#waiting.push(forward);
     counters.waited++;
     counters.waitingHighWater = Math.max(counters.waitingHighWater, this.#waiting.length);
+  }
+
+  /** A worker needs one such read, and whatever it has become it takes no place from the other workers. */
+  #mayFollow({ own, subject }: Forward): boolean {
+    if (this.#following >= PATIENT) return false;
+    return own ? !this.#workersFollowing.has(subject) : this.#othersFollowing < OTHERS_PATIENT;
   }
 
   /** Whether there is a place to wait: for others, while they do not have all that are for them. */
@@ -292,12 +300,13 @@ export class RemoteService {
     forward.tag = tag;
     this.#forwards[tag] = forward;
     this.#deadlines[tag] = forward.deadlineUs;
-    this.#begun(isPatient(forward), forward.own);
+    this.#begun(isPatient(forward), forward);
   }
 
-  #begun(patient: boolean, own: boolean): void {
+  #begun(patient: boolean, { own, subject }: Pick<Forward, "own" | "subject">): void {
     const { counters } = this.#options;
     if (patient && !own) this.#othersFollowing++;
+    if (patient && own && subject !== "") this.#workersFollowing.add(subject);
     if (patient) counters.followingHighWater = Math.max(counters.followingHighWater, ++this.#following);
     else counters.inFlightHighWater = Math.max(counters.inFlightHighWater, ++this.#inFlight);
   }
@@ -305,17 +314,18 @@ export class RemoteService {
   #answered(forward: Forward, reply: Message, error: Refusal | undefined): void {
     const { tag } = forward;
     forward.tag = NO_TAG;
-    this.#settled(tag, isPatient(forward), forward.own);
+    this.#settled(tag, isPatient(forward), forward);
     if (forward.answered(reply, error)) this.#send(forward);
     else this.#spare(forward);
     this.#pump();
   }
 
-  #settled(tag: number, patient: boolean, own: boolean): void {
+  #settled(tag: number, patient: boolean, { own, subject }: Pick<Forward, "own" | "subject">): void {
     this.#forwards[tag] = undefined;
     // What was answered and is being flushed all the same has that to answer still.
     if (!this.#client.busy(tag)) this.#deadlines[tag] = Infinity;
     if (patient && !own) this.#othersFollowing--;
+    if (patient && own) this.#workersFollowing.delete(subject);
     if (patient) this.#following--;
     else this.#inFlight--;
     if (!this.ended) this.#options.counters.answers++;
@@ -339,11 +349,11 @@ export class RemoteService {
   #clunk(fid: number): void {
     const { clock, providerUs } = this.#options;
     const tag = this.#client.clunk(fid, () => {
-      this.#settled(tag, false, true);
+      this.#settled(tag, false, HIVE);
       this.#pump();
     });
     if (tag === NO_TAG) return this.end("it did not answer in time");
-    this.#begun(false, true);
+    this.#begun(false, HIVE);
     this.#watch((this.#deadlines[tag] = clock.nowUs() + providerUs));
   }
 
@@ -389,6 +399,9 @@ export class RemoteService {
     this.#watch(nextUs);
   }
 }
+
+/** Who gives fids back. */
+const HIVE = { own: true, subject: "" };
 
 /** Of one that was submitted: whether it may take as long as it likes. */
 function isPatient({ deadlineUs }: Forward): boolean {

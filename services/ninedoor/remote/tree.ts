@@ -84,8 +84,9 @@ export class RemotePlace implements Place {
     this.remote.submit(new Setattr(request, this.#about(client, file), change));
   }
 
-  #about({ session }: Client, file?: OpenFile): About {
-    return { place: this, file: file instanceof RemoteFile ? file : undefined, own: session === OWN_SESSION };
+  #about({ session, who }: Client, file?: OpenFile): About {
+    const own = session === OWN_SESSION;
+    return { place: this, file: file instanceof RemoteFile ? file : undefined, own, subject: who.subject };
   }
 }
 
@@ -94,11 +95,13 @@ export class RemoteFile implements OpenFile, About {
   readonly place: RemotePlace;
   readonly fid: number;
   readonly own: boolean;
+  readonly subject: string;
 
-  constructor({ place, own }: About, fid: number) {
+  constructor({ place, own, subject }: About, fid: number) {
     this.place = place;
     this.fid = fid;
     this.own = own;
+    this.subject = subject;
     place.remote.opened(own);
   }
 

@@ -11,8 +11,8 @@ describe("RemoteService: reads of X.follow", () => {
   const READS = 16;
 
   /** A Queen's open X.follow, at an exporter that the test plays. */
-  function following(hive: ExportHive, exporter: Exporter, session?: number): { queen: Visitor; fid: number } {
-    const queen = hive.mounted("files", session);
+  function following(hive: ExportHive, exporter: Exporter, session?: number, subject?: string) {
+    const queen = hive.mounted("files", session, subject);
     step(queen, "status.follow", 9);
     exporter.walked(exporter.one(p9.TWALK).tag, 7);
     exporter.reply(p9.RCLUNK, exporter.one(p9.TCLUNK).tag);
@@ -81,6 +81,23 @@ describe("RemoteService: reads of X.follow", () => {
     expect(exporter.service.following).to.equal(81);
     const again = reading(lessee[6]!);
     expect([count(again, WAITS), count(again, AWAY)]).to.deep.equal([15, 1]);
+    leavesNothing(hive, exporter);
+  });
+
+  it("of a worker's own session are one at a time, whatever it has become, so that each of 64 finds its place", () => {
+    const { hive, exporter } = played();
+    const workers = Array.from({ length: 64 }, (_, i) => following(hive, exporter, OWN_SESSION, `worker-${i}`));
+    const another = following(hive, exporter, OWN_SESSION, "worker-0");
+    const greedy = [...reading(workers[0]!), ...reading(another)];
+    expect(greedy.map(({ result }) => result)).to.deep.equal([WAITS, ...new Array<string>(2 * READS - 1).fill(AWAY)]);
+    for (const worker of workers.slice(1)) expect(reading(worker, 1)[0]!.result).to.equal(WAITS);
+    expect(exporter.service.following).to.equal(64);
+    // The next is taken when that is over.
+    const [first] = exporter.asked();
+    exporter.reply(p9.RREAD, first!.tag, { data: "news" });
+    workers[0]!.queen.pump();
+    expect(greedy[0]!.result).to.equal("news");
+    expect(reading(workers[0]!, 2).map(({ result }) => result)).to.deep.equal([WAITS, AWAY]);
     leavesNothing(hive, exporter);
   });
 

@@ -186,8 +186,9 @@ export class ExportHive extends Hive {
   }
 
   /** A Queen who sees a service at `/mnt`. @param session its number, if it is not one more than the last */
-  mounted(name: string, session?: number): Visitor {
-    const view = this.view("queen", undefined, session);
+  /** @param subject the worker whose session it is */
+  mounted(name: string, session?: number, subject = ""): Visitor {
+    const view = this.view("queen", { subject }, session);
     expect(view.mount(name, "/mnt")).to.equal(undefined);
     return this.watched(this.enter(view));
   }
