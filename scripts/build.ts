@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { ensureCredentials } from "./lib/credentials.ts";
-import { buildHostTool } from "./lib/host-tool.ts";
+import { buildHostTools } from "./lib/host-tool.ts";
 import { sizeText } from "./lib/output.ts";
 import { inRepository } from "./lib/repository.ts";
 import { bothVariants, describeVariants } from "./lib/variants.ts";
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   };
   const bundle = await buildVmBundle({ ...sources, net: options.net });
   ensureCredentials();
-  const tools = await Promise.all((["cohsh", "gpu-bridge", "start"] as const).map(buildHostTool));
+  const tools = await buildHostTools();
   if (options.quiet === true) return;
   console.log(`${join(out, "main.js")}: ${sizeText(bundle.js.length)}`);
   console.log(`${join(out, "worker.js")}: ${sizeText(bundle.worker.js.length)}`);

@@ -5,11 +5,16 @@ import { writeIfChanged } from "./output.ts";
 import { inRepository, repository } from "./repository.ts";
 
 /** What users start, by name. */
-export const HOST_TOOLS = {
+const HOST_TOOLS = {
   cohsh: "cohsh/main.ts",
   "gpu-bridge": "gpu-bridge/main.ts",
   start: "scripts/start.ts",
 } as const;
+
+/** @returns the files of all of them */
+export function buildHostTools(): Promise<string[]> {
+  return Promise.all((Object.keys(HOST_TOOLS) as (keyof typeof HOST_TOOLS)[]).map((name) => buildHostTool(name)));
+}
 
 /** @returns the file that it is now, as its sources are */
 export async function buildHostTool(name: keyof typeof HOST_TOOLS): Promise<string> {
